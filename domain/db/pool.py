@@ -1,0 +1,225 @@
+"""One pool for the whole process: Tortoise's, with a fair gate in front, and plain asyncpg statements beside the models.
+
+Why so (measured, docs/decisions/0002-orm-and-sql.md): asyncpg's reset query on every release triples a small statement, so it is off and
+session state is forbidden (only `SET LOCAL`, only transaction-scoped advisory locks, LISTEN on a connection of its own); asyncpg
+lets newcomers overtake waiters, so a semaphore of the pool's size stands in front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+import orjson
+from tortoise import Tortoise
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+log = logging.getLogger(__name__)
+
+APP = "plusone"
+MIGRATIONS = "domain.migrations"
+STATEMENT_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 3_000
+GATE_WAIT_SECONDS = 2.0
+
+Record = asyncpg.Record
+
+
+class DatabaseAway(Exception):
+    """The database cannot be reached, or no connection became free in time. The same work may be tried again."""
+
+
+AWAY: tuple[type[BaseException], ...] = (
+    DatabaseAway,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""Errors that mean "the database is away", as they come from asyncpg."""
+
+CONTENTION: tuple[type[BaseException], ...] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+)
+"""Errors after which the same transaction is worth trying again."""
+
+
+def credentials(dsn: str) -> dict[str, Any]:
+    """The parts of `postgresql://user:password@host:port/database?host=/socket/dir` as asyncpg keywords.
+
+    Raises:
+        ValueError: not a PostgreSQL address.
+    """
+    parts = urlsplit(dsn)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
+    query = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+    found: dict[str, Any] = {
+        "host": query.pop("host", None) or (unquote(parts.hostname) if parts.hostname else "127.0.0.1"),
+        "port": parts.port or 5432,
+        "user": unquote(parts.username) if parts.username else "postgres",
+        "database": parts.path.lstrip("/") or "postgres",
+    }
+    if parts.password:
+        found["password"] = unquote(parts.password)
+    if "sslmode" in query:
+        found["ssl"] = query["sslmode"]
+    return found
+
+
+async def _keep_session(_: asyncpg.Connection[Any]) -> None:
+    """Replaces asyncpg's reset query: see the module's docstring."""
+
+
+def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_name: str = "plusone") -> dict[str, Any]:
+    """Tortoise's configuration for this address; `size` is the most connections of the pool."""
+    settings = {
+        "application_name": application_name,
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": "30000",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    pool = {"minsize": 1, "maxsize": size, "timeout": 2.0, "command_timeout": 10, "reset": _keep_session, "server_settings": settings}
+    return {
+        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": {**credentials(dsn), **pool}}},
+        "apps": {APP: {"models": list(modules), "default_connection": "default", "migrations": MIGRATIONS}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+@dataclass(slots=True)
+class _State:
+    dsn: str = ""
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+
+_state = _State()
+
+
+async def connect(dsn: str, modules: Sequence[str], *, size: int = 10, application_name: str = "plusone") -> None:
+    """Set the process's pool up; connections open as they are needed, so this works while the database is away."""
+    await Tortoise.init(config=orm_config(dsn, modules, size=size, application_name=application_name), _enable_global_fallback=True)
+    _state.dsn = dsn
+    _state.gate = asyncio.Semaphore(size)
+
+
+async def close() -> None:
+    """Close the pool."""
+    await Tortoise.close_connections()
+    _state.dsn = ""
+
+
+async def dedicated() -> asyncpg.Connection[Any]:
+    """A connection outside of the pool, for LISTEN. The caller closes it."""
+    return await asyncpg.connect(**credentials(_state.dsn), timeout=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """An open transaction. `using` is for models (`.using_db(tx.using)`); the methods run plain SQL with $1-style parameters."""
+
+    using: BaseDBAsyncClient
+    raw: asyncpg.Connection[Any]
+
+    async def fetch(self, sql: str, *args: object) -> list[Record]:
+        """All rows."""
+        return await self.raw.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Record | None:
+        """The first row, or None."""
+        return await self.raw.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, or None."""
+        return await self.raw.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> int:
+        """Rows affected."""
+        return _count(await self.raw.execute(sql, *args))
+
+
+def _count(status: str) -> int:
+    tail = status.rpartition(" ")[2]
+    return int(tail) if tail.isdigit() else 0
+
+
+@asynccontextmanager
+async def _admitted() -> AsyncIterator[None]:
+    gate = _state.gate
+    try:
+        async with asyncio.timeout(GATE_WAIT_SECONDS):
+            await gate.acquire()
+    except TimeoutError as error:
+        raise DatabaseAway("no database connection became free in time") from error
+    try:
+        yield
+    finally:
+        gate.release()
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[Tx]:
+    """One transaction, READ COMMITTED; commits at the end of the block, rolls back on any exception.
+
+    Raises:
+        DatabaseAway: no connection became free within 2 s.
+    """
+    async with _admitted(), in_transaction("default") as connection:
+        yield Tx(connection, connection._connection)  # type: ignore[arg-type,attr-defined]
+
+
+@asynccontextmanager
+async def _connection() -> AsyncIterator[asyncpg.Connection[Any]]:
+    async with _admitted(), get_connection("default").acquire_connection() as raw:
+        yield raw
+
+
+async def fetch(sql: str, *args: object) -> list[Record]:
+    """All rows of one statement outside of a transaction."""
+    async with _connection() as raw:
+        return await raw.fetch(sql, *args)
+
+
+async def fetchrow(sql: str, *args: object) -> Record | None:
+    """The first row of one statement outside of a transaction, or None."""
+    async with _connection() as raw:
+        return await raw.fetchrow(sql, *args)
+
+
+async def fetchval(sql: str, *args: object) -> Any:
+    """The first value of one statement outside of a transaction, or None."""
+    async with _connection() as raw:
+        return await raw.fetchval(sql, *args)
+
+
+async def execute(sql: str, *args: object) -> int:
+    """Rows affected by one statement in a transaction of its own."""
+    async with _connection() as raw:
+        return _count(await raw.execute(sql, *args))
+
+
+def jsonb(value: object) -> str:
+    """A value as text for a `jsonb` parameter."""
+    return orjson.dumps(value).decode()
+
+
+def from_jsonb(text: str | None) -> Any:
+    """A `jsonb` column as read by plain SQL; None stays None."""
+    return None if text is None else orjson.loads(text)

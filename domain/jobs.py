@@ -1,0 +1,51 @@
+"""The port of the job queue: work that leaves the transaction's database, enqueued inside that transaction.
+
+The adapter is `domain/providers/pgqueuer_jobs.py`. A job runs at least once; its handler must be harmless when run twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from domain.db import Tx
+
+Payload = Mapping[str, Any]
+Handler = Callable[[Payload], Awaitable[None]]
+
+PUSH: Final = "push"
+"""{"deliveries": [push_delivery id, …]}: at most LOT of them."""
+REPLY: Final = "reply"
+"""{"replies": [platform_reply id, …]}: at most LOT of them."""
+LOT: Final = 20
+
+
+class JobQueue(Protocol):
+    """Durable jobs and schedules on the same database."""
+
+    async def enqueue(self, tx: Tx, name: str, payloads: Sequence[Payload], *, run_at: datetime | None = None) -> None:
+        """Add jobs in this transaction: they exist when it commits and never before. An empty list does nothing."""
+        ...
+
+
+class JobRunner(Protocol):
+    """Runs the jobs of a queue in this process."""
+
+    def handle(self, name: str, handler: Handler) -> None:
+        """Register what runs for jobs of this name."""
+        ...
+
+    def every(self, cron: str, name: str, action: Callable[[], Awaitable[None]]) -> None:
+        """Run an action on a five-field cron expression, once over all processes."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let jobs in hand end; survives restarts of the database."""
+        ...
+
+
+def lots(ids: Sequence[str], key: str) -> list[Payload]:
+    """Payloads of at most LOT ids each."""
+    return [{key: list(ids[i : i + LOT])} for i in range(0, len(ids), LOT)]

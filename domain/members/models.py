@@ -1,0 +1,141 @@
+"""Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key."""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from domain.members.rules import DevicePlatform, KeyUse, PushTarget
+
+
+class Member(Model):
+    """A person who signed in. `ver` rises when all access tokens of the person must die."""
+
+    id = fields.UUIDField(primary_key=True)
+    ver = fields.IntField(default=1)
+    display_name = fields.CharField(max_length=120, default="")
+    locale = fields.CharField(max_length=16, default="zh-TW")
+    created_at = fields.DatetimeField()
+    deleted_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "member"
+
+
+class Identity(Model):
+    """How a person proves who they are at one provider; (provider, subject) is one person for ever."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    provider = fields.CharField(max_length=16)
+    subject = fields.CharField(max_length=120)
+    created_at = fields.DatetimeField()
+    last_seen_at = fields.DatetimeField()
+
+    class Meta:
+        table = "identity"
+        unique_together = (("provider", "subject"),)
+        indexes = [Index(fields=("member_id",))]
+
+
+class Device(Model):
+    """One installation of the app. The push target moves with the installation when another member signs in on it."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    installation_id = fields.CharField(max_length=120, unique=True)
+    platform = fields.CharEnumField(DevicePlatform, max_length=8)
+    target_kind = fields.CharEnumField(PushTarget, max_length=8)
+    target = fields.CharField(max_length=512)
+    locale = fields.CharField(max_length=16, default="zh-TW")
+    created_at = fields.DatetimeField()
+    last_seen_at = fields.DatetimeField()
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "device"
+        indexes = [Index(fields=("member_id",))]
+
+
+class Session(Model):
+    """A family of refresh tokens on one installation."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    installation_id = fields.CharField(max_length=120)
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField()
+    idle_until = fields.DatetimeField()
+    ends_at = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+    ended_reason = fields.CharField(max_length=32, default="")
+
+    class Meta:
+        table = "session"
+        indexes = [Index(fields=("member_id",))]
+
+
+class RefreshToken(Model):
+    """SHA-256 of a refresh token; the token itself is nowhere."""
+
+    hash = fields.CharField(max_length=64, primary_key=True)
+    session_id = fields.UUIDField()
+    parent_hash = fields.CharField(max_length=64, null=True)
+    created_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "refresh_token"
+        indexes = [Index(fields=("session_id",))]
+
+
+class LoginAttempt(Model):
+    """A nonce given out for one sign-in; single use."""
+
+    nonce_hash = fields.CharField(max_length=64, primary_key=True)
+    provider = fields.CharField(max_length=16)
+    expires_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "login_attempt"
+
+
+class SeenToken(Model):
+    """A provider's token that was used; kept until it would have expired anyway."""
+
+    hash = fields.CharField(max_length=64, primary_key=True)
+    until = fields.DatetimeField()
+
+    class Meta:
+        table = "seen_token"
+
+
+class GuessCount(Model):
+    """Guesses per subject and window, for every secret that could be guessed."""
+
+    scope = fields.CharField(max_length=160, primary_key=True)
+    window_started_at = fields.DatetimeField()
+    guesses = fields.IntField()
+
+    class Meta:
+        table = "guess_count"
+
+
+class SigningKey(Model):
+    """An Ed25519 key; the private half is encrypted with the settings' key."""
+
+    kid = fields.CharField(max_length=64, primary_key=True)
+    use = fields.CharEnumField(KeyUse, max_length=8)
+    number = fields.IntField()
+    """Key number inside pickup codes (0 to 255), unique per use."""
+    public_key = fields.BinaryField()
+    private_encrypted = fields.TextField()
+    not_before = fields.DatetimeField()
+    not_after = fields.DatetimeField()
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "signing_key"
+        unique_together = (("use", "number"),)

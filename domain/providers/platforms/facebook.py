@@ -1,0 +1,232 @@
+"""Facebook Pages: comments of the Page webhook, field `feed` (and what is left of Groups, field `group_feed`).
+
+What the page says and what decides here: one POST may hold many entries of several Pages; order is not guaranteed; the signature
+covers the raw bytes; `entry.time` is the time of sending. Not documented but seen: `created_time` of a hide or unhide is the time of
+that act and its `from` is the Page, so neither author nor comment time is ever read from anything but an add.
+
+Sources: Meta for Developers, "Webhooks from Meta: Getting Started", "Webhooks Reference: Page, feed", "Graph API Reference: Comment"
+(`message_tags` count code points), all read 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource, Unreadable
+from domain.providers.platforms.events import Refusals, content_digest, digest, ident, raw_event, refuse_unreadable, required, text_or_empty
+from domain.providers.platforms.signatures import hmac_sha256, same, single_header
+from domain.providers.platforms.text import (
+    NotJson,
+    Spans,
+    clean,
+    code_point_spans,
+    label,
+    listing,
+    mapping,
+    moment_of_millis,
+    moment_of_seconds,
+    name,
+    read_json,
+    url,
+)
+
+MAX_CHALLENGE_CHARS = 200
+GROUP_FIELD = "group_feed"
+VERBS: Mapping[str, EventKind] = {
+    "add": EventKind.ADD,
+    "edit": EventKind.EDIT,
+    "edited": EventKind.EDIT,
+    "remove": EventKind.REMOVE,
+    "hide": EventKind.HIDE,
+    "unhide": EventKind.UNHIDE,
+}
+_WRITES = frozenset({EventKind.ADD, EventKind.EDIT})
+
+
+class Facebook:
+    """Facebook behind the `Platform` port."""
+
+    name = "facebook"
+
+    def handshake(self, query: Mapping[str, str], secret: EndpointSecret) -> tuple[int, str] | None:
+        """Echo the challenge to whoever knows our verify token; 400 for a question that is none, 403 for a stranger."""
+        mode, token, challenge = (query.get(f"hub.{part}", "") for part in ("mode", "verify_token", "challenge"))
+        if not mode or not token or not challenge or len(challenge) > MAX_CHALLENGE_CHARS:
+            return 400, ""
+        if mode != "subscribe" or not same(token, secret.verify_token):
+            return 403, ""
+        return 200, challenge
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secret: EndpointSecret, *, now: datetime) -> bool:
+        """`sha256=` and lower-case hex over the raw bytes. The SHA-1 header beside it is never looked at."""
+        given = single_header(headers, "x-hub-signature-256")
+        if given is None or not secret.secret:
+            return False
+        return same(given, f"sha256={hmac_sha256(secret.secret, body).hex()}")
+
+    def split(self, body: bytes, *, received_at: datetime) -> list[RawEvent]:
+        """One event per change and per message; a strange one costs only itself."""
+        refusals = Refusals(self.name, body)
+        try:
+            delivery = read_json(body)
+        except NotJson:
+            return [refusals.whole_body("the body is not JSON")]
+        # Some documented examples wrap the delivery in an array.
+        envelopes = delivery if isinstance(delivery, list) else [delivery]
+        return list(chain.from_iterable(self._entries(envelope, refusals) for envelope in envelopes))
+
+    def parse(self, payload: Mapping[str, Any]) -> SocialEvent:
+        """Read one change.
+
+        Raises:
+            Unreadable: a comment without its ids, or with a message that is no text.
+        """
+        refuse_unreadable(payload)
+        if not isinstance(payload.get("object"), str):
+            raise Unreadable("object is not a text")
+        value = mapping(payload.get("value"))
+        kind = _kind(payload, value)
+        return _other(payload, value) if kind is EventKind.OTHER else _comment(kind, payload, value)
+
+    def _entries(self, envelope: Any, refusals: Refusals) -> Iterator[RawEvent]:
+        entries = mapping(envelope).get("entry")
+        if not isinstance(entries, list):
+            yield refusals.part(envelope, "the delivery has no list of entries")
+            return
+        for entry in entries:
+            if not isinstance(entry, Mapping):
+                yield refusals.part(entry, "the entry is not an object")
+                continue
+            envelope_of_event = {"object": clean(envelope["object"]) if "object" in envelope else None}
+            envelope_of_event |= {"page": ident(entry.get("id")), "sent_at": clean(entry.get("time"))}
+            for field, value in _changes(entry):
+                if not isinstance(field, str) or not isinstance(value, Mapping):
+                    yield refusals.part(value, "the change is not an object with a field")
+                    continue
+                payload = {**envelope_of_event, "field": label(clean(field)), "value": clean(value)}
+                yield raw_event(self.parse, payload, key=_key(payload), lane=_lane(payload))
+
+
+def _changes(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Field and value of everything in an entry; a field or value of None stands for what is no change."""
+    if "field" in entry and "value" in entry:
+        yield entry["field"], entry["value"]
+    for change in listing(entry.get("changes")):
+        yield (change.get("field"), change.get("value")) if isinstance(change, Mapping) else (None, change)
+    for box in ("messaging", "standby"):
+        for message in listing(entry.get(box)):
+            yield (message.get("field", box), message) if isinstance(message, Mapping) else (None, message)
+    known = any(isinstance(entry.get(box), list) for box in ("changes", "messaging", "standby")) or "value" in entry
+    if not known:
+        yield None, entry
+
+
+def _kind(payload: Mapping[str, Any], value: Mapping[str, Any]) -> EventKind:
+    is_comment = payload.get("object") == "page" and payload.get("field") in ("feed", GROUP_FIELD) and value.get("item") == "comment"
+    return VERBS.get(label(value.get("verb")), EventKind.OTHER) if is_comment else EventKind.OTHER
+
+
+def _key(payload: Mapping[str, Any]) -> str:
+    page, value = payload["page"], payload["value"]
+    comment_id, verb = ident(value.get("comment_id")), label(value.get("verb"))
+    if value.get("item") != "comment" or not comment_id:
+        mid = ident(mapping(value.get("message")).get("mid"))
+        # An unsent message comes again under its mid, so only the plain message is known by it.
+        plain = mid and not mapping(value["message"]).get("is_deleted")
+        return f"{page}:{mid}" if plain else f"{page}:{payload['field']}:{content_digest(value)}"
+    if verb == "add":
+        return f"{page}:{comment_id}"
+    text = value.get("message")
+    return f"{page}:{comment_id}:{verb}:{value.get('created_time')}:{digest(text if isinstance(text, str) else '')}"
+
+
+def _lane(payload: Mapping[str, Any]) -> str:
+    return f"facebook:{payload['page']}:{_post_id(payload['value'])}"
+
+
+def _post_id(value: Mapping[str, Any]) -> str:
+    return ident(value.get("post_id")) or ident(mapping(value.get("post")).get("id"))
+
+
+def _source(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SourcePlatform:
+    if payload.get("field") == GROUP_FIELD:
+        return SourcePlatform.FACEBOOK_GROUP
+    post = mapping(value.get("post"))
+    live = post.get("status_type") == "added_video" or "/videos/" in url(post.get("permalink_url"))
+    return SourcePlatform.FACEBOOK_LIVE if live else SourcePlatform.FACEBOOK_PAGE
+
+
+def _channel_id(payload: Mapping[str, Any], value: Mapping[str, Any]) -> str:
+    group = ident(value.get("group_id")) if payload.get("field") == GROUP_FIELD else ""
+    return group or required(payload.get("page"), "entry.id")
+
+
+def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
+    """Time of sending: seconds beside `changes`, milliseconds beside `messaging`; no second of this era looks like a millisecond."""
+    sent_at = payload.get("sent_at")
+    return moment_of_seconds(sent_at) or moment_of_millis(sent_at)
+
+
+def _when(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, Any]) -> tuple[datetime | None, TimeSource]:
+    """An edit keeps the comment's own `created_time`, so it is dated by its delivery; everything else by `created_time`."""
+    created_at = None if kind is EventKind.EDIT else moment_of_seconds(value.get("created_time"))
+    return (created_at, TimeSource.PLATFORM) if created_at else (_sent_at(payload), TimeSource.DELIVERY)
+
+
+def _other(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
+    occurred_at, time_source = _when(EventKind.OTHER, payload, value)
+    return SocialEvent(
+        kind=EventKind.OTHER,
+        source=_source(payload, value),
+        channel_id=_channel_id(payload, value),
+        comment_id=ident(value.get("comment_id")),
+        post_id=_post_id(value),
+        occurred_at=occurred_at,
+        time_source=time_source,
+    )
+
+
+def _comment(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
+    post_id = _post_id(value)
+    # Without its post an order could only be guessed; a removal finds its comment by the comment's id.
+    if kind in _WRITES:
+        required(post_id, "post_id")
+    author = mapping(value.get("from"))
+    author_id, parent_id = ident(author.get("id")), ident(value.get("parent_id"))
+    text = text_or_empty(value.get("message"), "message")
+    occurred_at, time_source = _when(kind, payload, value)
+    is_add = kind is EventKind.ADD
+    return SocialEvent(
+        kind=kind,
+        source=_source(payload, value),
+        channel_id=_channel_id(payload, value),
+        comment_id=required(value.get("comment_id"), "comment_id"),
+        post_id=post_id,
+        parent_comment_id="" if parent_id == post_id else parent_id,
+        author_id=author_id if is_add else "",
+        author_name=name(author.get("name")) if is_add else "",
+        text=text,
+        mentions=_mentions(text, value.get("message_tags")),
+        attachments=_attachments(text, value) if kind in _WRITES else (),
+        occurred_at=occurred_at,
+        time_source=time_source,
+        permalink=url(mapping(value.get("post")).get("permalink_url")),
+        # Hiding is an act of the Page upon another's comment; writing makes it the Page's own.
+        is_owner=kind in _WRITES and bool(author_id) and author_id == payload.get("page"),
+    )
+
+
+def _mentions(text: str, tags: Any) -> Spans | None:
+    """Spans of `message_tags`: a list, or in older versions an object of lists."""
+    lists = tags.values() if isinstance(tags, Mapping) else [tags]
+    found = (mapping(tag) for tags_of_offset in lists for tag in listing(tags_of_offset))
+    return code_point_spans(text, ((tag.get("offset"), tag.get("length")) for tag in found))
+
+
+def _attachments(text: str, value: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Media of the comment; a comment with neither text nor media is a sticker or a GIF that the event does not show."""
+    seen = tuple({"type": kind, "url": url(value[kind])} for kind in ("photo", "video") if url(value.get(kind)))
+    return seen or (() if text else ({"type": "unknown"},))

@@ -1,0 +1,71 @@
+"""Settings: one frozen object, read once from the environment (and a `.env` file in development)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class MissingSetting(Exception):
+    """The start stops here; the message names every setting that is missing or wrong, and never its value."""
+
+
+class Settings(BaseSettings):
+    """Environment variables are `PLUSONE_<NAME>`; the database's may also be the customary `DATABASE_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="PLUSONE_", frozen=True, extra="ignore", env_file=".env", env_file_encoding="utf-8")
+
+    environment: Environment = Environment.PRODUCTION
+    """`development` adds the dev sign-in and GraphiQL."""
+    secret_key: SecretStr = Field(min_length=32)
+    """Root of all keys kept in the database and of cursors; at least 32 characters. `openssl rand -base64 33` makes one."""
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "PLUSONE_DATABASE_URL"))
+    """PostgreSQL 15 or later. Without it the embedded one runs in `data_dir`."""
+    data_dir: Path = Path(".data")
+    pool_size: int = Field(default=10, ge=2, le=200)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = "http://127.0.0.1:8000"
+    """Issuer of our tokens and base of addresses shown to people."""
+    line_login_channel_id: str | None = None
+    line_login_channel_secret: SecretStr | None = None
+    """Set for web login (HS256); native login (ES256) needs only the id."""
+    line_login_jwks_url: str = "https://api.line.me/oauth2/v2.1/certs"
+    firebase_credentials: Path | None = None
+    """Service account file. Without it (and without `fcm_base_url`) notices stay in the inbox and no push is sent."""
+    fcm_base_url: str | None = None
+    """An FCM-shaped server in place of Google's: demo and tests."""
+    reply_base_url: str | None = None
+    """A server that takes replies in place of the platforms': demo and tests."""
+    log_level: str = "INFO"
+    log_json: bool = True
+
+    @property
+    def is_development(self) -> bool:
+        """True when development conveniences may exist."""
+        return self.environment is Environment.DEVELOPMENT
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        MissingSetting: something is missing or wrong; the message names it as an environment variable.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_input=False, include_context=False, include_url=False):
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            name = name if name.startswith(("PLUSONE_", "DATABASE_URL")) else f"PLUSONE_{name}"
+            lines.append(f"{name}: {problem['msg']}")
+        raise MissingSetting("\n".join(sorted(lines))) from None

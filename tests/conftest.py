@@ -1,0 +1,93 @@
+"""One migrated PostgreSQL per session (embedded, or DATABASE_URL); every test that asks for `db` starts on empty tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from tortoise.migrations.api.migrate import migrate
+
+from domain import db as database
+from domain.bootstrap import MODEL_MODULES
+from domain.clock import FixedClock
+from domain.db.embedded import EmbeddedPostgres
+
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+KEEP = {"tortoise_migrations", "legal_move", "pgqueuer_log", "pgqueuer_schedules"}
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server's address: DATABASE_URL, or an embedded one for this session."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres(Path(tmp_path_factory.mktemp("pg")) / "data", settings={"fsync": "off", "max_connections": "200"}) as server:
+        yield server.dsn
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server's address with another database."""
+    head, _, query = dsn.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+async def template_dsn(server_dsn: str) -> AsyncIterator[str]:
+    """A database on this server with all migrations applied, to be copied."""
+    name = f"plusone_template_{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(server_dsn)
+    await admin.execute(f'create database "{name}"')
+    dsn = with_database(server_dsn, name)
+    await migrate(config=database.orm_config(dsn, MODEL_MODULES))
+    await database.close()
+    yield dsn
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def database_dsn(server_dsn: str, template_dsn: str) -> AsyncIterator[str]:
+    """The session's own migrated database, connected."""
+    name = f"plusone_test_{uuid4().hex[:8]}"
+    template = template_dsn.partition("?")[0].rsplit("/", 1)[1]
+    admin = await asyncpg.connect(server_dsn)
+    await admin.execute(f'create database "{name}" template "{template}"')
+    dsn = with_database(server_dsn, name)
+    await database.connect(dsn, MODEL_MODULES, size=20)
+    yield dsn
+    await database.close()
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+async def empty(dsn: str) -> None:
+    """Delete all rows; triggers and foreign keys are off for this one session."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+        names = [row["tablename"] for row in tables if row["tablename"] not in KEEP]
+        await connection.execute(
+            "set session_replication_role = replica; " + "; ".join(f'delete from "{name}"' for name in names)
+        )
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def db(database_dsn: str) -> AsyncIterator[str]:
+    """Empty migrated tables and a connected pool; answers the address."""
+    await empty(database_dsn)
+    yield database_dsn
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at 2026-11-21 16:00 in Taipei."""
+    return FixedClock(NOW)
