@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +24,18 @@ KEEP = {"tortoise_migrations", "legal_move", "pgqueuer_log", "pgqueuer_schedules
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_dsn() -> Iterator[str]:
     """A PostgreSQL server's address: DATABASE_URL, or an embedded one for this session."""
     given = os.environ.get("DATABASE_URL")
     if given:
         yield given
         return
-    with EmbeddedPostgres(Path(tmp_path_factory.mktemp("pg")) / "data", settings={"fsync": "off", "max_connections": "200"}) as server:
-        yield server.dsn
+    folder = Path(tempfile.gettempdir()) / f"plusone-test-{uuid4().hex[:12]}"
+    try:
+        with EmbeddedPostgres(folder, settings={"fsync": "off", "max_connections": "200"}) as server:
+            yield server.dsn
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def with_database(dsn: str, name: str) -> str:
