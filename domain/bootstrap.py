@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain import db
+from domain.claims.ports import Platform
+from domain.clock import Clock, SystemClock
+from domain.jobs import JobQueue
+from domain.providers.pgqueuer_jobs import PgQueuerJobs
+from domain.providers.platforms import PLATFORMS
+from domain.settings import Settings
+from domain.vault import Vault
+
 MODEL_MODULES = [
     f"domain.{room}.models"
-    for room in ("shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "pickup", "notices", "inbox", "idempotency", "audit")
-]
+    for room in (
+        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "pickup", "notices", "inbox", "idempotency", "audit",
+    )
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What edges and commands are given: everything that is not the database."""
+
+    settings: Settings
+    clock: Clock
+    vault: Vault
+    jobs: JobQueue
+    platforms: Mapping[str, Platform]
+
+
+def services(settings: Settings, *, clock: Clock | None = None) -> Services:
+    """Services for these settings; no I/O."""
+    return Services(settings, clock or SystemClock(), Vault(settings.secret_key.get_secret_value()), PgQueuerJobs(), PLATFORMS)
+
+
+async def connect(settings: Settings, dsn: str, *, application_name: str = "plusone") -> None:
+    """Set the process's database pool up."""
+    await db.connect(dsn, MODEL_MODULES, size=settings.pool_size, application_name=application_name)

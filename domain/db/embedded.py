@@ -33,9 +33,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 if sys.platform != "win32":
@@ -46,11 +45,10 @@ MAJOR: Final = "18"
 START_LIMIT_SECONDS: Final = 60
 POLL_SECONDS: Final = 0.01
 LOG_LIMIT_BYTES: Final = 10_000_000
-SOCKET_FOLDER_LIMIT_BYTES: Final = 80  # sun_path holds 104 on macOS, less "/.s.PGSQL.5432"
+SOCKET_FOLDER: Final = re.compile(r"[a-zA-Z0-9_./-]{1,80}")  # a socket's path ends at 104 bytes, and a dsn or a setting quotes nothing here
 NO_SUCH_PID: Final = 2**30  # above pid_max of every system
 DEFAULTS: Final[Mapping[str, str]] = {
     "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "random_page_cost": "1.1",  # solid state disks
     "max_connections": "100",
     "fsync": "on",
@@ -63,7 +61,6 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "autovacuum_vacuum_cost_limit": "1000",
     "jit": "off",  # statements here take milliseconds
     "timezone": "UTC",
-    "log_timezone": "UTC",
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
@@ -77,8 +74,7 @@ class EmbeddedPostgresError(RuntimeError):
     """The embedded server cannot be used; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class _Account:
+class _Account(NamedTuple):
     """The user whom the cluster belongs to; `switch` when that is another than we, which only root can serve."""
 
     uid: int
@@ -90,10 +86,7 @@ class _Account:
         options: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
         options |= {"cwd": "/", "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, "timeout": START_LIMIT_SECONDS + 10}
         options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-        try:
-            return subprocess.run([str(part) for part in command], check=False, **options)
-        except subprocess.TimeoutExpired as error:
-            raise EmbeddedPostgresError(f"{command[0]} took more than {error.timeout:.0f} s: try again, or set DATABASE_URL.") from error
+        return subprocess.run([str(part) for part in command], check=False, **options)
 
     def reaches(self, path: Path) -> bool:
         """Whether this user can enter a folder or execute a file; asked of the system, which also knows of ACLs."""
@@ -105,8 +98,7 @@ class _Account:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
-@dataclass(frozen=True)
-class _Postmaster:
+class _Postmaster(NamedTuple):
     """A server that runs, by its postmaster.pid. `status` is starting, ready, stopping or, very early, empty."""
 
     pid: int
@@ -163,7 +155,7 @@ class EmbeddedPostgres:
                 self._check_reach()
                 with self._start_lock():
                     self._join()
-            except OSError as error:
+            except (OSError, subprocess.TimeoutExpired) as error:
                 raise EmbeddedPostgresError(
                     f"Cannot use the data folder {self._data} as uid {os.geteuid()}: {error}. "
                     "Make the folder writable for this user, choose another one, or set DATABASE_URL."
@@ -182,12 +174,10 @@ class EmbeddedPostgres:
         with contextlib.suppress(OSError):
             in_place = os.path.samestat(os.fstat(holder), os.stat(self._data / "users.lock"))
         try:
-            with self._start_lock() if in_place else contextlib.nullcontext(), contextlib.suppress(BlockingIOError):
+            with self._start_lock() if in_place else contextlib.nullcontext(), contextlib.suppress(OSError):
                 fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while another program holds its share
-                if in_place:
-                    self._halt()
-                else:
-                    self._end(self._server.pid)
+                self._halt() if in_place else self._end(self._server.pid)
+                os.rmdir(self._server.socket_dir)
         finally:
             os.close(holder)
 
@@ -213,8 +203,7 @@ class EmbeddedPostgres:
     def _open_lock(self, name: str) -> int:
         # NOFOLLOW: root must not be led out of a folder that another user owns.
         descriptor = os.open(self._data / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        if self._account.switch:
-            os.fchown(descriptor, self._account.uid, self._account.gid)
+        self._account.own(self._data / name)
         return descriptor
 
     @contextlib.contextmanager
@@ -269,8 +258,7 @@ class EmbeddedPostgres:
         done = self._account.run(self._bin / "initdb", "-D", new, "--username=postgres", "--auth=trust", "--no-instructions", *locale)
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            hint = "A user without an entry in /etc/passwd cannot make a cluster. " if "effective user ID" in done.stdout else ""
-            raise EmbeddedPostgresError(f"initdb failed: {done.stdout.strip()}\n{hint}Run as another user, or set DATABASE_URL.")
+            raise EmbeddedPostgresError(f"initdb failed; run as a user with a name and room on the disk, or set DATABASE_URL: {done.stdout}")
         new.rename(self._cluster)
 
     def _read_postmaster(self) -> _Postmaster | None:
@@ -312,8 +300,7 @@ class EmbeddedPostgres:
         if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
             log.replace(log.with_name("server.log.1"))
         seen = log.stat().st_size if log.exists() else 0
-        wait = ("-w", "-t", str(START_LIMIT_SECONDS))
-        done = self._account.run(self._bin / "pg_ctl", "start", *wait, "-D", self._cluster, "-l", log, "-o", options)
+        done = self._account.run(self._bin / "pg_ctl", "start", f"-wt{START_LIMIT_SECONDS}", "-D", self._cluster, "-l", log, "-o", options)
         if done.returncode:
             words = f"{done.stdout.strip()}\n{self._log_tail(seen)}"
             if not PASSING.search(words) or time.monotonic() > deadline:
@@ -350,14 +337,11 @@ class EmbeddedPostgres:
             time.sleep(POLL_SECONDS)
 
     def _halt(self) -> None:
-        """Stop the server, if it runs, and cut its connections; one that hangs goes as in a crash, which loses nothing committed."""
-        for mode in ("fast", "immediate"):
-            if server := self._read_postmaster():
-                self._account.run(self._bin / "pg_ctl", "stop", "-w", "-t", "30", "-m", mode, "-D", self._cluster)
-                with contextlib.suppress(OSError):
-                    os.rmdir(server.socket_dir)
+        """Stop the server, if it runs, and cut its connections."""
         if server := self._read_postmaster():
-            raise EmbeddedPostgresError(f"PostgreSQL in {self._data} does not stop: end its process {server.pid}. {self._log_tail()}")
+            self._account.run(self._bin / "pg_ctl", "stop", "-w", "-t", str(START_LIMIT_SECONDS), "-m", "fast", "-D", self._cluster)
+            if self._read_postmaster() == server:
+                raise EmbeddedPostgresError(f"PostgreSQL in {self._data} does not stop: end its process {server.pid}. {self._log_tail()}")
 
     def _log_tail(self, start: int = 0) -> str:
         """The last 15 lines of server.log, from byte `start` on."""
@@ -407,12 +391,9 @@ def _prepare(data: Path) -> _Account:
 def _socket_folder(cluster: Path, account: _Account) -> Path:
     """Make the socket's folder, mode 0700, in the temporary folder: a data path may be too long. One left behind is used again."""
     name = f"plusone-{hashlib.sha256(f'{account.uid}:{cluster}'.encode()).hexdigest()[:16]}"
-    for base in (tempfile.gettempdir(), "/tmp"):
-        folder = Path(base) / name
-        plain = re.fullmatch(r"[\w./-]+", str(folder), re.ASCII)
-        if plain and len(str(folder)) <= SOCKET_FOLDER_LIMIT_BYTES and account.reaches(folder.parent):
-            break
-    else:
+    bases = (Path(tempfile.gettempdir()), Path("/tmp"))
+    folder = next((base / name for base in bases if SOCKET_FOLDER.fullmatch(str(base / name)) and account.reaches(base)), None)
+    if folder is None:
         raise EmbeddedPostgresError(f"No temporary folder has a short, plain path that uid {account.uid} can enter: set TMPDIR to one.")
     folder.mkdir(mode=0o700, exist_ok=True)
     account.own(folder)

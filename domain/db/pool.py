@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -155,6 +156,9 @@ class Tx:
         return _count(await self.raw.execute(sql, *args))
 
 
+_current: ContextVar[Tx | None] = ContextVar("plusone_tx", default=None)
+
+
 def _count(status: str) -> int:
     tail = status.rpartition(" ")[2]
     return int(tail) if tail.isdigit() else 0
@@ -178,11 +182,23 @@ async def _admitted() -> AsyncIterator[None]:
 async def transaction() -> AsyncIterator[Tx]:
     """One transaction, READ COMMITTED; commits at the end of the block, rolls back on any exception.
 
+    Inside another one of the same task it is a savepoint of that one, so that a command may run within an idempotency key's transaction.
+
     Raises:
         DatabaseAway: no connection became free within 2 s.
     """
+    outer = _current.get()
+    if outer is not None:
+        async with outer.raw.transaction():
+            yield outer
+        return
     async with _admitted(), in_transaction("default") as connection:
-        yield Tx(connection, connection._connection)  # type: ignore[arg-type,attr-defined]
+        tx = Tx(connection, connection._connection)  # type: ignore[arg-type,attr-defined]
+        token = _current.set(tx)
+        try:
+            yield tx
+        finally:
+            _current.reset(token)
 
 
 @asynccontextmanager

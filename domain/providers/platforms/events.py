@@ -95,15 +95,19 @@ class Refusals:
     platform: str
     body: bytes
     count: int = 0
+    body_digest: str = ""
 
     def whole_body(self, reason: str) -> RawEvent:
+        """The event that stands for a body of which nothing can be read."""
         excerpt = clean_text(self.body[:EXCERPT_BYTES].decode("utf-8", "replace"))
         return self._event({UNREADABLE: reason, "body_start": excerpt, "body_bytes": len(self.body)})
 
     def part(self, value: Any, reason: str) -> RawEvent:
+        """The event that stands for one part; the others of its delivery are not touched by it."""
         return self._event({UNREADABLE: reason, "part": clean(value)})
 
     def _event(self, payload: Mapping[str, Any]) -> RawEvent:
-        key = f"{UNREADABLE}:{hashlib.sha256(self.body).hexdigest()}:{self.count}"
+        self.body_digest = self.body_digest or hashlib.sha256(self.body).hexdigest()
+        key = f"{UNREADABLE}:{self.body_digest}:{self.count}"
         self.count += 1
         return RawEvent(key, f"{self.platform}:{UNREADABLE}", None, payload)

@@ -23,18 +23,19 @@ from domain.providers.platforms.text import (
     Spans,
     clean,
     code_point_spans,
+    display_name,
     label,
     listing,
     mapping,
     moment_of_millis,
     moment_of_seconds,
-    name,
     read_json,
     url,
 )
 
 MAX_CHALLENGE_CHARS = 200
 GROUP_FIELD = "group_feed"
+BOXES = ("changes", "messaging", "standby")
 VERBS: Mapping[str, EventKind] = {
     "add": EventKind.ADD,
     "edit": EventKind.EDIT,
@@ -111,17 +112,23 @@ class Facebook:
 
 
 def _changes(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Field and value of everything in an entry; a field or value of None stands for what is no change."""
-    if "field" in entry and "value" in entry:
+    """Field and value of everything in an entry; a field of None stands for what is no change."""
+    is_flat = "field" in entry and "value" in entry
+    boxes = [box for box in BOXES if box in entry]
+    if is_flat:
         yield entry["field"], entry["value"]
-    for change in listing(entry.get("changes")):
-        yield (change.get("field"), change.get("value")) if isinstance(change, Mapping) else (None, change)
-    for box in ("messaging", "standby"):
-        for message in listing(entry.get(box)):
-            yield (message.get("field", box), message) if isinstance(message, Mapping) else (None, message)
-    known = any(isinstance(entry.get(box), list) for box in ("changes", "messaging", "standby")) or "value" in entry
-    if not known:
+    if not is_flat and not boxes:
         yield None, entry
+    for box in boxes:
+        if not isinstance(entry[box], list):
+            yield None, entry[box]
+        for item in listing(entry[box]):
+            if not isinstance(item, Mapping):
+                yield None, item
+            elif box == "changes":
+                yield item.get("field"), item.get("value")
+            else:
+                yield item.get("field", box), item
 
 
 def _kind(payload: Mapping[str, Any], value: Mapping[str, Any]) -> EventKind:
@@ -207,7 +214,7 @@ def _comment(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, An
         post_id=post_id,
         parent_comment_id="" if parent_id == post_id else parent_id,
         author_id=author_id if is_add else "",
-        author_name=name(author.get("name")) if is_add else "",
+        author_name=display_name(author.get("name")) if is_add else "",
         text=text,
         mentions=_mentions(text, value.get("message_tags")),
         attachments=_attachments(text, value) if kind in _WRITES else (),

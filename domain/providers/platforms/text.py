@@ -118,7 +118,7 @@ def label(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_KEY_CHARS else ""
 
 
-def name(value: Any) -> str:
+def display_name(value: Any) -> str:
     """A person's display name, cut to what is stored; empty when there is none."""
     return clean_text(value, MAX_NAME_CHARS) if isinstance(value, str) else ""
 
