@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 
 class ClaimOutcome(StrEnum):
@@ -105,3 +107,22 @@ class ClaimPolicy:
     hold_minutes: int = 60 * 24 * 3
     public_reply: PublicReply = PublicReply.ONCE_PER_BUYER
     proxy: bool = False
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> ClaimPolicy:
+        """A policy from its stored form; unknown fields are left out, missing ones take the default.
+
+        Raises:
+            ValueError: a field has a value it cannot have.
+        """
+        kinds = {f.name: type(f.default) for f in fields(cls)}
+        found: dict[str, Any] = {}
+        for name, value in stored.items():
+            kind = kinds.get(name)
+            if kind is not None:
+                found[name] = tuple(value) if kind is tuple else kind(value) if issubclass(kind, StrEnum) else value
+        return cls(**found)
+
+    def stored(self) -> dict[str, Any]:
+        """The form that `read` takes again."""
+        return {f.name: list(v) if isinstance(v := getattr(self, f.name), tuple) else v for f in fields(self)}

@@ -46,10 +46,8 @@ START_LIMIT_SECONDS: Final = 60
 POLL_SECONDS: Final = 0.01
 LOG_LIMIT_BYTES: Final = 10_000_000
 SOCKET_FOLDER: Final = re.compile(r"[a-zA-Z0-9_./-]{1,80}")  # a socket's path ends at 104 bytes, and a dsn or a setting quotes nothing here
-NO_SUCH_PID: Final = 2**30  # above pid_max of every system
 DEFAULTS: Final[Mapping[str, str]] = {
     "shared_buffers": "256MB",
-    "random_page_cost": "1.1",  # solid state disks
     "max_connections": "100",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -64,7 +62,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
-RESERVED: Final = frozenset({"listen_addresses", "unix_socket_directories", "port", "data_directory"})
+SETTING: Final = re.compile(r"(?!(listen_addresses|unix_socket_directories|port|data_directory)$)[a-z_][\w.]*", re.IGNORECASE)
 OUR_FILES: Final = re.compile(r"\..*|lost\+found|cluster|cluster\.new-.*|server\.log(\.1)?|users\.lock|start\.lock")
 # Failures that pass by themselves: a server that a killed program had begun to start, backends of a killed server.
 PASSING: Final = re.compile(r"lock file .* (already exists|is empty)|still in use")
@@ -116,9 +114,8 @@ class _Postmaster(NamedTuple):
 class EmbeddedPostgres:
     """One program's use of the server in `data_dir`: `with EmbeddedPostgres(path) as server: connect(server.dsn)`.
 
-    `settings` are server settings by name, such as `{"work_mem": "16MB"}`; they go before `DEFAULTS`, and count for the program that starts
-    the server: one that finds it running takes it as it is. The use ends with `stop`, with the `with` block or at interpreter exit; after a
-    SIGTERM only if the caller turns the signal into an exit. One object is for one thread.
+    `settings`, such as `{"work_mem": "16MB"}`, go before `DEFAULTS`; a program that finds the server running takes it as it is. Use ends
+    with `stop`, with the block or at interpreter exit; on SIGTERM only if the caller turns it into an exit. One object is for one thread.
     """
 
     def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -126,9 +123,8 @@ class EmbeddedPostgres:
         self._cluster = self._data / "cluster"
         self._settings = {**DEFAULTS, **(settings or {})}
         self._holder: int | None = None  # descriptor of users.lock while in use
-        for name in self._settings:
-            if name.lower() in RESERVED or not re.fullmatch(r"[A-Za-z_][\w.]*", name):
-                raise EmbeddedPostgresError(f"The setting {name!r} is not for the embedded server: leave it out, or set DATABASE_URL.")
+        if wrong := [name for name in self._settings if not SETTING.fullmatch(name)]:
+            raise EmbeddedPostgresError(f"The settings {wrong} are not for the embedded server: leave them out, or set DATABASE_URL.")
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -174,10 +170,11 @@ class EmbeddedPostgres:
         with contextlib.suppress(OSError):
             in_place = os.path.samestat(os.fstat(holder), os.stat(self._data / "users.lock"))
         try:
-            with self._start_lock() if in_place else contextlib.nullcontext(), contextlib.suppress(OSError):
+            with self._start_lock() if in_place else contextlib.nullcontext(), contextlib.suppress(BlockingIOError):
                 fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while another program holds its share
                 self._halt() if in_place else self._end(self._server.pid)
-                os.rmdir(self._server.socket_dir)
+                with contextlib.suppress(OSError):
+                    os.rmdir(self._server.socket_dir)
         finally:
             os.close(holder)
 
@@ -209,15 +206,14 @@ class EmbeddedPostgres:
     @contextlib.contextmanager
     def _start_lock(self) -> Iterator[None]:
         descriptor = self._open_lock("start.lock")
-        deadline = time.monotonic() + 2 * START_LIMIT_SECONDS
         try:
-            while True:
+            for _ in range(int(2 * START_LIMIT_SECONDS / POLL_SECONDS)):
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
-                if time.monotonic() > deadline:
-                    raise EmbeddedPostgresError(f"Another program has been starting or stopping in {self._data} for too long: end it.")
                 time.sleep(POLL_SECONDS)
+            else:
+                raise EmbeddedPostgresError(f"Another program has been starting or stopping in {self._data} for too long: end it.")
             yield
         finally:
             os.close(descriptor)
@@ -258,7 +254,7 @@ class EmbeddedPostgres:
         done = self._account.run(self._bin / "initdb", "-D", new, "--username=postgres", "--auth=trust", "--no-instructions", *locale)
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise EmbeddedPostgresError(f"initdb failed; run as a user with a name and room on the disk, or set DATABASE_URL: {done.stdout}")
+            raise EmbeddedPostgresError(f"initdb failed: run as a user with a name and disk space, or set DATABASE_URL. {done.stdout}")
         new.rename(self._cluster)
 
     def _read_postmaster(self) -> _Postmaster | None:
@@ -310,9 +306,9 @@ class EmbeddedPostgres:
     def _clear_remains(self, socket_dir: Path) -> None:
         """Take away what a server that is no more has left, where PostgreSQL itself would stumble over it.
 
-        After a restart of the machine or container the pid in a pid file may be anyone's, and would pass for a server. The rest of that
-        file stays: it leads PostgreSQL to the shared memory of backends that may still live. A crash of the machine can leave it empty.
-        The socket's lock may name the server of a folder that was deleted, which goes.
+        After a restart of the machine or container its pid may be anyone's, and would pass for a server. The rest of the pid file stays: it
+        leads PostgreSQL to the shared memory of backends that may still live. A power cut can leave the file empty. The socket's lock may
+        name the server of a folder that was deleted; that one goes.
         """
         if self._read_postmaster():
             return
@@ -322,12 +318,12 @@ class EmbeddedPostgres:
             if lines[0].isdigit():
                 descriptor = os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
                 with open(descriptor, "w") as writer:
-                    writer.write("\n".join([str(NO_SUCH_PID), *lines[1:], ""]))
+                    writer.write("\n".join([str(2**30), *lines[1:], ""]))  # above pid_max of every system
             elif time.time() - file.stat().st_mtime > 1:  # else somebody may just be writing it
                 file.unlink()
         if lock.exists():
             words = lock.read_text().split()
-            self._end(int(words[0]) if words and words[0].isdigit() else NO_SUCH_PID)
+            self._end(int(words[0]) if words and words[0].isdigit() else 0)
             lock.unlink(missing_ok=True)
 
     def _end(self, pid: int) -> None:
@@ -340,7 +336,7 @@ class EmbeddedPostgres:
         """Stop the server, if it runs, and cut its connections."""
         if server := self._read_postmaster():
             self._account.run(self._bin / "pg_ctl", "stop", "-w", "-t", str(START_LIMIT_SECONDS), "-m", "fast", "-D", self._cluster)
-            if self._read_postmaster() == server:
+            if self._read_postmaster():
                 raise EmbeddedPostgresError(f"PostgreSQL in {self._data} does not stop: end its process {server.pid}. {self._log_tail()}")
 
     def _log_tail(self, start: int = 0) -> str:
@@ -379,10 +375,9 @@ def _prepare(data: Path) -> _Account:
             f"The folder {data} is not empty and not a cluster of this program (it holds {strange[0]}): "
             "choose an empty or new folder, or set DATABASE_URL."
         )
-    owner = held.stat()
     if os.geteuid():
         return _Account(os.geteuid(), os.getegid(), switch=False)
-    nobody = pwd.getpwnam("nobody")
+    owner, nobody = held.stat(), pwd.getpwnam("nobody")
     account = _Account(*((owner.st_uid, owner.st_gid) if owner.st_uid else (nobody.pw_uid, nobody.pw_gid)), switch=True)
     account.own(data)
     return account

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain import db
 from domain.db import Tx, jsonb
 from domain.ids import new_id
 from domain.jobs import PUSH, JobQueue, lots
@@ -64,3 +65,12 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
         )
         await jobs.enqueue(tx, PUSH, lots([str(p[0]) for p in pushes], "deliveries"))
     return len({row["notice_id"] for row in rows})
+
+
+async def mark_read(*, member_id: UUID, ids: Sequence[UUID], now: datetime) -> int:
+    """Mark a member's own notices as read, and answer how many were unread; ids of others' notices change nothing."""
+    if not ids:
+        return 0
+    return await db.execute(
+        "update notice set read_at = $1 where member_id = $2 and id = any($3::uuid[]) and read_at is null", now, member_id, list(ids)
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from domain.providers.platforms.text import MAX_KEY_CHARS, clean, clean_text, wh
 
 EXCERPT_BYTES = 2_000
 """How much of an unreadable body is kept for whoever looks into it."""
+MAX_EVENTS_OF_DELIVERY = 5_000
+"""Meta documents the largest number, 1,000 in one POST; a megabyte of `null` must not become 200,000 rows."""
 UNREADABLE = "unreadable"
 
 
@@ -86,6 +89,15 @@ def refuse_unreadable(payload: Mapping[str, Any]) -> None:
     reason = payload.get(UNREADABLE)
     if reason is not None:
         raise Unreadable(str(reason))
+
+
+def at_most(events: Iterable[RawEvent], refusals: Refusals) -> list[RawEvent]:
+    """The events of a delivery, or so many of them as no honest one exceeds, and one that says that there were more."""
+    coming = iter(events)
+    taken = list(islice(coming, MAX_EVENTS_OF_DELIVERY))
+    if next(coming, None) is not None:
+        taken.append(refusals.whole_body(f"more than {MAX_EVENTS_OF_DELIVERY} events"))
+    return taken
 
 
 @dataclass(slots=True)

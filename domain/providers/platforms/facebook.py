@@ -8,6 +8,7 @@ Sources: Meta for Developers, "Webhooks from Meta: Getting Started", "Webhooks R
 (`message_tags` count code points), all read 2026-11.
 """
 
+# ruff: noqa: ARG002 -- the port gives every platform the same arguments.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -16,10 +17,20 @@ from itertools import chain
 from typing import Any
 
 from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource, Unreadable
-from domain.providers.platforms.events import Refusals, content_digest, digest, ident, raw_event, refuse_unreadable, required, text_or_empty
+from domain.providers.platforms.events import (
+    Refusals,
+    at_most,
+    content_digest,
+    digest,
+    ident,
+    raw_event,
+    refuse_unreadable,
+    required,
+    text_or_empty,
+)
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
-    NotJson,
+    NotJsonError,
     Spans,
     clean,
     code_point_spans,
@@ -73,11 +84,11 @@ class Facebook:
         refusals = Refusals(self.name, body)
         try:
             delivery = read_json(body)
-        except NotJson:
-            return [refusals.whole_body("the body is not JSON")]
+        except NotJsonError as error:
+            return [refusals.whole_body(str(error))]
         # Some documented examples wrap the delivery in an array.
         envelopes = delivery if isinstance(delivery, list) else [delivery]
-        return list(chain.from_iterable(self._entries(envelope, refusals) for envelope in envelopes))
+        return at_most(chain.from_iterable(self._entries(envelope, refusals) for envelope in envelopes), refusals)
 
     def parse(self, payload: Mapping[str, Any]) -> SocialEvent:
         """Read one change.
@@ -98,13 +109,13 @@ class Facebook:
             yield refusals.part(envelope, "the delivery has no list of entries")
             return
         for entry in entries:
-            if not isinstance(entry, Mapping):
+            if not isinstance(entry, dict):
                 yield refusals.part(entry, "the entry is not an object")
                 continue
             envelope_of_event = {"object": clean(envelope["object"]) if "object" in envelope else None}
             envelope_of_event |= {"page": ident(entry.get("id")), "sent_at": clean(entry.get("time"))}
             for field, value in _changes(entry):
-                if not isinstance(field, str) or not isinstance(value, Mapping):
+                if not isinstance(field, str) or not isinstance(value, dict):
                     yield refusals.part(value, "the change is not an object with a field")
                     continue
                 payload = {**envelope_of_event, "field": label(clean(field)), "value": clean(value)}
@@ -123,7 +134,7 @@ def _changes(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
         if not isinstance(entry[box], list):
             yield None, entry[box]
         for item in listing(entry[box]):
-            if not isinstance(item, Mapping):
+            if not isinstance(item, dict):
                 yield None, item
             elif box == "changes":
                 yield item.get("field"), item.get("value")
@@ -138,16 +149,17 @@ def _kind(payload: Mapping[str, Any], value: Mapping[str, Any]) -> EventKind:
 
 def _key(payload: Mapping[str, Any]) -> str:
     page, value = payload["page"], payload["value"]
-    comment_id, verb = ident(value.get("comment_id")), label(value.get("verb"))
-    if value.get("item") != "comment" or not comment_id:
+    comment_id, kind = ident(value.get("comment_id")), _kind(payload, value)
+    # The field `mention` tells of comments too: it must not take the key of the comment itself.
+    if kind is EventKind.OTHER or not comment_id:
         mid = ident(mapping(value.get("message")).get("mid"))
         # An unsent message comes again under its mid, so only the plain message is known by it.
         plain = mid and not mapping(value["message"]).get("is_deleted")
         return f"{page}:{mid}" if plain else f"{page}:{payload['field']}:{content_digest(value)}"
-    if verb == "add":
+    if kind is EventKind.ADD:
         return f"{page}:{comment_id}"
     text = value.get("message")
-    return f"{page}:{comment_id}:{verb}:{value.get('created_time')}:{digest(text if isinstance(text, str) else '')}"
+    return f"{page}:{comment_id}:{value['verb']}:{value.get('created_time')}:{digest(text if isinstance(text, str) else '')}"
 
 
 def _lane(payload: Mapping[str, Any]) -> str:
@@ -228,7 +240,7 @@ def _comment(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, An
 
 def _mentions(text: str, tags: Any) -> Spans | None:
     """Spans of `message_tags`: a list, or in older versions an object of lists."""
-    lists = tags.values() if isinstance(tags, Mapping) else [tags]
+    lists = tags.values() if isinstance(tags, dict) else [tags]
     found = (mapping(tag) for tags_of_offset in lists for tag in listing(tags_of_offset))
     return code_point_spans(text, ((tag.get("offset"), tag.get("length")) for tag in found))
 

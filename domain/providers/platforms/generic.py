@@ -5,21 +5,34 @@ The format is our own: headers `X-PlusOne-Timestamp` and `X-PlusOne-Signature: s
 row may lack an id; the key of such a row counts equal rows within the snapshot, so that two honest "+1" of one person in one minute
 are two and a second scan adds none. A name is not an identity: only `profile_key` or `id` makes an author.
 
-Source: docs/api, "Ingest" (plusone.comment/1, 2026-11).
+Source: this module defines the format, `plusone.comment/1` (2026-11); there is no page of a platform to read.
 """
 
+# ruff: noqa: ARG002 -- the port gives every platform the same arguments.
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource, Unreadable
-from domain.providers.platforms.events import Refusals, digest, ident, raw_event, refuse_unreadable, required, text_or_empty
+from domain.providers.platforms.events import Refusals, at_most, digest, ident, raw_event, refuse_unreadable, required, text_or_empty
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
-from domain.providers.platforms.text import NotJson, clean, display_name, label, listing, mapping, moment_of_millis, read_json, url, whole
+from domain.providers.platforms.text import (
+    NotJsonError,
+    clean,
+    display_name,
+    label,
+    listing,
+    mapping,
+    moment_of_millis,
+    read_json,
+    url,
+    whole,
+)
 
 SCHEMA = "plusone.comment/1"
 MAX_ITEMS_OF_BATCH = 500
@@ -61,20 +74,21 @@ class Generic:
         refusals = Refusals(self.name, body)
         try:
             batch = read_json(body)
-        except NotJson:
-            return [refusals.whole_body("the body is not JSON")]
+        except NotJsonError as error:
+            return [refusals.whole_body(str(error))]
         items = mapping(batch).get("items")
         if not isinstance(items, list):
             return [refusals.part(batch, "the batch has no list of items")]
         batch_id, equal_rows = ident(batch.get("batch_id")), Counter[str]()
-        events = [self._raw(item, batch_id, equal_rows, refusals) for item in items[:MAX_ITEMS_OF_BATCH]]
-        return events + [refusals.part(item, f"more than {MAX_ITEMS_OF_BATCH} items") for item in items[MAX_ITEMS_OF_BATCH:]]
+        taken = (self._raw(item, batch_id, equal_rows, refusals) for item in items[:MAX_ITEMS_OF_BATCH])
+        refused = (refusals.part(item, f"more than {MAX_ITEMS_OF_BATCH} items") for item in items[MAX_ITEMS_OF_BATCH:])
+        return at_most(chain(taken, refused), refusals)
 
     def parse(self, payload: Mapping[str, Any]) -> SocialEvent:
         """Read one item.
 
         Raises:
-            Unreadable: another schema, an unknown event, no channel, no post where there must be one, an edit that names no comment, or a text that is none.
+            Unreadable: another schema, an unknown event, no channel or post, an edit of a nameless comment, or a text that is none.
         """
         refuse_unreadable(payload)
         item = mapping(payload.get("item"))
@@ -89,7 +103,7 @@ class Generic:
         return _event(kind, item, comment_id or required(payload.get("row"), "comment_id"))
 
     def _raw(self, item: Any, batch_id: str, equal_rows: Counter[str], refusals: Refusals) -> RawEvent:
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             return refusals.part(item, "the item is not an object")
         cleaned = clean(item)
         row = _named_row(cleaned) if ident(cleaned.get("comment_id")) else _counted_row(cleaned, equal_rows)
@@ -157,7 +171,7 @@ def _event(kind: EventKind, item: Mapping[str, Any], comment_id: str) -> SocialE
         author_id=ident(author.get("profile_key")) or ident(author.get("id")),
         author_name=display_name(author.get("name")),
         text=text_or_empty(item.get("text"), "text"),
-        attachments=tuple(part for part in listing(item.get("attachments"))[:MAX_ATTACHMENTS] if isinstance(part, Mapping)),
+        attachments=tuple(part for part in listing(item.get("attachments"))[:MAX_ATTACHMENTS] if isinstance(part, dict)),
         occurred_at=occurred_at,
         time_source=time_source,
         permalink=url(item.get("post_url")),

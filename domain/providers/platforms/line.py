@@ -8,6 +8,7 @@ Sources: LINE Developers, "Messaging API reference: Webhook event objects", "Ver
 (read 2026-11).
 """
 
+# ruff: noqa: ARG002 -- the port gives every platform the same arguments.
 from __future__ import annotations
 
 import base64
@@ -16,10 +17,19 @@ from datetime import datetime
 from typing import Any
 
 from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, Unreadable
-from domain.providers.platforms.events import Refusals, content_digest, ident, raw_event, refuse_unreadable, required, text_or_empty
+from domain.providers.platforms.events import (
+    Refusals,
+    at_most,
+    content_digest,
+    ident,
+    raw_event,
+    refuse_unreadable,
+    required,
+    text_or_empty,
+)
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
-    NotJson,
+    NotJsonError,
     Spans,
     clean,
     label,
@@ -59,12 +69,12 @@ class Line:
         refusals = Refusals(self.name, body)
         try:
             delivery = read_json(body)
-        except NotJson:
-            return [refusals.whole_body("the body is not JSON")]
+        except NotJsonError as error:
+            return [refusals.whole_body(str(error))]
         events = mapping(delivery).get("events")
         if not isinstance(events, list):
             return [refusals.part(delivery, "the delivery has no list of events")]
-        return [self._raw(event, refusals) for event in events]
+        return at_most((self._raw(event, refusals) for event in events), refusals)
 
     def parse(self, payload: Mapping[str, Any]) -> SocialEvent:
         """Read one event.
@@ -87,7 +97,7 @@ class Line:
         return _event(kind, event, required(message.get("id"), "message.id"), message)
 
     def _raw(self, event: Any, refusals: Refusals) -> RawEvent:
-        if not isinstance(event, Mapping):
+        if not isinstance(event, dict):
             return refusals.part(event, "the event is not an object")
         cleaned = clean(event)
         if not label(cleaned.get("type")):
@@ -98,7 +108,7 @@ class Line:
 def _destination(body: bytes) -> str:
     try:
         return ident(mapping(read_json(body)).get("destination"))
-    except NotJson:
+    except NotJsonError:
         return ""
 
 
@@ -115,7 +125,7 @@ def _channel_id(event: Mapping[str, Any]) -> str:
 
 def _event(kind: EventKind, event: Mapping[str, Any], comment_id: str, message: Mapping[str, Any]) -> SocialEvent:
     source = mapping(event.get("source"))
-    # A sticker's own text and its keywords are LINE's or decoration: kept with the sticker, never read as a comment.
+    # The words on a message sticker stay with the sticker, where the seller sees them: nobody orders by a picture.
     text = text_or_empty(message.get("text"), "message.text") if message.get("type") == "text" else ""
     reply_token = event.get("replyToken")
     return SocialEvent(
@@ -146,4 +156,5 @@ def _attachments(message: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     if kind != "sticker":
         return ({"type": kind},)
     sticker = {"type": kind, "package_id": ident(message.get("packageId")), "sticker_id": ident(message.get("stickerId"))}
-    return ({**sticker, "text": label(message.get("text"))},)
+    words = label(message.get("text"))
+    return ({**sticker, "text": words} if words else sticker,)

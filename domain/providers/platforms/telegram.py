@@ -8,6 +8,7 @@ Raw objects are read on purpose: typed models fail on fields that a newer Bot AP
 Sources: Telegram, "Bot API: Update, Message, MessageEntity, MessageOrigin, setWebhook" (Bot API 10.3, read 2026-11).
 """
 
+# ruff: noqa: ARG002 -- the port gives every platform the same arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent
 from domain.providers.platforms.events import Refusals, content_digest, ident, raw_event, refuse_unreadable, required, text_or_empty
 from domain.providers.platforms.signatures import same, single_header
 from domain.providers.platforms.text import (
-    NotJson,
+    NotJsonError,
     Spans,
     clean,
     clean_text,
@@ -68,9 +69,9 @@ class Telegram:
         refusals = Refusals(self.name, body)
         try:
             update = read_json(body)
-        except NotJson:
-            return [refusals.whole_body("the body is not JSON")]
-        if not isinstance(update, Mapping) or not update:
+        except NotJsonError as error:
+            return [refusals.whole_body(str(error))]
+        if not isinstance(update, dict) or not update:
             return [refusals.part(update, "the update is not an object")]
         cleaned = clean(update)
         key = ident(cleaned.get("update_id")) or content_digest(cleaned)
@@ -86,7 +87,7 @@ class Telegram:
         update = mapping(payload.get("update"))
         for field, kind in KINDS.items():
             if field in update:
-                if not isinstance(update[field], Mapping):
+                if not isinstance(update[field], dict):
                     raise Unreadable(f"{field} is not an object")
                 return _message(kind, update[field])
         if not ident(update.get("update_id")):
@@ -98,7 +99,7 @@ class Telegram:
 
 def _body_of(update: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object beside `update_id`: a message, a member change, a pressed button."""
-    return next((value for key, value in update.items() if key != "update_id" and isinstance(value, Mapping)), {})
+    return next((value for key, value in update.items() if key != "update_id" and isinstance(value, dict)), {})
 
 
 def _chat_id(update: Mapping[str, Any]) -> str:
@@ -202,14 +203,20 @@ def _linked_channel_id(message: Mapping[str, Any]) -> str | None:
 
 
 def _place(message: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Thread, parent comment and quoted message. An answer to the thread's own first message is a comment of the first level."""
+    """Thread, parent comment and quoted message.
+
+    An answer to the first message of a topic or of a discussion is a comment of the first level. Telegram opens a thread under any
+    message of a supergroup that is answered, too; that one is no post, and the answered message is what may lead to one.
+    """
     thread_id = ident(message.get("message_thread_id"))
     answered = mapping(message.get("reply_to_message"))
     answered_id = ident(answered.get("message_id"))
-    if thread_id and answered_id != thread_id:
+    if not thread_id:
+        return "", "", answered_id
+    if answered_id != thread_id:
         return thread_id, answered_id, ""
-    is_root = bool(thread_id) and (message.get("is_topic_message") is True or answered.get("is_automatic_forward") is True)
-    return thread_id, "", "" if is_root else answered_id
+    is_root = message.get("is_topic_message") is True or answered.get("is_automatic_forward") is True
+    return (thread_id, "", "") if is_root else ("", "", answered_id)
 
 
 def _mentions(text: str, entities: Any) -> Spans | None:

@@ -23,6 +23,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
 from typing import Any
 
+MAX_BODY_BYTES = 2_000_000
+"""Deliveries are held to a megabyte where they come in; here the bound keeps the reading of any body well under a second."""
 MAX_TEXT_CHARS = 65_536
 """Longest text kept of one value; the longest comment of any platform here has 8,000."""
 MAX_NAME_CHARS = 120
@@ -42,7 +44,7 @@ _SIGNED_64 = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """The body as a whole cannot be read."""
 
 
@@ -65,17 +67,22 @@ def read_json(body: bytes) -> Any:
     """The JSON value of a body; its texts still need `clean`.
 
     Raises:
-        NotJson: empty, cut, nested too deeply, or no JSON at all.
+        NotJsonError: empty, cut, too large, nested too deeply, or no JSON at all; its text says which.
     """
+    if len(body) > MAX_BODY_BYTES:
+        raise NotJsonError(f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
         return _DECODER.decode(body.decode(json.detect_encoding(body), "replace"))
-    except (ValueError, RecursionError) as error:
-        raise NotJson(type(error).__name__) from None
+    except ValueError:
+        raise NotJsonError("the body is not JSON") from None
+    except RecursionError:
+        raise NotJsonError("the body is nested too deeply") from None
 
 
 def clean_text(text: str, limit: int = MAX_TEXT_CHARS) -> str:
     """The text with NUL and lone surrogates, which PostgreSQL refuses, replaced one by one by U+FFFD, so that spans stay right."""
-    return _POISON.sub("\ufffd", text[:limit])
+    text = text[:limit]
+    return text if text.isascii() and "\x00" not in text else _POISON.sub("\ufffd", text)
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -90,7 +97,7 @@ def clean(value: Any, depth: int = 0) -> Any:
         return value if math.isfinite(value) else str(value)
     if depth >= MAX_DEPTH:
         return "\ufffd"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         pairs = islice(value.items(), MAX_ITEMS)
         return {clean_text(str(key), MAX_KEY_CHARS): clean(element, depth + 1) for key, element in pairs}
     if isinstance(value, (list, tuple)):
@@ -105,7 +112,7 @@ def _text_of_huge(number: int) -> str:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def listing(value: Any) -> Sequence[Any]:

@@ -1,0 +1,133 @@
+"""The Starlette app: routes, lifespan, request ids, security headers, masked errors."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import health
+from api.auth.routes import routes as auth_routes
+from api.graphql_app import graphql_app
+from api.limits import WEBHOOKS, Limits, refusal, unavailable
+from api.webhooks import WebhookDoor
+from domain.bootstrap import Services
+from domain.db import AWAY
+from domain.errors import Unavailable
+from domain.inbox.commands import InboxWriter
+
+log = logging.getLogger(__name__)
+
+HEADERS: Final = {"x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer"}
+HSTS: Final = {"strict-transport-security": "max-age=31536000; includeSubDomains"}
+CODES: Final = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+
+
+def create_app(services: Services) -> Starlette:
+    """The whole API for these services; the process's database pool is set up by the caller."""
+    inbox = InboxWriter()
+    graphql = graphql_app(services)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        inbox.start()
+        try:
+            yield
+        finally:
+            await inbox.stop()
+
+    return Starlette(
+        routes=[
+            Route("/webhooks/{source}/{channel}", WebhookDoor(services, inbox)),
+            *health.routes(services),
+            *auth_routes(services),
+            Route("/graphql", graphql),
+            WebSocketRoute("/graphql", graphql),
+        ],
+        middleware=[Middleware(Edge, production=not services.settings.is_development), Middleware(Limits)],
+        exception_handlers={HTTPException: _http_refusal},
+        lifespan=lifespan,
+    )
+
+
+def _http_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refusal(request.scope, error.status_code, CODES.get(error.status_code, "REFUSED"), error.headers)
+
+
+class Edge:
+    """ASGI middleware, the outermost: a request id in scope, answer and logs; security headers; no error shows what happened inside."""
+
+    def __init__(self, app: ASGIApp, *, production: bool) -> None:
+        self._app = app
+        self._headers = HEADERS | (HSTS if production else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except Exception as error:
+                if scope["type"] != "http" or status:
+                    raise
+                await _masked(scope, error)(scope, receive, send_with_headers)
+            _log_request(scope, status, time.perf_counter() - started)
+
+
+def _request_id(scope: Scope) -> str:
+    """What the caller (a load balancer) calls this request if it looks like an id, else one of ours."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = str(value, "latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return uuid4().hex
+
+
+def _masked(scope: Scope, error: Exception) -> Response:
+    if isinstance(error, (*AWAY, Unavailable)):
+        log.warning("database away", extra={"error": type(error).__name__})
+        return unavailable(scope)
+    log.error("request failed", exc_info=error)
+    return refusal(scope, 500, "INTERNAL")
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    """One line per request; deliveries come by the thousand and are counted instead, and probes are nobody's business."""
+    if scope["type"] != "http":
+        return
+    path = scope["path"]
+    quiet = path.startswith((WEBHOOKS, "/health/", "/metrics"))
+    level = logging.WARNING if status >= 500 else logging.DEBUG if quiet else logging.INFO
+    log.log(level, "request", extra={"method": scope["method"], "path": path[:200], "status": status, "ms": round(seconds * 1000, 1)})

@@ -1,0 +1,209 @@
+"""Sign-in over plain HTTP: nonce, exchange, refresh, sign-out, and our public keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from api.auth.bearer import viewer_of
+from api.auth.identity.base import IdentityProvider, Providers
+from api.auth.identity.registry import providers_for
+from api.auth.plain import NO_STORE, BadInput, Fields, fields_of, refusing
+from api.auth.tokens import issue_access, jwks
+from api.auth.viewer import Unauthenticated, Viewer
+from domain import db
+from domain.bootstrap import Services
+from domain.errors import Unavailable
+from domain.ids import public_id
+from domain.members import attempts, guesses, keys, sessions
+from domain.members.commands import register_device, sign_in
+from domain.members.ports import ProvenIdentity
+from domain.members.rules import DevicePlatform, KeyUse, PushTarget
+from domain.members.sessions import Grant
+
+JWKS_MAX_AGE_SECONDS: Final = 300
+LONGEST_ID: Final = 120
+LONGEST_TOKEN: Final = 8192
+TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInput:
+    """What an app says of its installation."""
+
+    platform: DevicePlatform
+    target_kind: PushTarget
+    target: str
+    locale: str
+
+
+def routes(services: Services, providers: Providers | None = None) -> list[Route]:
+    """The routes of sign-in; `providers` are those of the settings unless given.
+
+    Raises:
+        MissingSetting: a provider's setting cannot be.
+    """
+    desk = SignInDesk(services, providers_for(services.settings) if providers is None else providers)
+    post = [
+        ("/auth/nonce", desk.nonce),
+        ("/auth/exchange", desk.exchange),
+        ("/auth/refresh", desk.refresh),
+        ("/auth/sign-out", desk.sign_out),
+        ("/auth/sign-out-everywhere", desk.sign_out_everywhere),
+    ]
+    found = [Route(path, refusing(handler), methods=["POST"]) for path, handler in post]
+    return [*found, Route("/.well-known/jwks.json", refusing(desk.jwks), methods=["GET"])]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInDesk:
+    """The handlers, on one set of services."""
+
+    services: Services
+    providers: Providers
+
+    async def nonce(self, request: Request) -> Response:
+        """`{provider}` → `{nonce, expiresAt}`, good for one sign-in with this provider within 10 minutes."""
+        fields = await fields_of(request)
+        provider = fields.text("provider", 16)
+        fields.end()
+        if all(provider != known for known, _ in self.providers):
+            raise BadInput("provider has an unknown value")
+        nonce = attempts.new_nonce(provider, self.services.vault, self._now())
+        return JSONResponse({"nonce": nonce.text, "expiresAt": _iso(nonce.expires_at)}, headers=NO_STORE)
+
+    async def exchange(self, request: Request) -> Response:
+        """A provider's ID token for ours: `{provider, channel?, idToken, nonce, installationId, device?}`."""
+        fields = await fields_of(request)
+        provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
+        id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
+        installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields)
+        fields.end()
+        adapter = self._adapter(provider, channel)
+        now = self._now()
+        async with self._one_guess(request, installation_id, now):
+            nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
+            proven = await adapter.verify(id_token, nonce, now)
+            grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, now))
+        return await self._tokens(grant, now)
+
+    async def refresh(self, request: Request) -> Response:
+        """`{refreshToken, installationId}` → new tokens; the same answer again when the first one was lost on its way."""
+        fields = await fields_of(request)
+        token, installation_id = fields.text("refreshToken", 64), fields.text("installationId", LONGEST_ID)
+        fields.end()
+        now = self._now()
+        async with self._one_guess(request, installation_id, now):
+            grant = await _again_on_contention(lambda: sessions.refresh(token, installation_id, self.services.vault, now))
+        return await self._tokens(grant, now)
+
+    async def sign_out(self, request: Request) -> Response:
+        """End this session; its installation gets no more pushes."""
+        viewer = await self._require_viewer(request)
+        await sessions.end(viewer.session_id, self._now())
+        return Response(status_code=204)
+
+    async def sign_out_everywhere(self, request: Request) -> Response:
+        """End all sessions of the member and every access token."""
+        viewer = await self._require_viewer(request)
+        await sessions.end_all(viewer.member_id, self._now())
+        return Response(status_code=204)
+
+    async def jwks(self, _: Request) -> Response:
+        """The public halves of the access token keys, also of the next one."""
+        public = await keys.public_keys(KeyUse.ACCESS, self._now())
+        return JSONResponse(jwks(public), headers={"cache-control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"})
+
+    def _now(self) -> datetime:
+        return self.services.clock.now()
+
+    def _adapter(self, provider: str, channel: str | None) -> IdentityProvider:
+        """The provider's adapter for this channel; without one, its first."""
+        for (known, kind), adapter in self.providers.items():
+            if known == provider and channel in (None, kind):
+                return adapter
+        raise BadInput("provider or channel has an unknown value")
+
+    async def _require_viewer(self, request: Request) -> Viewer:
+        viewer = await viewer_of(request.headers, self.services)
+        if viewer is None:
+            raise Unauthenticated
+        return viewer
+
+    @asynccontextmanager
+    async def _one_guess(self, request: Request, installation_id: str, now: datetime) -> AsyncIterator[None]:
+        """What happens inside is one guess of this installation and of its address; a right one does not count."""
+        address = request.client.host if request.client else ""
+        limits = [guesses.per_account("sign-in", installation_id), guesses.per_address("sign-in", address)]
+        await guesses.count(limits, now)
+        try:
+            yield
+        except Unavailable:
+            await guesses.give_back(limits)
+            raise
+        await guesses.give_back(limits)
+
+    async def _tokens(self, grant: Grant, now: datetime) -> Response:
+        access = await issue_access(grant.member_id, grant.session_id, grant.ver, issuer=self.services.settings.public_url, now=now)
+        body = {
+            "accessToken": access.text,
+            "expiresAt": _iso(access.expires_at),
+            "refreshToken": grant.refresh_token,
+            "member": {"id": public_id("member", grant.member_id)},
+        }
+        return JSONResponse(body, headers=NO_STORE)
+
+
+async def _again_on_contention(action: Callable[[], Awaitable[Grant]]) -> Grant:
+    """The action, tried again when a lock could not be had: its transaction left nothing behind."""
+    for _ in range(TRIES - 1):
+        try:
+            return await action()
+        except db.CONTENTION:
+            continue
+    return await action()
+
+
+async def _admit(
+    proven: ProvenIdentity, provider: str, nonce: str, nonce_ends: datetime, installation_id: str, device: DeviceInput | None, now: datetime
+) -> Grant:
+    """Member, session and device in one transaction with the use of nonce and token: a failure uses nothing up."""
+    async with db.transaction() as tx:
+        await attempts.use_up(tx, nonce, nonce_ends, provider, proven, now)
+        member_id: UUID = await sign_in(tx, proven, now)
+        grant = await sessions.start(tx, member_id, installation_id, now)
+        if device is not None:
+            await register_device(
+                member_id=member_id,
+                installation_id=installation_id,
+                platform=device.platform,
+                target_kind=device.target_kind,
+                target=device.target,
+                locale=device.locale,
+                now=now,
+            )
+    return grant
+
+
+def _device(fields: Fields) -> DeviceInput | None:
+    device = fields.optional_object("device")
+    if device is None:
+        return None
+    platform: DevicePlatform = device.choice("platform", DevicePlatform)
+    kind: PushTarget = device.choice("targetKind", PushTarget)
+    found = DeviceInput(platform, kind, device.text("target", 512), device.optional_text("locale", 16) or "zh-TW")
+    device.end()
+    return found
+
+
+def _iso(at: datetime) -> str:
+    """2026-11-21T08:00:00Z"""
+    return at.isoformat().replace("+00:00", "Z")

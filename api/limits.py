@@ -1,0 +1,163 @@
+"""What one request may cost, and how it is refused: sizes, time for the body, and waiting for the database.
+
+Bodies are read here, whole, before anything else looks at them; so no handler ever waits for a slow sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any, Final, TypeVar
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.db import DatabaseAway, jsonb
+
+WEBHOOKS: Final = "/webhooks/"
+WEBHOOK_BODY_BYTES: Final = 1_000_000
+BODY_BYTES: Final = 100_000
+"""GraphQL, sign-in and everything else."""
+BODY_SECONDS: Final = 10.0
+HEADER_BYTES: Final = 16_384
+TARGET_BYTES: Final = 4_096
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+RETRY_AFTER_SECONDS: Final = 5
+
+T = TypeVar("T")
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id that `api.app` gave this request; empty outside of it."""
+    found = scope.get("state", {}).get("request_id", "")
+    return found if isinstance(found, str) else ""
+
+
+def refusal(scope: Scope, status: int, code: str, headers: Mapping[str, str] | None = None) -> Response:
+    """`{"error": {"code", "requestId"}}` with this status."""
+    body = jsonb({"error": {"code": code, "requestId": request_id_of(scope)}})
+    return Response(body, status, headers, "application/json")
+
+
+def unavailable(scope: Scope) -> Response:
+    """503 with Retry-After: the database is away for the moment."""
+    return refusal(scope, 503, "UNAVAILABLE", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+class _Disconnected(Exception):
+    """The sender went away before its body was whole."""
+
+
+class Limits:
+    """ASGI middleware: the body is read whole within its limits, or the request is refused and its connection closed."""
+
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+        self._app = app
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            limit = WEBHOOK_BODY_BYTES if scope["path"].startswith(WEBHOOKS) else BODY_BYTES
+            _check_head(scope, limit)
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read(receive, limit)
+        except _Refused as error:
+            await refusal(scope, error.status, error.code, {"Connection": "close"})(scope, receive, send)
+        except TimeoutError:
+            await refusal(scope, 408, "REQUEST_TIMEOUT", {"Connection": "close"})(scope, receive, send)
+        except _Disconnected:
+            return
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+
+def _check_head(scope: Scope, limit: int) -> None:
+    if scope["method"] not in METHODS:
+        raise _Refused(405, "METHOD_NOT_ALLOWED")
+    if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > TARGET_BYTES:
+        raise _Refused(414, "URI_TOO_LONG")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+        raise _Refused(431, "HEADERS_TOO_LARGE")
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    if len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
+        raise _Refused(400, "BAD_REQUEST")
+    if lengths and (len(lengths[0]) > 12 or int(lengths[0]) > limit):
+        raise _Refused(413, "PAYLOAD_TOO_LARGE")
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _Refused(413, "PAYLOAD_TOO_LARGE")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return next_message
+
+
+async def within(seconds: float, work: asyncio.Task[T]) -> T:
+    """The result of a task that touches the database, or DatabaseAway once the time is over.
+
+    The task is left alone then: cancelling a statement waits for the very server that does not answer. It ends by its own limits.
+
+    Raises:
+        DatabaseAway: not done in time.
+    """
+    done, _ = await asyncio.wait({work}, timeout=seconds)
+    if not done:
+        raise DatabaseAway("no answer in time")
+    return work.result()
+
+
+class SingleFlight:
+    """One question at a time per key: who asks while it is being answered gets the same answer, and a hanging one hangs once."""
+
+    def __init__(self) -> None:
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def ask(self, key: Hashable, seconds: float, question: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question.
+
+        Raises:
+            DatabaseAway: no answer within `seconds`.
+        """
+        task: asyncio.Task[T] | None = self._asking.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_run(question))
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return await within(seconds, task)
+
+    def _forget(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, so that nobody complains when all who asked have given up
+
+
+async def _run(question: Callable[[], Awaitable[T]]) -> T:
+    return await question()

@@ -1,0 +1,195 @@
+"""The words of a push: title, body and deep link from the facts of a notice. Pure.
+
+Facts (`data` of a notice; each may be missing, and then the phrase that needs it is left out):
+
+    shopName                 the shop as buyers know it            every kind
+    orderId                  UUID; the deep link opens the order   every kind about an order
+    orderNumber              as printed                            every kind about an order
+    lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
+    totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
+    paidMinor, currency      what has been received                PAYMENT_RECEIVED
+    postTitle                the sales post                        claims
+    place                    where the goods are handed over       PICKUP_READY
+    reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
+    title, body              the shop's own words                  ANNOUNCEMENT
+    pickupId                 UUID; the deep link opens the pass    PICKUP_READY, PICKED_UP
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from domain.ids import public_id
+from domain.money import DIGITS, Money
+from domain.notices.rules import NoticeKind
+
+TITLE_CHARS: Final = 60
+BODY_CHARS: Final = 180
+"""iOS shows about 178 characters of a notice."""
+LINES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PushText:
+    """What the phone shows, and where a tap leads."""
+
+    title: str
+    body: str
+    deep_link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Phrases with `{fact}` places. The title is the first whose facts are all there; the body is all of those, one after the other."""
+
+    titles: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+K = NoticeKind
+ZH: Mapping[NoticeKind, Words] = {
+    K.ORDER_PLACED: Words(("{shop}：+1 成功", "+1 成功"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.ORDER_PARTIAL: Words(
+        ("{shop}：部分登記成功", "部分登記成功"), ("已登記 {lines}", "候補 {waiting}", "訂單 {number}", "目前合計 {total}")
+    ),
+    K.WAITLISTED: Words(("{shop}：已排入候補", "已排入候補"), ("候補 {waiting}", "有貨時會通知您")),
+    K.WAITLIST_FILLED: Words(("{shop}：候補到了", "候補到了"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.SUGGESTION: Words(("{shop}：您是要訂這個嗎？", "您是要訂這個嗎？"), ("{lines}", "{reason}", "請開啟 App 確認")),
+    K.CLAIM_REJECTED: Words(("{shop}：這則留言沒有成立訂單", "這則留言沒有成立訂單"), ("{reason}", "{post}")),
+    K.LINES_CANCELLED: Words(("{shop}：已取消品項", "已取消品項"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.LINES_CHANGED: Words(("{shop}：訂單已更新", "訂單已更新"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.ASK_BUYER: Words(("{shop}：需要您再確認", "需要您再確認"), ("{reason}", "{post}", "請開啟 App 查看")),
+    K.ORDER_CANCELLED: Words(("{shop}：訂單已取消", "訂單已取消"), ("訂單 {number}", "{lines}", "{reason}")),
+    K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
+    K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
+    K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
+    K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
+}
+EN: Mapping[NoticeKind, Words] = {
+    K.ORDER_PLACED: Words(("{shop}: your +1 is in", "Your +1 is in"), ("{lines}", "Order {number}", "Total so far {total}")),
+    K.ORDER_PARTIAL: Words(
+        ("{shop}: part of your +1 is in", "Part of your +1 is in"),
+        ("Ordered {lines}", "Waiting for {waiting}", "Order {number}", "Total so far {total}"),
+    ),
+    K.WAITLISTED: Words(
+        ("{shop}: you are on the waiting list", "You are on the waiting list"), ("Waiting for {waiting}", "We will tell you when it is in")
+    ),
+    K.WAITLIST_FILLED: Words(
+        ("{shop}: your waiting is over", "Your waiting is over"), ("{lines}", "Order {number}", "Total so far {total}")
+    ),
+    K.SUGGESTION: Words(("{shop}: is this what you want?", "Is this what you want?"), ("{lines}", "{reason}", "Open the app to confirm")),
+    K.CLAIM_REJECTED: Words(("{shop}: no order from this comment", "No order from this comment"), ("{reason}", "{post}")),
+    K.LINES_CANCELLED: Words(("{shop}: items cancelled", "Items cancelled"), ("{lines}", "Order {number}", "Total so far {total}")),
+    K.LINES_CHANGED: Words(("{shop}: order updated", "Order updated"), ("{lines}", "Order {number}", "Total so far {total}")),
+    K.ASK_BUYER: Words(("{shop}: please have a look", "Please have a look"), ("{reason}", "{post}", "Open the app to answer")),
+    K.ORDER_CANCELLED: Words(("{shop}: order cancelled", "Order cancelled"), ("Order {number}", "{lines}", "{reason}")),
+    K.ORDER_EXPIRED: Words(("{shop}: order expired unpaid", "Order expired unpaid"), ("Order {number} was not paid in time", "{lines}")),
+    K.PAYMENT_RECEIVED: Words(("{shop}: payment received", "Payment received"), ("Order {number}", "{paid}")),
+    K.PICKUP_READY: Words(
+        ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
+    ),
+    K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
+}
+REASONS: Mapping[str, tuple[str, str]] = {
+    "INSUFFICIENT_STOCK": ("庫存不足", "Not enough in stock"),
+    "OVER_LIMIT": ("超過每人可購買數量", "Over the limit per buyer"),
+    "CLOSED": ("這篇貼文已經結單", "This post is closed"),
+    "NOT_OPEN": ("這篇貼文還沒開單", "This post is not open yet"),
+    "RATE_LIMITED": ("短時間內留言太多", "Too many comments in a short time"),
+    "BUYER_RESTRICTED": ("目前無法在這個賣場下單", "You cannot order from this shop at present"),
+    "UNKNOWN_ITEM": ("找不到這個品項", "There is no such item"),
+    "NOT_FOR_SALE": ("這個品項目前不販售", "This item is not for sale"),
+    "MISSING_QUANTITY": ("沒有看到數量", "The quantity is missing"),
+    "WHICH": ("請告訴我們是哪一個品項", "Which of your items do you mean?"),
+    "NOT_HELD": ("您目前沒有訂這個品項", "You have not ordered this item"),
+    "REMOVED": ("留言已刪除，訂單要保留嗎？", "The comment was deleted: keep the order?"),
+}
+"""Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
+
+
+def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
+    """The push of a notice in the device's language: Chinese for zh and for no language at all, English for every other one."""
+    chinese = locale.lower().startswith("zh") or not locale
+    words = (ZH if chinese else EN)[kind]
+    facts = _facts(data, chinese=chinese)
+    titles = [text for phrase in words.titles if (text := _fill(phrase, facts))]
+    parts = [text for phrase in words.body if (text := _fill(phrase, facts))] or ["請開啟 App 查看" if chinese else "Open the app for more"]
+    return PushText(_short(titles[0], TITLE_CHARS), _short(" · ".join(parts), BODY_CHARS), deep_link(kind, data))
+
+
+def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
+    """Where a tap leads: the pass, the order, or the inbox."""
+    pickup, order = _uuid(data.get("pickupId")), _uuid(data.get("orderId"))
+    if kind is NoticeKind.PICKUP_READY and pickup is not None:
+        return f"plusone://pickups/{public_id('pickup', pickup)}"
+    return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
+
+
+PLACE = re.compile(r"\{(\w+)\}")
+
+
+def _fill(phrase: str, facts: Mapping[str, str]) -> str:
+    """The phrase with its facts, or nothing when one is missing. What a fact holds is never read as a phrase."""
+    if any(not facts.get(name) for name in PLACE.findall(phrase)):
+        return ""
+    return PLACE.sub(lambda found: facts[found.group(1)], phrase)
+
+
+def _facts(data: Mapping[str, Any], *, chinese: bool) -> dict[str, str]:
+    reason = REASONS.get(_text(data.get("reason")))
+    return {
+        "shop": _short(_text(data.get("shopName")), 24),
+        "number": _text(data.get("orderNumber")),
+        "lines": _lines(data.get("lines"), chinese=chinese),
+        "waiting": _lines(data.get("waiting"), chinese=chinese),
+        "total": _amount(data.get("totalMinor"), data.get("currency")),
+        "paid": _amount(data.get("paidMinor"), data.get("currency")),
+        "post": _text(data.get("postTitle")),
+        "place": _text(data.get("place")),
+        "reason": "" if reason is None else reason[0 if chinese else 1],
+        "title": _text(data.get("title")),
+        "text": _text(data.get("body")),
+    }
+
+
+def _lines(found: object, *, chinese: bool) -> str:
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return ""
+    lines = [line for line in found if isinstance(line, Mapping) and _text(line.get("title"))]
+    shown = []
+    for line in lines[:LINES_SHOWN]:
+        name = " ".join(filter(None, (_text(line.get("title")), _text(line.get("label")))))
+        quantity = line.get("quantity")
+        shown.append(f"{_short(name, 40)} ×{quantity}" if isinstance(quantity, int) else _short(name, 40))
+    text = ("、" if chinese else ", ").join(shown)
+    if len(lines) <= LINES_SHOWN:
+        return text
+    return f"{text} 等 {len(lines)} 項" if chinese else f"{text} and more ({len(lines)} in all)"
+
+
+def _amount(minor: object, currency: object) -> str:
+    if not isinstance(minor, int) or isinstance(minor, bool) or not isinstance(currency, str) or currency not in DIGITS:
+        return ""
+    amount = f"{Money(minor, currency).amount:,}"
+    return f"NT${amount}" if currency == "TWD" else f"{currency} {amount}"
+
+
+def _text(value: object) -> str:
+    return " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _short(text: str, chars: int) -> str:
+    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,170 @@
+"""Orders, their lines, and the claims and comments they came from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+import strawberry
+
+from api.schema.paging import Connection, Edge, Node, PageInfo
+from api.schema.post import ClaimRuleVersion, DeliveryMethod, ProductVariant, SalesPost
+from api.schema.scalars import Money
+from api.schema.shop import Shop
+from domain.claims.rules import ClaimOutcome as Outcomes
+from domain.claims.rules import ReviewState as Reviews
+from domain.orders import rules
+from domain.payments.rules import PaymentMethod as Methods
+from domain.shops.rules import SourcePlatform as Platforms
+
+OrderState = strawberry.enum(rules.OrderState, description="What the shop intends.")
+PaymentState = strawberry.enum(rules.PaymentState, description="Where the money is.")
+FulfilmentState = strawberry.enum(rules.FulfilmentState, description="Where the goods are.")
+OrderList = strawberry.enum(rules.OrderList, description="The seller's lists; every order is in exactly one.")
+OrderAction = strawberry.enum(rules.OrderAction, description="What this viewer may do now.")
+PaymentMethod = strawberry.enum(Methods)
+ClaimOutcome = strawberry.enum(Outcomes)
+ReviewState = strawberry.enum(Reviews, description="OPEN: waits for a person of the shop.")
+SourcePlatform = strawberry.enum(Platforms, description="Treat unknown values as other.")
+
+
+@strawberry.type(description="Who wrote a comment, by the name shown on the platform.")
+class SocialIdentity:
+    name: str
+
+
+@strawberry.type(description="An earlier or present text of a comment.")
+class CommentRevision:
+    kind: str = strawberry.field(description="ADD, EDIT, REMOVE, HIDE or UNHIDE.")
+    text: str
+    at: datetime
+
+
+@strawberry.type(description="A comment as it now stands on its platform.")
+class SocialComment(Node):
+    platform: SourcePlatform
+    text: str | None = strawberry.field(description="Null once the comment is removed.")
+    written_at: datetime
+    received_at: datetime
+    removed_at: datetime | None
+    permalink: str | None
+    author: SocialIdentity
+    post: SalesPost | None
+    claim: Annotated["Claim", strawberry.lazy("api.schema.order")] | None
+    revisions: list[CommentRevision]
+
+
+@strawberry.type(description="What one comment asked for and what became of it.")
+class Claim(Node):
+    outcome: ClaimOutcome
+    reason: str | None
+    review: ReviewState
+    decided_at: datetime
+    comment: SocialComment | None
+    rule: ClaimRuleVersion | None
+    order: Annotated["Order", strawberry.lazy("api.schema.order")] | None
+
+
+@strawberry.type(description="Where an order line came from.")
+class OrderSource:
+    platform: SourcePlatform
+    post: SalesPost | None
+
+
+@strawberry.type(description="Pieces of one variant, at the price of the moment they were ordered.")
+class OrderLine(Node):
+    title: str
+    variant_label: str
+    variant: ProductVariant
+    quantity: int = strawberry.field(description="Pieces still ordered; 0 once cancelled.")
+    handed_over: int
+    unit_price: Money
+    total: Money
+    claim: Claim | None
+    source: OrderSource
+
+
+@strawberry.type(description="A buyer as one shop knows them.")
+class ShopBuyer:
+    id: strawberry.ID
+    name: str
+    provider: str
+
+
+@strawberry.type(description="One buyer's order at one shop. Its lines are paged.")
+class Order(Node):
+    number: str
+    version: int
+    shop: Shop
+    buyer: ShopBuyer
+    created_at: datetime
+    updated_at: datetime
+    state: OrderState
+    payment_state: PaymentState
+    fulfilment_state: FulfilmentState
+    list: OrderList
+    delivery_method: DeliveryMethod
+    subtotal: Money
+    shipping_fee: Money
+    discount: Money
+    total: Money
+    paid: Money
+    amount_due: Money
+    pay_by: datetime | None
+    actions: list[OrderAction]  # type: ignore[valid-type]
+
+
+@strawberry.type(description="What a buyer owes one shop.")
+class UnpaidOfShop:
+    shop: Shop
+    amount_due: Money
+    order_count: int
+    pay_by: datetime | None = strawberry.field(description="The nearest deadline.")
+
+
+@strawberry.type(description="Orders on which the buyer owes money, the nearest deadline first.")
+class UnpaidConnection:
+    nodes: list[Order]
+    edges: list[Edge[Order]]
+    page_info: PageInfo
+    total_count: int | None
+    total_count_is_exact: bool | None
+    totals: list[Money] = strawberry.field(description="Everything owed, one amount per currency.")
+    by_shop: list[UnpaidOfShop]
+
+
+OrderConnection = Connection[Order]
+OrderLineConnection = Connection[OrderLine]
+SocialCommentConnection = Connection[SocialComment]
+
+
+@strawberry.input(description="Narrows a list of orders; absent fields narrow nothing.")
+class OrderFilter:
+    shop_ids: list[strawberry.ID] | None = None
+    state: OrderState | None = None
+    payment_state: PaymentState | None = None
+    since: datetime | None = strawberry.field(default=None, description="Placed at this instant or later.")
+
+
+@strawberry.input(description="Narrows a list of comments; absent fields narrow nothing.")
+class CommentFilter:
+    outcome: ClaimOutcome | None = None
+    review: ReviewState | None = None
+    platform: SourcePlatform | None = None
+    post_id: strawberry.ID | None = None
+
+
+@strawberry.input
+class OrderMarkPaidInput:
+    order_id: strawberry.ID
+    method: PaymentMethod
+    reference: str = strawberry.field(description="What the shop finds the money by; 1 to 120 characters.")
+    amount: Decimal | None = strawberry.field(default=None, description="When given, it must be the amount due.")
+    expected_version: int | None = strawberry.field(default=None, description="When given, the order must still be this version.")
+
+
+@strawberry.input
+class OrderCancelInput:
+    order_id: strawberry.ID
+    reason: str = strawberry.field(default="", description="Kept in the order's history; at most 200 characters.")

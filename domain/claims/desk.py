@@ -1,0 +1,236 @@
+"""What lies on the table while a batch of comments is decided: plain values, read before and written after.
+
+The planning (`planning.py`) changes these values and nothing else; `loading.py` fills them and `writing.py` stores what changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from domain.claims.ports import SocialEvent, SourcePlatform
+from domain.claims.recognition import Context
+from domain.claims.replies import ReplyDraft
+from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState
+from domain.notices.commands import NoticeDraft
+from domain.posts.queries import PostFacts, VariantFacts
+from domain.posts.rules import DeliveryMethod
+from domain.stock.rules import MovementKind
+
+NO_TEXT = datetime(1970, 1, 1, tzinfo=UTC)
+"""`text_at` of a comment whose removal came before its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFacts:
+    id: UUID
+    number: int
+    name: str
+    currency: str
+    locale: str
+    time_zone: str
+    pay_within_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A post ready to be read: facts, policy, compiled words, variants by id."""
+
+    facts: PostFacts
+    policy: ClaimPolicy
+    context: Context
+    variants: Mapping[UUID, VariantFacts]
+
+
+@dataclass(slots=True)
+class Level:
+    """A locked stock level. `waiting`: pieces that others already wait for; newcomers stand behind them."""
+
+    variant_id: UUID
+    on_hand: int
+    backorder_limit: int
+    held: int
+    committed: int
+    waiting: int = 0
+    held_before: int = 0
+    """`held` as it was read; the difference is what is written."""
+
+    @property
+    def free(self) -> int:
+        """Pieces a newcomer may have now."""
+        return max(self.on_hand + self.backorder_limit - self.held - self.committed - self.waiting, 0)
+
+
+@dataclass(slots=True)
+class Line:
+    """An order line of a buyer in this batch."""
+
+    id: UUID
+    order_id: UUID
+    variant_id: UUID
+    claim_id: UUID | None
+    post_id: UUID | None
+    quantity: int
+    unit_price_minor: int
+    title: str
+    label: str
+    platform: SourcePlatform
+    policy_version_id: UUID | None
+    created_at: datetime
+    open: bool = True
+    """In an OPEN, UNPAID order: may still be changed by a comment."""
+    dead: bool = False
+    """In a CANCELLED order: holds nothing, whatever its quantity says."""
+    is_new: bool = False
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class OpenOrder:
+    """The one open, unpaid order of a buyer that claims stack on."""
+
+    id: UUID
+    number: str
+    buyer_id: UUID
+    method: DeliveryMethod
+    subtotal_minor: int
+    pieces: int = 0
+    """Over all its lines, of other posts too."""
+    closed: bool = False
+    """All its pieces were taken back: it is cancelled when the batch is written."""
+    is_new: bool = False
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Wait:
+    """A buyer's place in a variant's waiting list."""
+
+    id: UUID
+    variant_id: UUID
+    claim_id: UUID
+    buyer_id: UUID
+    quantity: int
+    queued_at: datetime
+    is_new: bool = False
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment as stored, or to be stored."""
+
+    id: UUID
+    external_id: str
+    post_id: UUID | None
+    buyer_id: UUID | None
+    text: str
+    written_at: datetime
+    text_at: datetime
+    """NO_TEXT while only its removal is known."""
+    removed_at: datetime | None
+    source: SocialEvent | None = None
+    """The first event of a comment that is new."""
+    received_at: datetime | None = None
+    is_new: bool = False
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Claim:
+    """A claim as stored, or to be stored."""
+
+    id: UUID
+    comment_id: UUID
+    post_id: UUID | None
+    buyer_id: UUID | None
+    outcome: ClaimOutcome
+    reason: str
+    intent: str
+    result: Mapping[str, Any]
+    text_hash: str
+    policy_version_id: UUID | None
+    order_id: UUID | None
+    review: ReviewState
+    decided_at: datetime
+    is_new: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    variant_id: UUID
+    kind: MovementKind
+    held_delta: int
+    order_line_id: UUID
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the audit keeps of one decided event."""
+
+    claim_id: UUID
+    outcome: ClaimOutcome
+    reason: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One comment's turn: what it said, on which post, whose it is, when by the platform and when it reached us."""
+
+    comment: Comment
+    event: SocialEvent
+    reading: Reading
+    buyer_id: UUID
+    at: datetime
+    received_at: datetime
+
+    @property
+    def actor(self) -> str:
+        """The name that movements and events carry."""
+        return f"comment:{self.comment.id}"
+
+
+@dataclass(slots=True)
+class Desk:
+    """One shop's batch."""
+
+    shop: ShopFacts
+    now: datetime
+    new_id: Callable[[], UUID]
+    new_number: Callable[[], str]
+    readings: dict[UUID, Reading] = field(default_factory=dict)
+    levels: dict[UUID, Level] = field(default_factory=dict)
+    orders: dict[tuple[UUID, DeliveryMethod], OpenOrder] = field(default_factory=dict)
+    lines: dict[UUID, list[Line]] = field(default_factory=lambda: defaultdict(list))
+    """By buyer: lines on the posts of this batch, and lines of claims that it speaks of again."""
+    closed_orders: list[OpenOrder] = field(default_factory=list)
+    flagged_orders: set[UUID] = field(default_factory=set)
+    waits: dict[UUID, list[Wait]] = field(default_factory=lambda: defaultdict(list))
+    """By buyer: places in waiting lists of the posts of this batch."""
+    claims: dict[UUID, Claim] = field(default_factory=dict)
+    """By comment."""
+    claims_in_window: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    """By buyer: ordering claims within the rate rule's hours."""
+    movements: list[Movement] = field(default_factory=list)
+    events: list[tuple[UUID, str, Mapping[str, Any], str]] = field(default_factory=list)
+    """(order, kind, data, actor) for the timelines."""
+    notices: list[NoticeDraft] = field(default_factory=list)
+    replies: list[ReplyDraft] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    freed: set[UUID] = field(default_factory=set)
+    """Variants of which pieces became free."""
+
+    def lines_on_post(self, buyer_id: UUID, post_id: UUID) -> list[Line]:
+        """The buyer's living lines with pieces left on this post, oldest first."""
+        return [x for x in self.lines.get(buyer_id, ()) if x.post_id == post_id and x.quantity > 0 and not x.dead]
+
+    def waits_on(self, buyer_id: UUID, variant_id: UUID) -> list[Wait]:
+        """The buyer's places for this variant, oldest first."""
+        return [x for x in self.waits.get(buyer_id, ()) if x.variant_id == variant_id and x.quantity > 0]

@@ -1,0 +1,141 @@
+"""Pieces on the desk: hold them, let them wait, give them back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
+from domain.claims.rules import Shortage
+from domain.stock.rules import MovementKind, allot
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What a wish for one variant came to, in pieces."""
+
+    variant_id: UUID
+    held: int
+    waiting: int
+    missing: int
+
+
+def open_order(desk: Desk, turn: Turn) -> OpenOrder:
+    """The buyer's order that claims stack on, opened if there is none."""
+    method = turn.reading.facts.delivery_method
+    found = desk.orders.get((turn.buyer_id, method))
+    if found is None:
+        found = OpenOrder(desk.new_id(), desk.new_number(), turn.buyer_id, method, 0, is_new=True)
+        desk.orders[turn.buyer_id, method] = found
+    return found
+
+
+def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrder) -> Line:
+    lines = desk.lines[turn.buyer_id]
+    line = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id), None)
+    if line is None:
+        variant, facts = turn.reading.variants[variant_id], turn.reading.facts
+        line = Line(
+            desk.new_id(), order.id, variant.id, claim.id, facts.id, 0, variant.price_minor, variant.title, variant.label,
+            turn.event.source, facts.policy_version_id, turn.at, is_new=True,
+        )  # fmt: skip
+        lines.append(line)
+    elif line.order_id != order.id:
+        # All its pieces were taken back and that order is gone; the same comment asks again.
+        line.order_id, line.open, line.dead = order.id, True, False
+    return line
+
+
+def _move(desk: Desk, level: Level, line: Line, pieces: int, kind: MovementKind, actor: str) -> None:
+    level.held += pieces
+    line.quantity += pieces
+    line.changed = True
+    desk.movements.append(Movement(level.variant_id, kind, pieces, line.id, actor))
+
+
+def hold(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) -> None:
+    """Hold pieces that are known to be free, on the claim's line in the buyer's open order."""
+    order = open_order(desk, turn)
+    line = _line(desk, turn, claim, variant_id, order)
+    _move(desk, desk.levels[variant_id], line, pieces, MovementKind.HELD, turn.actor)
+    order.subtotal_minor += pieces * line.unit_price_minor
+    order.pieces += pieces
+    order.changed = True
+    claim.order_id = order.id
+
+
+def wait(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) -> None:
+    """Put pieces on the waiting list, at the platform time of the comment."""
+    places = desk.waits[turn.buyer_id]
+    place = next((x for x in places if x.claim_id == claim.id and x.variant_id == variant_id), None)
+    if place is None:
+        place = Wait(desk.new_id(), variant_id, claim.id, turn.buyer_id, 0, turn.at, is_new=True)
+        places.append(place)
+    place.quantity += pieces
+    place.changed = True
+    desk.levels[variant_id].waiting += pieces
+
+
+def take(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, wanted: int) -> Got:
+    """Hold what the shortage policy allows now, let the rest wait or go missing."""
+    shortage = turn.reading.policy.shortage
+    held = allot(desk.levels[variant_id].free, wanted, partial=shortage in (Shortage.PARTIAL, Shortage.PARTIAL_WAITLIST))
+    rest = wanted - held
+    if held:
+        hold(desk, turn, claim, variant_id, held)
+    waits = shortage is Shortage.PARTIAL_WAITLIST and rest > 0
+    if waits:
+        wait(desk, turn, claim, variant_id, rest)
+    return Got(variant_id, held, rest if waits else 0, 0 if waits else rest)
+
+
+def free(desk: Desk, line: Line, pieces: int, actor: str) -> None:
+    """Give pieces of an open line back; an order left without pieces is closed."""
+    _move(desk, desk.levels[line.variant_id], line, -pieces, MovementKind.RELEASED, actor)
+    desk.freed.add(line.variant_id)
+    for key, order in list(desk.orders.items()):
+        if order.id != line.order_id:
+            continue
+        order.subtotal_minor -= pieces * line.unit_price_minor
+        order.pieces -= pieces
+        order.changed = True
+        if order.pieces == 0:
+            order.closed = True
+            desk.closed_orders.append(desk.orders.pop(key))
+            for x in desk.lines[order.buyer_id]:
+                if x.order_id == order.id:
+                    x.open, x.dead = False, True
+
+
+def leave(desk: Desk, place: Wait, pieces: int) -> None:
+    """Take pieces off the waiting list."""
+    place.quantity -= pieces
+    place.changed = True
+    level = desk.levels[place.variant_id]
+    level.waiting -= pieces
+    desk.freed.add(place.variant_id)
+
+
+def give_back(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, pieces: int | None, actor: str) -> int:
+    """Take pieces of a variant back (None: all): waiting ones first, then held ones, the newest first; answers how many it was."""
+    left = pieces
+    total = 0
+    for place in reversed(desk.waits_on(buyer_id, variant_id)):
+        n = place.quantity if left is None else min(left, place.quantity)
+        if n:
+            leave(desk, place, n)
+            total += n
+            left = None if left is None else left - n
+    for line in reversed([x for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and x.open]):
+        n = line.quantity if left is None else min(left, line.quantity)
+        if n:
+            free(desk, line, n, actor)
+            total += n
+            left = None if left is None else left - n
+    return total
+
+
+def has(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, *, open_only: bool) -> int:
+    """Pieces of a variant that the buyer holds or waits for on this post."""
+    held = sum(x.quantity for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and (x.open or not open_only))
+    return held + sum(x.quantity for x in desk.waits_on(buyer_id, variant_id))

@@ -1,0 +1,241 @@
+"""What a batch needs from the database, each kind in one statement; rows that will change are locked, in key order.
+
+Order of locks: buyers, open orders, stock levels. Nobody else opens an order for a buyer without the buyer's row lock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from domain.claims.desk import Claim, Comment, Desk, Level, Line, OpenOrder, Reading, ShopFacts, Turn, Wait
+from domain.claims.ports import EventKind, SocialEvent
+from domain.claims.recognition import Context, compile_context
+from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState
+from domain.db import Tx, from_jsonb
+from domain.ids import new_id
+from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, post_facts
+from domain.posts.rules import DeliveryMethod
+from domain.shops.rules import SourcePlatform
+
+MOST_COMPILED = 512
+_compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts]]] = OrderedDict()
+
+
+def context_of(facts: PostFacts, policy: ClaimPolicy, offers: Sequence[Mapping[str, Any]], name: str = "") -> dict[str, Any]:
+    """The post as `compile_context` takes it (recognition contract, section 1)."""
+    return {
+        "id": str(facts.id),
+        "shop": name,
+        "policy": policy.reading.value,
+        "trigger_symbols": list(policy.trigger_symbols),
+        "trigger_words": list(policy.trigger_words),
+        "fillers": list(policy.fillers),
+        "max_qty": policy.max_per_line,
+        "closes_at": facts.closes_at.isoformat() if facts.closes_at else None,
+        "focus": str(facts.focus_item_id) if facts.focus_item_id else None,
+        "offers": list(offers),
+    }
+
+
+async def readings_of(tx: Tx, post_ids: Collection[UUID]) -> dict[UUID, Reading]:
+    """These posts, compiled; compiled words are kept per post version and policy version."""
+    readings: dict[UUID, Reading] = {}
+    for post_id, facts in (await post_facts(tx, list(post_ids))).items():
+        key = (post_id, facts.version, facts.policy_version_id)
+        if key not in _compiled:
+            policy = ClaimPolicy.read(facts.policy)
+            offers, variants = await offers_of_post(tx, post_id)
+            _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, variants)
+            while len(_compiled) > MOST_COMPILED:
+                _compiled.popitem(last=False)
+        _compiled.move_to_end(key)
+        context, policy, variants = _compiled[key]
+        readings[post_id] = Reading(facts, policy, context, variants)
+    return readings
+
+
+async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
+    """The shop's own facts."""
+    row = await tx.fetchrow("select id, number, name, currency, locale, time_zone, pay_within_minutes from shop where id = $1", shop_id)
+    assert row is not None
+    return ShopFacts(*row.values())
+
+
+async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequence[str]) -> dict[tuple[UUID, str], Comment]:
+    """Stored comments by (channel, external id); the two sequences are parallel."""
+    rows = await tx.fetch(
+        """select c.id, c.channel_id, c.external_id, c.post_id, c.buyer_id, c.text, c.written_at, c.text_at, c.removed_at
+           from social_comment c join (select distinct * from unnest($1::uuid[], $2::text[])) k(channel_id, external_id)
+             on c.channel_id = k.channel_id and c.external_id = k.external_id""",
+        list(channel_ids),
+        list(external_ids),
+    )
+    return {
+        (row["channel_id"], row["external_id"]): Comment(
+            row["id"], row["external_id"], row["post_id"], row["buyer_id"], row["text"], row["written_at"], row["text_at"], row["removed_at"]
+        )
+        for row in rows
+    }
+
+
+async def claims_of(tx: Tx, comment_ids: Sequence[UUID]) -> dict[UUID, Claim]:
+    """Claims by comment."""
+    rows = await tx.fetch(
+        """select id, comment_id, post_id, buyer_id, outcome, reason, intent, result, text_hash, policy_version_id, order_id, review, decided_at
+           from claim where comment_id = any($1::uuid[])""",
+        list(comment_ids),
+    )
+    return {
+        row["comment_id"]: Claim(
+            row["id"], row["comment_id"], row["post_id"], row["buyer_id"], ClaimOutcome(row["outcome"]), row["reason"], row["intent"],
+            from_jsonb(row["result"]), row["text_hash"], row["policy_version_id"], row["order_id"], ReviewState(row["review"]), row["decided_at"],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def buyers_for(tx: Tx, shop_id: UUID, people: Mapping[tuple[str, str], str], *, now: datetime) -> dict[tuple[str, str], UUID]:
+    """Buyers by (provider, external id), created where new (linked to the member who owns that identity) and locked."""
+    keys = sorted(people)
+    providers, externals = [k[0] for k in keys], [k[1] for k in keys]
+    await tx.execute(
+        """insert into buyer (id, shop_id, provider, external_id, name, member_id, created_at)
+           select k.id, $1, k.provider, k.external_id, k.name, i.member_id, $2
+           from unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) k(id, provider, external_id, name)
+           left join identity i on i.provider = k.provider and i.subject = k.external_id
+           order by k.provider, k.external_id
+           on conflict (shop_id, provider, external_id) do nothing""",
+        shop_id,
+        now,
+        [new_id() for _ in keys],
+        providers,
+        externals,
+        [people[k][:120] for k in keys],
+    )
+    rows = await tx.fetch(
+        """select id, provider, external_id from buyer
+           where shop_id = $1 and (provider, external_id) in (select * from unnest($2::text[], $3::text[]))
+           order by id for no key update""",
+        shop_id,
+        providers,
+        externals,
+    )
+    return {(row["provider"], row["external_id"]): row["id"] for row in rows}
+
+
+async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iterable[UUID]) -> None:
+    """Lock and read what these buyers hold and wait for on the desk's posts, and the levels of all variants concerned."""
+    posts = list(desk.readings)
+    claims = [c.id for c in desk.claims.values()]
+    await _open_orders(tx, desk, buyers)
+    wanted = set(variants)
+    rows = await tx.fetch(
+        """select l.id, l.order_id, l.variant_id, l.claim_id, l.post_id, l.quantity, l.unit_price_minor, l.title, l.variant_label, l.platform,
+                  l.policy_version_id, l.created_at, o.buyer_id, o.state = 'OPEN' and o.payment_state = 'UNPAID' as open, o.state = 'CANCELLED' as dead
+           from "order" o join order_line l on l.order_id = o.id
+           where o.shop_id = $1 and o.buyer_id = any($2::uuid[]) and (l.claim_id = any($4::uuid[]) or (l.post_id = any($3::uuid[]) and o.state <> 'CANCELLED'))
+           order by l.created_at, l.id""",
+        desk.shop.id,
+        list(buyers),
+        posts,
+        claims,
+    )
+    for row in rows:
+        desk.lines[row["buyer_id"]].append(
+            Line(
+                row["id"], row["order_id"], row["variant_id"], row["claim_id"], row["post_id"], row["quantity"], row["unit_price_minor"],
+                row["title"], row["variant_label"], SourcePlatform(row["platform"]), row["policy_version_id"], row["created_at"],
+                open=row["open"], dead=row["dead"],
+            )
+        )  # fmt: skip
+        wanted.add(row["variant_id"])
+    known = {v for reading in desk.readings.values() for v in reading.variants}
+    rows = await tx.fetch(
+        """select id, variant_id, claim_id, buyer_id, quantity, queued_at from waitlist_entry
+           where state = 'WAITING' and buyer_id = any($1::uuid[]) and variant_id = any($2::uuid[]) order by queued_at, id""",
+        list(buyers),
+        list(known),
+    )
+    for row in rows:
+        desk.waits[row["buyer_id"]].append(Wait(*row.values()))
+        wanted.add(row["variant_id"])
+    await _levels(tx, desk, wanted)
+    await _claims_in_window(tx, desk, buyers)
+
+
+async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    rows = await tx.fetch(
+        """with locked as (
+             select id, number, buyer_id, delivery_method, subtotal_minor from "order"
+             where shop_id = $1 and buyer_id = any($2::uuid[]) and state = 'OPEN' and payment_state = 'UNPAID' order by id for update)
+           select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked""",
+        desk.shop.id,
+        list(buyers),
+    )
+    for row in rows:
+        method = DeliveryMethod(row["delivery_method"])
+        desk.orders[row["buyer_id"], method] = OpenOrder(
+            row["id"], row["number"], row["buyer_id"], method, row["subtotal_minor"], pieces=row["pieces"]
+        )
+
+
+async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
+    if not variants:
+        return
+    rows = await tx.fetch(
+        """with locked as (
+             select variant_id, on_hand, backorder_limit, held, committed from stock_level
+             where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update)
+           select locked.*, coalesce((select sum(quantity) from waitlist_entry w where w.variant_id = locked.variant_id and w.state = 'WAITING'), 0) as waiting
+           from locked""",
+        list(variants),
+        desk.shop.id,
+    )
+    for row in rows:
+        desk.levels[row["variant_id"]] = Level(
+            row["variant_id"], row["on_hand"], row["backorder_limit"], row["held"], row["committed"], row["waiting"], held_before=row["held"]
+        )
+    for variant_id in set(variants) - set(desk.levels):
+        # A variant whose stock was never entered has none: its buyers wait.
+        desk.levels[variant_id] = Level(variant_id, 0, 0, 0, 0)
+
+
+async def _claims_in_window(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    hours = [r.policy.rate_limit_hours for r in desk.readings.values() if r.policy.rate_limit_orders is not None]
+    if not hours:
+        return
+    rows = await tx.fetch(
+        """select buyer_id, count(*) as n from claim where shop_id = $1 and buyer_id = any($2::uuid[])
+           and outcome in ('ORDERED', 'PARTIAL', 'WAITLISTED') and decided_at > $3 group by buyer_id""",
+        desk.shop.id,
+        list(buyers),
+        desk.now - timedelta(hours=max(hours)),
+    )
+    for row in rows:
+        desk.claims_in_window[row["buyer_id"]] = row["n"]
+
+
+async def turns_of(tx: Tx, desk: Desk, claims: Sequence[Claim], *, at: datetime | None) -> dict[UUID, Turn]:
+    """Turns of comments that were decided before, by claim; at this instant, or (None) at the time they were written."""
+    rows = await tx.fetch(
+        """select c.id, c.external_id, c.platform, c.text, c.written_at, c.text_at, c.removed_at, h.external_id as channel
+           from social_comment c join channel h on h.id = c.channel_id where c.id = any($1::uuid[])""",
+        [claim.comment_id for claim in claims],
+    )
+    stored = {row["id"]: row for row in rows}
+    turns: dict[UUID, Turn] = {}
+    for claim in claims:
+        row = stored[claim.comment_id]
+        if claim.post_id not in desk.readings or claim.buyer_id is None:
+            continue
+        source = SourcePlatform(row["platform"])
+        event = SocialEvent(EventKind.ADD, source, channel_id=row["channel"], comment_id=row["external_id"], text=row["text"])
+        comment = Comment(
+            row["id"], row["external_id"], claim.post_id, claim.buyer_id, row["text"], row["written_at"], row["text_at"], row["removed_at"]
+        )
+        turns[claim.id] = Turn(comment, event, desk.readings[claim.post_id], claim.buyer_id, at or row["written_at"], desk.now)
+    return turns

@@ -1,0 +1,40 @@
+"""What a turn came to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.claims.holding import Got
+from domain.claims.rules import ClaimOutcome, ReviewState
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Outcome, reason code, and whether a human should look."""
+
+    outcome: ClaimOutcome
+    reason: str = ""
+    review: ReviewState = ReviewState.NONE
+
+
+def to_human(reason: str) -> Done:
+    """Nothing was changed; the seller decides."""
+    return Done(ClaimOutcome.NEEDS_REVIEW, reason, ReviewState.OPEN)
+
+
+def refused(reason: str) -> Done:
+    """The rule says no; nothing was changed."""
+    return Done(ClaimOutcome.REJECTED, reason)
+
+
+def of_pieces(got: Sequence[Got]) -> Done:
+    """The outcome of wishes: all held, some held, all waiting, or none."""
+    held, waiting, missing = (sum(getattr(g, name) for g in got) for name in ("held", "waiting", "missing"))
+    if held and not waiting and not missing:
+        return Done(ClaimOutcome.ORDERED)
+    if held:
+        return Done(ClaimOutcome.PARTIAL, "INSUFFICIENT_STOCK")
+    if waiting:
+        return Done(ClaimOutcome.WAITLISTED, "INSUFFICIENT_STOCK")
+    return refused("INSUFFICIENT_STOCK")

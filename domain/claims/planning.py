@@ -1,0 +1,248 @@
+"""From a read comment to what it does: pure decisions over the desk. No database, no clock, no I/O.
+
+Comments are given one by one in platform order, so a batch ends in the same state as the same comments alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.claims import tell
+from domain.claims.changes import change, release_claim
+from domain.claims.desk import Claim, Decision, Desk, Reading, Turn
+from domain.claims.holding import Got, free, give_back, has, leave, take
+from domain.claims.outcome import Done, of_pieces, refused, to_human
+from domain.claims.ports import SocialEvent
+from domain.claims.recognition import Intent, Reason, Result, normalise, recognize
+from domain.claims.rules import ClaimOutcome, NearMiss, OnDelete, OnEdit, RepeatMode, ReviewState, Shortage
+from domain.posts.rules import PostState
+
+OFFERABLE = frozenset({Reason.MISSING_OPTION, Reason.AMBIGUOUS_OPTION, Reason.MISSING_ITEM, Reason.MISSING_QUANTITY})
+"""Reasons for which the buyer can be offered a choice, if the candidates fit one screen."""
+MOST_CANDIDATES = 12
+FINAL = frozenset({Reason.CLOSED, Reason.NOT_FOR_SALE})
+"""Understood, and the answer is no."""
+ORDERING = frozenset({ClaimOutcome.ORDERED, ClaimOutcome.PARTIAL, ClaimOutcome.WAITLISTED})
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of the text, hexadecimal; texts themselves stay out of the audit."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def read(text: str, event: SocialEvent, reading: Reading, at: datetime | None) -> Result:
+    """The recognition of this event's text against its post."""
+    return recognize(text, reading.context, at=at, mentions=event.mentions, from_shop=event.is_owner)
+
+
+def written(desk: Desk, turn: Turn, claim: Claim, result: Result) -> None:
+    """A comment that is new, or that had no effect yet, says something."""
+    _close(desk, turn, claim, result, _decide(desk, turn, claim, result))
+
+
+def edited(desk: Desk, turn: Turn, claim: Claim, result: Result, before: str) -> None:
+    """The text of a decided comment became another one (`before` is the text until now)."""
+    policy = turn.reading.policy
+    mine = [x for x in desk.lines.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.quantity]
+    places = [x for x in desk.waits.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.quantity]
+    if policy.on_edit is OnEdit.IGNORE or normalise(before) == normalise(turn.event.text):
+        return
+    if claim.intent in (Intent.CANCEL, Intent.AMEND) and claim.outcome is not ClaimOutcome.NEEDS_REVIEW:
+        _flag(desk, turn, claim, "EDITED_CHANGE")
+    elif any(not x.open for x in mine):
+        _flag(desk, turn, claim, "EDITED_AFTER_PAYMENT")
+    elif policy.on_edit is OnEdit.FLAG and (mine or places):
+        _flag(desk, turn, claim, "EDITED")
+    elif not mine and not places:
+        written(desk, turn, claim, result)
+    elif result.intent is not Intent.ORDER:
+        # The order stands until the buyer says so in words: an edit may be a slip.
+        _flag(desk, turn, claim, f"EDITED_TO_{result.intent.value}")
+    else:
+        _close(desk, turn, claim, result, _apply_edit(desk, turn, claim, result))
+
+
+def removed(desk: Desk, turn: Turn, claim: Claim) -> None:
+    """The comment was deleted or unsent."""
+    mine = [x for x in desk.lines.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.quantity and not x.dead]
+    places = [x for x in desk.waits.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.quantity]
+    if not mine and not places:
+        if claim.review is ReviewState.OPEN:
+            claim.review, claim.changed = ReviewState.NONE, True
+        return
+    if turn.reading.policy.on_delete is OnDelete.RELEASE_IF_UNPAID and all(x.open for x in mine):
+        pieces = release_claim(desk, turn, claim)
+        tell.lines_cancelled(desk, turn, claim, pieces)
+        claim.outcome, claim.reason, claim.changed = ClaimOutcome.CANCELLED, "REMOVED", True
+        desk.decisions.append(Decision(claim.id, claim.outcome, claim.reason, {}))
+        return
+    _flag(desk, turn, claim, "REMOVED")
+
+
+def _flag(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
+    """Keep what there is, let a human see it, and ask the buyer."""
+    claim.review, claim.reason, claim.changed = ReviewState.OPEN, reason, True
+    if claim.order_id is not None:
+        desk.flagged_orders.add(claim.order_id)
+    tell.ask_buyer(desk, turn, claim, reason)
+    desk.decisions.append(Decision(claim.id, claim.outcome, reason, {}))
+
+
+def _close(desk: Desk, turn: Turn, claim: Claim, result: Result, done: Done) -> None:
+    """Write the outcome on the claim; an order beside a question stands, and somebody answers."""
+    claim.outcome, claim.reason, claim.review = done.outcome, done.reason, done.review
+    claim.intent, claim.result = result.intent.value, result.to_json()
+    claim.text_hash, claim.policy_version_id = text_hash(turn.event.text), turn.reading.facts.policy_version_id
+    claim.decided_at, claim.changed = desk.now, True
+    if result.question and claim.review is ReviewState.NONE and done.outcome is not ClaimOutcome.IGNORED:
+        claim.review, claim.reason = ReviewState.OPEN, claim.reason or "QUESTION"
+    if done.outcome in ORDERING:
+        desk.claims_in_window[turn.buyer_id] += 1
+    detail = {"textHash": claim.text_hash, "intent": claim.intent}
+    desk.decisions.append(Decision(claim.id, claim.outcome, claim.reason, detail))
+
+
+def _decide(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
+    match result.intent:
+        case Intent.NONE:
+            return Done(ClaimOutcome.IGNORED, str(result.reason or ""))
+        case Intent.QUESTION:
+            return to_human(str(result.reason or "LOOKS_LIKE_QUESTION"))
+        case Intent.AMBIGUOUS:
+            return _near_miss(desk, turn, claim, result)
+    barred = _barred(turn)
+    if barred is not None:
+        if barred.outcome is ClaimOutcome.REJECTED:
+            tell.rejected(desk, turn, claim, barred.reason)
+        return barred
+    if result.intent is Intent.ORDER:
+        return _order(desk, turn, claim, result)
+    return change(desk, turn, claim, result)
+
+
+def _barred(turn: Turn) -> Done | None:
+    """Reasons of the post and its window that keep any act from happening."""
+    facts, policy = turn.reading.facts, turn.reading.policy
+    if facts.state is PostState.DRAFT or (facts.opens_at is not None and turn.at < facts.opens_at):
+        return refused("NOT_OPEN")
+    if facts.state is PostState.CLOSED:
+        return refused("CLOSED")
+    if facts.closes_at is not None and turn.received_at > facts.closes_at + timedelta(seconds=policy.grace_seconds):
+        return to_human("LATE")
+    return None
+
+
+def _near_miss(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
+    reason = result.reason
+    if reason in FINAL:
+        tell.rejected(desk, turn, claim, str(reason))
+        return refused(str(reason))
+    near = turn.reading.policy.on_near_miss
+    lines = [(UUID(x.variant), x.qty or 1) for x in result.lines]
+    if reason in OFFERABLE and 0 < len(result.candidates) <= MOST_CANDIDATES:
+        lines = lines or [(UUID(v), 1) for v in result.candidates]
+    if near is NearMiss.REPLY_HELP:
+        tell.help_reply(desk, turn)
+    if near is NearMiss.SUGGEST and lines:
+        tell.suggested(desk, turn, claim, lines, str(reason))
+        return Done(ClaimOutcome.SUGGESTED, str(reason))
+    if near is NearMiss.SUGGEST and reason is Reason.QUANTITY_OUT_OF_RANGE:
+        tell.ask_buyer(desk, turn, claim, str(reason))
+    return to_human(str(reason or "AMBIGUOUS"))
+
+
+def _wishes(result: Result) -> dict[UUID, int]:
+    return {UUID(x.variant): x.qty or 0 for x in result.lines}
+
+
+def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
+    wishes, policy, post = _wishes(result), turn.reading.policy, turn.reading.facts.id
+    refusal = _over(desk, turn, wishes)
+    if refusal is not None:
+        tell.rejected(desk, turn, claim, refusal.reason)
+        return refusal
+    have = {v: has(desk, turn.buyer_id, post, v, open_only=False) for v in wishes}
+    if policy.repeat_mode is RepeatMode.ONCE and any(have.values()):
+        return Done(ClaimOutcome.DUPLICATE, "ALREADY_ORDERED")
+    if policy.repeat_mode is RepeatMode.REPLACE:
+        for variant, wanted in list(wishes.items()):
+            if have[variant] > wanted:
+                give_back(desk, turn.buyer_id, post, variant, have[variant] - wanted, turn.actor)
+            wishes[variant] = max(wanted - have[variant], 0)
+        wishes = {v: n for v, n in wishes.items() if n}
+        if not wishes:
+            return Done(ClaimOutcome.DUPLICATE, "REPLACED")
+    if policy.shortage is Shortage.REJECT_COMMENT and any(desk.levels[v].free < n for v, n in wishes.items()):
+        tell.rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
+        return refused("INSUFFICIENT_STOCK")
+    got = [take(desk, turn, claim, variant, wanted) for variant, wanted in wishes.items()]
+    done = of_pieces(got)
+    tell.placed(desk, turn, claim, done.outcome, got)
+    return done
+
+
+def _over(desk: Desk, turn: Turn, wishes: dict[UUID, int]) -> Done | None:
+    policy = turn.reading.policy
+    if policy.rate_limit_orders is not None and desk.claims_in_window[turn.buyer_id] >= policy.rate_limit_orders:
+        return refused("RATE_LIMITED")
+    if policy.per_buyer_max is not None:
+        replaces = policy.repeat_mode is RepeatMode.REPLACE
+        for variant, wanted in wishes.items():
+            have = 0 if replaces else has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False)
+            if have + wanted > policy.per_buyer_max:
+                return refused("OVER_LIMIT")
+    return None
+
+
+def _apply_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
+    """The comment's effect becomes the new result: a rise queues now, a fall frees at once."""
+    barred = _barred(turn)
+    if barred is not None:
+        return barred
+    wishes, buyer = _wishes(result), turn.buyer_id
+    own = {v: _own(desk, buyer, claim, v) for v in {*wishes, *_variants_of(desk, buyer, claim)}}
+    rises = {v: n - own.get(v, 0) for v, n in wishes.items() if n > own.get(v, 0)}
+    refusal = _over(desk, turn, rises)
+    if refusal is not None:
+        tell.rejected(desk, turn, claim, refusal.reason)
+        return Done(claim.outcome, refusal.reason, ReviewState.OPEN)
+    falls = {v: n - wishes.get(v, 0) for v, n in own.items() if n > wishes.get(v, 0)}
+    for variant, pieces in falls.items():
+        _shrink(desk, turn, claim, variant, pieces)
+    if falls:
+        tell.lines_cancelled(desk, turn, claim, falls)
+    got = [take(desk, turn, claim, variant, pieces) for variant, pieces in rises.items()]
+    if got:
+        tell.placed(desk, turn, claim, of_pieces(got).outcome, got)
+    return of_pieces([_standing(desk, buyer, claim, v, got) for v in wishes])
+
+
+def _variants_of(desk: Desk, buyer_id: UUID, claim: Claim) -> set[UUID]:
+    held = {x.variant_id for x in desk.lines.get(buyer_id, ()) if x.claim_id == claim.id and x.quantity}
+    return held | {x.variant_id for x in desk.waits.get(buyer_id, ()) if x.claim_id == claim.id and x.quantity}
+
+
+def _own(desk: Desk, buyer_id: UUID, claim: Claim, variant_id: UUID) -> int:
+    standing = _standing(desk, buyer_id, claim, variant_id, [])
+    return standing.held + standing.waiting
+
+
+def _standing(desk: Desk, buyer_id: UUID, claim: Claim, variant_id: UUID, got: list[Got]) -> Got:
+    """What this claim holds and waits for now; `missing` as the last wishes left it."""
+    held = sum(x.quantity for x in desk.lines.get(buyer_id, ()) if x.claim_id == claim.id and x.variant_id == variant_id)
+    waiting = sum(x.quantity for x in desk.waits.get(buyer_id, ()) if x.claim_id == claim.id and x.variant_id == variant_id)
+    return Got(variant_id, held, waiting, sum(g.missing for g in got if g.variant_id == variant_id))
+
+
+def _shrink(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) -> None:
+    for place in [x for x in desk.waits_on(turn.buyer_id, variant_id) if x.claim_id == claim.id]:
+        n = min(pieces, place.quantity)
+        leave(desk, place, n)
+        pieces -= n
+    for line in [x for x in desk.lines.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.variant_id == variant_id]:
+        n = min(pieces, line.quantity)
+        if n:
+            free(desk, line, n, turn.actor)
+            pieces -= n

@@ -1,0 +1,80 @@
+"""The seller's comment review: comments of a shop with what became of them. Each is one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain import db
+from domain.claims.rules import ClaimOutcome, ReviewState
+from domain.orders.shapes import Viewpoint, claim_shape, comment_shape
+from domain.paging import Args, Listing, Page, Row, Slice, Wanted, fetch_page
+from domain.shops.rules import Permission, SourcePlatform
+from domain.shops.screens import staff_may
+
+
+@dataclass(frozen=True, slots=True)
+class CommentFilter:
+    """What the review list is narrowed to; empty fields narrow nothing."""
+
+    outcome: ClaimOutcome | None = None
+    review: ReviewState | None = None
+    platform: SourcePlatform | None = None
+    post_id: UUID | None = None
+
+    def where(self, args: Args) -> str:
+        """SQL, starting with ` and` when it says anything. OPEN is written out, so that its partial index serves."""
+        review = "'OPEN'" if self.review is ReviewState.OPEN else args(self.review.value) if self.review is not None else ""
+        parts = [
+            f"c.outcome = {args(self.outcome.value)}" if self.outcome is not None else "",
+            f"c.review = {review}" if review else "",
+            f"sc.platform = {args(self.platform.value)}" if self.platform is not None else "",
+            f"c.post_id = {args(self.post_id)}" if self.post_id is not None else "",
+        ]
+        return "".join(f" and {part}" for part in parts if part)
+
+
+COMMENTS = "claim c join social_comment sc on sc.id = c.comment_id"
+
+
+async def comments_of_shop(
+    shop_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, narrowed: CommentFilter | None = None, count: bool = False
+) -> Slice:
+    """A shop's decided comments, the latest decision first."""
+    args = Args(shop_id)
+    where = "c.shop_id = $1" + (narrowed or CommentFilter()).where(args)
+    listing = Listing(COMMENTS, where, at="c.decided_at", id="c.id")
+    return await fetch_page(comment_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def comment_of_shop(shop_id: UUID, comment_id: UUID, *, wanted: Wanted, viewpoint: Viewpoint) -> Row | None:
+    """One comment of this shop."""
+    comment = comment_shape(wanted, viewpoint)
+    row = await db.fetchrow(f"select {comment.select} from social_comment sc where sc.shop_id = $1 and sc.id = $2", shop_id, comment_id)  # noqa: S608
+    return None if row is None else comment.read(row)
+
+
+async def visible_comment(comment_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
+    """A comment for its author, or for staff of the shop who may view comments; for anybody else it does not exist."""
+    args = Args(comment_id, member_id)
+    comment = comment_shape(wanted, Viewpoint(language))
+    staff = staff_may(Permission.VIEW_COMMENTS, "sc.shop_id", member_id, args)
+    row = await db.fetchrow(
+        f"""select {comment.select} from social_comment sc left join buyer b on b.id = sc.buyer_id
+            where sc.id = $1 and (b.member_id = $2 or {staff})""",  # noqa: S608
+        *args.values,
+    )
+    return None if row is None else comment.read(row)
+
+
+async def visible_claim(claim_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
+    """A claim for its buyer, or for staff of the shop who may view comments; for anybody else it does not exist."""
+    args = Args(claim_id, member_id)
+    claim = claim_shape(wanted, Viewpoint(language))
+    staff = staff_may(Permission.VIEW_COMMENTS, "c.shop_id", member_id, args)
+    row = await db.fetchrow(
+        f"""select {claim.select} from claim c left join buyer b on b.id = c.buyer_id
+            where c.id = $1 and (b.member_id = $2 or {staff})""",  # noqa: S608
+        *args.values,
+    )
+    return None if row is None else claim.read(row)

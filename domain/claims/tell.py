@@ -1,0 +1,127 @@
+"""What the buyer and the platform are told: drafts of notices and replies. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain.claims.desk import Claim, Desk, Turn, Wait
+from domain.claims.holding import Got
+from domain.claims.ports import ReplyKind, SourcePlatform
+from domain.claims.replies import ReplyDraft
+from domain.claims.rules import ClaimOutcome, PublicReply
+from domain.notices.commands import NoticeDraft
+from domain.notices.rules import NoticeKind
+
+PAGES = frozenset({SourcePlatform.FACEBOOK_PAGE, SourcePlatform.FACEBOOK_LIVE, SourcePlatform.INSTAGRAM, SourcePlatform.INSTAGRAM_LIVE})
+GROUPS = frozenset({SourcePlatform.LINE_GROUP, SourcePlatform.TELEGRAM})
+"""Silent unless the shop asked for an answer to each comment."""
+
+KIND = {
+    ClaimOutcome.ORDERED: NoticeKind.ORDER_PLACED,
+    ClaimOutcome.PARTIAL: NoticeKind.ORDER_PARTIAL,
+    ClaimOutcome.WAITLISTED: NoticeKind.WAITLISTED,
+}
+REPLY = {
+    "zh": {
+        ClaimOutcome.ORDERED: "已登記,請到會員 App 查看訂單,謝謝!",
+        ClaimOutcome.PARTIAL: "已登記現有數量,不足的部分已排入候補。",
+        ClaimOutcome.WAITLISTED: "目前已售完,已為您排入候補。",
+    },
+    "en": {
+        ClaimOutcome.ORDERED: "Got it! Your order is in the member app. Thank you!",
+        ClaimOutcome.PARTIAL: "We took what was left; you are on the waiting list for the rest.",
+        ClaimOutcome.WAITLISTED: "Sold out for now; you are on the waiting list.",
+    },
+}
+HELP = {"zh": "想下單請留言「品項+數量」,例如:+1", "en": "To order, comment the item and a quantity, for example: +1"}
+
+
+def _key(turn: Turn, claim: Claim, what: str) -> str:
+    """Unique per claim, kind and version of the text: the same comment seen again tells nothing twice."""
+    return f"claim:{claim.id}:{what}:{int(turn.at.timestamp() * 1000)}"
+
+
+def _language(desk: Desk) -> str:
+    return "zh" if desk.shop.locale.lower().startswith("zh") else "en"
+
+
+def _pieces(turn: Turn, pieces: Mapping[UUID, int]) -> list[dict[str, Any]]:
+    facts = turn.reading.variants
+    return [{"title": facts[v].title, "label": facts[v].label, "quantity": n} for v, n in pieces.items() if n and v in facts]
+
+
+def _notice(desk: Desk, turn: Turn, claim: Claim, kind: NoticeKind, data: Mapping[str, Any]) -> None:
+    base = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency}
+    desk.notices.append(NoticeDraft(turn.buyer_id, kind, _key(turn, claim, kind.value), {**base, **data}))
+
+
+def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Sequence[Got]) -> None:
+    """The buyer ordered, in part or in whole, or waits."""
+    order = desk.orders.get((turn.buyer_id, turn.reading.facts.delivery_method))
+    data: dict[str, Any] = {
+        "lines": _pieces(turn, {g.variant_id: g.held for g in got}),
+        "waiting": _pieces(turn, {g.variant_id: g.waiting for g in got}),
+    }
+    if order is not None:
+        data |= {"orderId": str(order.id), "orderNumber": order.number, "totalMinor": order.subtotal_minor}
+    if outcome in KIND:
+        _notice(desk, turn, claim, KIND[outcome], data)
+    else:
+        rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
+    _reply(desk, turn, outcome)
+    if order is not None and any(g.held for g in got):
+        desk.events.append((order.id, "LINES_ADDED", {"lines": data["lines"]}, turn.actor))
+
+
+def _reply(desk: Desk, turn: Turn, outcome: ClaimOutcome) -> None:
+    policy, source = turn.reading.policy.public_reply, turn.event.source
+    if outcome not in KIND or policy is PublicReply.NEVER or source not in PAGES | GROUPS:
+        return
+    if source in GROUPS and policy is not PublicReply.EACH:
+        return
+    scope = str(turn.comment.id) if policy is PublicReply.EACH else f"{turn.reading.facts.id}:{turn.buyer_id}"
+    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, REPLY[_language(desk)][outcome], f"public:{scope}"))
+
+
+def help_reply(desk: Desk, turn: Turn) -> None:
+    """Say publicly how to order, once per buyer and post."""
+    key = f"help:{turn.reading.facts.id}:{turn.buyer_id}"
+    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, HELP[_language(desk)], key))
+
+
+def suggested(desk: Desk, turn: Turn, claim: Claim, pieces: Sequence[tuple[UUID, int]], reason: str) -> None:
+    """Ask the buyer privately whether this is what they meant."""
+    facts = turn.reading.variants
+    lines = [{"variantId": str(v), "title": facts[v].title, "label": facts[v].label, "quantity": n} for v, n in pieces]
+    _notice(desk, turn, claim, NoticeKind.SUGGESTION, {"claimId": str(claim.id), "lines": lines, "reason": reason})
+
+
+def rejected(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
+    """The rule said no."""
+    _notice(desk, turn, claim, NoticeKind.CLAIM_REJECTED, {"reason": reason})
+
+
+def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, int]) -> None:
+    """Pieces were given back at the buyer's word."""
+    lines = _pieces(turn, pieces)
+    _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines})
+    touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.variant_id in pieces and x.changed}
+    desk.events += [(order_id, "LINES_CANCELLED", {"lines": lines}, turn.actor) for order_id in sorted(touched)]
+
+
+def ask_buyer(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
+    """Something must be said by the buyer: which line, keep or drop."""
+    _notice(desk, turn, claim, NoticeKind.ASK_BUYER, {"claimId": str(claim.id), "reason": reason})
+
+
+def waitlist_filled(desk: Desk, turn: Turn, claim: Claim, place: Wait, pieces: int) -> None:
+    """Pieces that somebody waited for are theirs now. The rest that still waits makes the notice unique."""
+    order = desk.orders[turn.buyer_id, turn.reading.facts.delivery_method]
+    lines = _pieces(turn, {place.variant_id: pieces})
+    base = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency}
+    data = {"lines": lines, "orderId": str(order.id), "orderNumber": order.number, "totalMinor": order.subtotal_minor}
+    key = f"waitlist:{place.id}:{claim.id}:{place.quantity}:{int(place.queued_at.timestamp())}"
+    desk.notices.append(NoticeDraft(turn.buyer_id, NoticeKind.WAITLIST_FILLED, key, {**base, **data}))
+    desk.events.append((order.id, "LINES_ADDED", {"lines": lines, "from": "waitlist"}, turn.actor))

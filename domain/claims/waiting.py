@@ -1,0 +1,87 @@
+"""Waiting lists: pieces that became free go to those who wait, in platform order, before anybody new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from domain import db
+from domain.audit.commands import Actor
+from domain.claims import loading, tell
+from domain.claims.desk import Claim, Decision, Desk, Turn, Wait
+from domain.claims.holding import hold, leave
+from domain.claims.rules import ClaimOutcome
+from domain.claims.taking import order_number
+from domain.claims.writing import write_desk
+from domain.db import Tx
+from domain.ids import new_id
+from domain.jobs import JobQueue
+from domain.stock.rules import allot
+
+ACTOR = Actor("worker:waitlist")
+LOT = 200
+"""Places looked at in one transaction."""
+
+
+async def fill(*, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> int:
+    """Give free pieces of these variants to the waiting; answers how many pieces found a buyer. Running it twice changes nothing more."""
+    total = 0
+    while True:
+        async with db.transaction() as tx:
+            filled = await _fill_lot(tx, shop_id, variant_ids, now, jobs)
+        total += filled
+        if filled == 0:
+            return total
+
+
+async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> int:
+    heads = await tx.fetch(
+        """select w.buyer_id, w.claim_id, c.post_id, c.comment_id from waitlist_entry w join claim c on c.id = w.claim_id
+           join stock_level s on s.variant_id = w.variant_id and s.held + s.committed < s.on_hand + s.backorder_limit
+           where w.shop_id = $1 and w.variant_id = any($2::uuid[]) and w.state = 'WAITING' order by w.queued_at, w.id limit $3""",
+        shop_id,
+        list(variant_ids),
+        LOT,
+    )
+    if not heads:
+        return 0
+    shop = await loading.shop_facts(tx, shop_id)
+    desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
+    desk.readings = await loading.readings_of(tx, {row["post_id"] for row in heads})
+    buyers = sorted({row["buyer_id"] for row in heads})
+    await tx.execute("select id from buyer where id = any($1::uuid[]) order by id for no key update", buyers)
+    desk.claims = await loading.claims_of(tx, [row["comment_id"] for row in heads])
+    await loading.fill_desk(tx, desk, buyers, variant_ids)
+    turns = await loading.turns_of(tx, desk, list(desk.claims.values()), at=None)
+    by_id = {c.id: c for c in desk.claims.values()}
+    places = sorted((w for all_of in desk.waits.values() for w in all_of if w.claim_id in by_id), key=lambda w: (w.queued_at, w.id))
+    stopped: set[UUID] = set()
+    filled = 0
+    for place in places:
+        if place.variant_id in variant_ids and place.variant_id not in stopped:
+            n = _give(desk, place, by_id[place.claim_id], turns)
+            filled += n
+            if place.quantity:
+                stopped.add(place.variant_id)
+    # What was freed here was given away in the same breath: nobody is to be woken for it again.
+    desk.freed.clear()
+    await write_desk(tx, desk, actor=ACTOR, jobs=jobs)
+    return filled
+
+
+def _give(desk: Desk, place: Wait, claim: Claim, turns: Mapping[UUID, Turn]) -> int:
+    level = desk.levels[place.variant_id]
+    n = allot(level.on_hand + level.backorder_limit - level.held - level.committed, place.quantity, partial=True)
+    turn = turns.get(claim.id)
+    if n == 0 or turn is None:
+        return 0
+    leave(desk, place, n)
+    hold(desk, turn, claim, place.variant_id, n)
+    rest = any(w.quantity for w in desk.waits[place.buyer_id] if w.claim_id == claim.id)
+    claim.outcome = ClaimOutcome.PARTIAL if rest else ClaimOutcome.ORDERED
+    claim.reason, claim.changed = ("INSUFFICIENT_STOCK" if rest else ""), True
+    tell.waitlist_filled(desk, turn, claim, place, n)
+    desk.decisions.append(Decision(claim.id, claim.outcome, "WAITLIST_FILLED", {"pieces": n}))
+    return n

@@ -1,0 +1,173 @@
+"""The lane drain: one post or conversation at a time, in platform order, a batch in one transaction, narrowing on poison.
+
+A lane is claimed by a transaction-scoped advisory lock, so many workers on many machines share the work without a leader, and a killed worker
+lets go at once. Tries are counted on a connection of their own before the batch starts: a batch that kills its worker counts too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from domain import db
+from domain.db import Tx, from_jsonb
+from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, EventState, batch_limit
+
+log = structlog.get_logger(__name__)
+
+HANDLE_SECONDS = 30.0
+"""A batch that takes longer is cut: it counts as a failed try."""
+LOCK_SPACE = 77
+
+NEXT_LANE = """
+with recursive l as (
+  (select lane from inbox_event where state = 'PENDING' and lane > $1 order by lane limit 1)
+  union all
+  select (select i.lane from inbox_event i where i.state = 'PENDING' and i.lane > l.lane order by i.lane limit 1) from l where l.lane is not null)
+select lane from l where lane is not null and pg_try_advisory_xact_lock($2::bigint # lane) limit 1
+"""
+SMALLEST = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One undecided event."""
+
+    id: int
+    endpoint_id: UUID
+    source: str
+    external_key: str
+    payload: Mapping[str, Any]
+    occurred_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one event."""
+
+    event_id: int
+    outcome: str
+    parked_reason: str = ""
+
+    @property
+    def state(self) -> EventState:
+        """PARKED with a reason, else DECIDED."""
+        return EventState.PARKED if self.parked_reason else EventState.DECIDED
+
+
+Handle = Callable[[Tx, Sequence[InboxRow]], Awaitable[Sequence[Verdict]]]
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where this worker's round over the lanes stands."""
+
+    lane: int = SMALLEST
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """One batch: how many events, and their outcomes."""
+
+    lane: int
+    verdicts: Sequence[Verdict]
+
+
+async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetime], most: int = NARROWING[0]) -> Drained | None:
+    """Claim the next lane and decide one batch of it; None when no lane is free.
+
+    Raises:
+        Whatever `handle` raised, after the try was counted; the lane's next batch is smaller. Errors of the database are not counted.
+    """
+    async with db.transaction() as tx:
+        lane = await _claim(tx, cursor)
+        if lane is None:
+            return None
+        tries = await _count_try(lane)
+        rows = await _take(tx, lane, min(batch_limit(tries), most))
+        if not rows:
+            await _forget(tx, lane, 0)
+            return Drained(lane, ())
+        if tries >= len(NARROWING) - 1 + TRIES_BEFORE_PARKING:
+            verdicts: Sequence[Verdict] = [Verdict(rows[0].id, "POISON", "the handler failed on this event alone, again and again")]
+        else:
+            async with asyncio.timeout(HANDLE_SECONDS):
+                verdicts = await _handled(handle, tx, rows, lane, tries)
+        await _mark(tx, verdicts, now())
+        await _forget(tx, lane, tries)
+    return Drained(lane, verdicts)
+
+
+async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, tries: int) -> Sequence[Verdict]:
+    try:
+        return await handle(tx, rows)
+    except db.AWAY:
+        await _uncount(lane)
+        raise
+    except Exception:
+        log.exception("inbox.batch_failed", lane=lane, events=[r.id for r in rows][:20], tries=tries + 1)
+        raise
+
+
+async def _claim(tx: Tx, cursor: Cursor) -> int | None:
+    for start in (cursor.lane, SMALLEST):
+        lane = await tx.fetchval(NEXT_LANE, start, LOCK_SPACE << 32)
+        if lane is not None:
+            cursor.lane = lane
+            return int(lane)
+    return None
+
+
+async def _count_try(lane: int) -> int:
+    """Count a try before it starts, committed on its own; answers how many failed before it."""
+    tries = await db.fetchval_apart(
+        "insert into lane_tries (lane, tries) values ($1, 1) on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries", lane
+    )
+    return int(tries) - 1
+
+
+async def _uncount(lane: int) -> None:
+    try:
+        await db.fetchval_apart("update lane_tries set tries = greatest(tries - 1, 0) where lane = $1", lane)
+    except db.AWAY:
+        log.info("inbox.database_away", lane=lane)
+
+
+async def _forget(tx: Tx, lane: int, tries: int) -> None:
+    """A clean batch: back to full size at once, or one step wider while narrowing (the poison may still lie ahead)."""
+    if tries <= 1:
+        await tx.execute("delete from lane_tries where lane = $1", lane)
+    else:
+        await tx.execute("update lane_tries set tries = $2 where lane = $1", lane, min(tries, len(NARROWING)) - 1)
+
+
+async def _take(tx: Tx, lane: int, limit: int) -> list[InboxRow]:
+    rows = await tx.fetch(
+        """select id, endpoint_id, source, external_key, payload, occurred_at, received_at from inbox_event
+           where lane = $1 and state = 'PENDING' order by occurred_at, id limit $2""",
+        lane,
+        limit,
+    )
+    return [
+        InboxRow(r["id"], r["endpoint_id"], r["source"], r["external_key"], from_jsonb(r["payload"]), r["occurred_at"], r["received_at"])
+        for r in rows
+    ]
+
+
+async def _mark(tx: Tx, verdicts: Sequence[Verdict], now: datetime) -> None:
+    await tx.execute(
+        """update inbox_event e set state = k.state, outcome = k.outcome, parked_reason = k.reason, decided_at = $1
+           from unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) k(id, state, outcome, reason) where e.id = k.id""",
+        now,
+        [v.event_id for v in verdicts],
+        [v.state.value for v in verdicts],
+        [v.outcome[:40] for v in verdicts],
+        [v.parked_reason[:300] for v in verdicts],
+    )

@@ -1,0 +1,35 @@
+"""What sign-in needs of an identity provider. Pure; the adapters are in `api/auth/identity/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenIdentity:
+    """A person as one provider knows them, proven by a token that was checked just now."""
+
+    provider: str
+    """line, facebook, telegram, generic: the same words as in `buyer.provider`."""
+    subject: str
+    """The provider's id of the person; 1 to 120 characters without control characters."""
+    display_name: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    """When the provider's token expires, UTC; its hash is kept so long."""
+    proof_hash: str = field(default="", repr=False)
+    """SHA-256 (hex) of what may be used only once: the provider's token."""
+
+
+class IdentityProvider(Protocol):
+    """Checks one kind of token of one provider. The kind is fixed when the adapter is made, never by the token."""
+
+    async def verify(self, id_token: str, nonce: str, now: datetime) -> ProvenIdentity:
+        """Check a token made for `nonce`.
+
+        Raises:
+            SignInRefused: the token does not hold, whatever the cause.
+            Unavailable: the provider's keys cannot be had at the moment.
+        """
+        ...

@@ -1,0 +1,63 @@
+"""Whether an access token still counts: the session runs, the member exists, `ver` has not been raised.
+
+Read at most once in CACHE per session and process; a change made in this process is seen at once, one made in another within CACHE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain import db
+
+CACHE = timedelta(seconds=30)
+MOST_CACHED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One session as the tables have it."""
+
+    member_id: UUID
+    ver: int
+    ended: bool
+    """The session was ended, or the member is deleted."""
+    ends_at: datetime
+
+
+_known: dict[UUID, tuple[datetime, Standing]] = {}
+
+
+def forget(*sessions: UUID) -> None:
+    """Drop what is cached of these sessions; of all when none is named."""
+    if not sessions:
+        _known.clear()
+    for session_id in sessions:
+        _known.pop(session_id, None)
+
+
+def forget_member(member_id: UUID) -> None:
+    """Drop what is cached of all sessions of a member."""
+    forget_these = [session_id for session_id, (_, standing) in _known.items() if standing.member_id == member_id]
+    for session_id in forget_these:
+        del _known[session_id]
+
+
+async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
+    """The session's standing, at most CACHE old; None when there is no such session."""
+    cached = _known.get(session_id)
+    if cached is not None and timedelta(0) <= now - cached[0] < CACHE:
+        return cached[1]
+    row = await db.fetchrow(
+        """select s.member_id, m.ver, s.ended_at is not null or m.deleted_at is not null as ended, s.ends_at
+           from session s join member m on m.id = s.member_id where s.id = $1""",
+        session_id,
+    )
+    if row is None:
+        return None
+    if len(_known) >= MOST_CACHED:
+        _known.clear()
+    standing = Standing(row["member_id"], row["ver"], row["ended"], row["ends_at"])
+    _known[session_id] = (now, standing)
+    return standing

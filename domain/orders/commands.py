@@ -1,0 +1,294 @@
+"""What becomes of an order that is there: it moves along its axes, is cancelled, or runs out of time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from domain import db
+from domain.audit.commands import Actor, Entry, record
+from domain.db import Record, Tx, jsonb
+from domain.errors import NotFound
+from domain.jobs import JobQueue
+from domain.notices.commands import NoticeDraft, enqueue
+from domain.notices.rules import NoticeKind
+from domain.orders.errors import InvalidTransition
+from domain.orders.rules import (
+    NEXT_FULFILMENT,
+    NEXT_ORDER,
+    NEXT_PAYMENT,
+    UNPAID_STATES,
+    FulfilmentState,
+    OrderState,
+    PaymentState,
+    amount_due_minor,
+    may_move,
+)
+from domain.posts.rules import DeliveryMethod
+from domain.stock.commands import Move, OutOfStep, lock_levels, restocked
+from domain.stock.commands import move as move_stock
+from domain.stock.rules import MovementKind
+
+log = logging.getLogger(__name__)
+
+LOT: Final = 500
+"""Orders that one transaction of the sweep expires."""
+SWEEP: Final = Actor("worker:deadlines", "worker")
+
+COLUMNS: Final = """o.id, o.shop_id, o.number, o.buyer_id, o.state, o.payment_state, o.fulfilment_state, o.delivery_method, o.currency,
+  o.total_minor, o.paid_minor, o.version, (select name from shop where shop.id = o.shop_id) as shop_name"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOrder:
+    """An order whose row this transaction holds; amounts in minor units of `currency`."""
+
+    id: UUID
+    shop_id: UUID
+    number: str
+    buyer_id: UUID
+    state: OrderState
+    payment_state: PaymentState
+    fulfilment_state: FulfilmentState
+    delivery_method: DeliveryMethod
+    currency: str
+    total_minor: int
+    paid_minor: int
+    version: int
+    shop_name: str
+
+    @property
+    def due_minor(self) -> int:
+        """What is still owed."""
+        return amount_due_minor(self.total_minor, self.paid_minor)
+
+    def facts(self) -> dict[str, Any]:
+        """What a notice about this order says."""
+        return {
+            "shopName": self.shop_name,
+            "orderId": str(self.id),
+            "orderNumber": self.number,
+            "totalMinor": self.total_minor,
+            "currency": self.currency,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An order's line; `left` are pieces not handed over yet."""
+
+    id: UUID
+    shop_id: UUID
+    order_id: UUID
+    variant_id: UUID
+    title: str
+    variant_label: str
+    quantity: int
+    handed_over: int
+
+    @property
+    def left(self) -> int:
+        return self.quantity - self.handed_over
+
+    def facts(self, pieces: int) -> dict[str, Any]:
+        """The line in a notice or an event, with so many pieces."""
+        return {"title": self.title, "label": self.variant_label, "quantity": pieces}
+
+
+def as_locked(row: Record) -> LockedOrder:
+    """A row of COLUMNS."""
+    return LockedOrder(
+        **{
+            **row,
+            "state": OrderState(row["state"]),
+            "payment_state": PaymentState(row["payment_state"]),
+            "fulfilment_state": FulfilmentState(row["fulfilment_state"]),
+            "delivery_method": DeliveryMethod(row["delivery_method"]),
+        }
+    )
+
+
+async def lock_order(tx: Tx, order_id: UUID, shop_id: UUID) -> LockedOrder:
+    """Lock one order of this shop.
+
+    Raises:
+        NotFound: this shop has no such order.
+    """
+    row = await tx.fetchrow(f'select {COLUMNS} from "order" o where o.id = $1 and o.shop_id = $2 for update of o', order_id, shop_id)
+    if row is None:
+        raise NotFound
+    return as_locked(row)
+
+
+async def lines_of(tx: Tx, order_ids: Sequence[UUID]) -> list[Line]:
+    """All lines of these orders, by order and then as they were added; the order's lock guards them."""
+    rows = await tx.fetch(
+        """select id, shop_id, order_id, variant_id, title, variant_label, quantity, handed_over from order_line
+           where order_id = any($1::uuid[]) order by order_id, created_at, id""",
+        list(order_ids),
+    )
+    return [Line(**row) for row in rows]
+
+
+async def move(
+    tx: Tx,
+    order: LockedOrder,
+    *,
+    state: OrderState | None = None,
+    payment: PaymentState | None = None,
+    fulfilment: FulfilmentState | None = None,
+    paid_minor: int | None = None,
+    now: datetime,
+) -> LockedOrder:
+    """Move a locked order along the named axes, all in one step: its version rises by one. With no axis named only the version rises.
+
+    Raises:
+        InvalidTransition: an axis has no such move; nothing was changed.
+    """
+    if state is not None and not may_move(NEXT_ORDER, order.state, state):
+        raise InvalidTransition(order.id, "state", order.state.value, state.value)
+    if payment is not None and not may_move(NEXT_PAYMENT, order.payment_state, payment):
+        raise InvalidTransition(order.id, "payment", order.payment_state.value, payment.value)
+    if fulfilment is not None and not may_move(NEXT_FULFILMENT, order.fulfilment_state, fulfilment):
+        raise InvalidTransition(order.id, "fulfilment", order.fulfilment_state.value, fulfilment.value)
+    moved = replace(
+        order,
+        state=state or order.state,
+        payment_state=payment or order.payment_state,
+        fulfilment_state=fulfilment or order.fulfilment_state,
+        paid_minor=order.paid_minor if paid_minor is None else paid_minor,
+        version=order.version + 1,
+    )
+    await tx.execute(
+        """update "order" set state = $2, payment_state = $3, fulfilment_state = $4, paid_minor = $5, version = version + 1, updated_at = $6
+           where id = $1""",
+        moved.id,
+        moved.state.value,
+        moved.payment_state.value,
+        moved.fulfilment_state.value,
+        moved.paid_minor,
+        now,
+    )
+    return moved
+
+
+async def add_events(
+    tx: Tx, kind: str, orders: Iterable[LockedOrder], data: Mapping[UUID, Mapping[str, Any]], *, actor: Actor, now: datetime
+) -> None:
+    """One timeline entry of this kind per order; `data` by order id, empty where missing."""
+    told = list(orders)
+    await tx.execute(
+        """insert into order_event (shop_id, order_id, kind, data, actor, at)
+           select s, o, $1, d::jsonb, $2, $3 from unnest($4::uuid[], $5::uuid[], $6::text[]) e(s, o, d)""",
+        kind,
+        actor.name,
+        now,
+        [order.shop_id for order in told],
+        [order.id for order in told],
+        [jsonb(data.get(order.id, {})) for order in told],
+    )
+
+
+async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, now: datetime, jobs: JobQueue) -> None:
+    """Cancel an open order that is not paid: its pieces are free again and its buyer is told. Its lines stay as history.
+
+    A cancelled order stays cancelled, and cancelling it again changes nothing. `reason` is kept in the timeline.
+
+    Raises:
+        NotFound: this shop has no such order.
+        InvalidTransition: the order is past OPEN, or paid.
+    """
+    async with db.transaction() as tx:
+        order = await lock_order(tx, order_id, shop_id)
+        if order.state is OrderState.CANCELLED:
+            return
+        if order.state is OrderState.OPEN and order.payment_state not in UNPAID_STATES:
+            raise InvalidTransition(order.id, "payment", order.payment_state.value, OrderState.CANCELLED.value)
+        await move(tx, order, state=OrderState.CANCELLED, now=now)
+        await _release(tx, [order], MovementKind.RELEASED, actor=actor, now=now, jobs=jobs)
+        await add_events(tx, "CANCELLED", [order], {order.id: {"reason": reason}}, actor=actor, now=now)
+        await record(tx, actor, [_entry("order.cancel", order)], now=now)
+        draft = NoticeDraft(order.buyer_id, NoticeKind.ORDER_CANCELLED, f"order_cancelled:{order.id}", order.facts() | {"reason": reason})
+        await enqueue(tx, shop_id, [draft], now=now, jobs=jobs)
+
+
+def _entry(action: str, order: LockedOrder) -> Entry:
+    return Entry(order.shop_id, action, "order", order.id, {"number": order.number, "due_minor": order.due_minor})
+
+
+async def _release(
+    tx: Tx, orders: Sequence[LockedOrder], kind: MovementKind, *, actor: Actor, now: datetime, jobs: JobQueue
+) -> None:
+    """Give held pieces of unpaid orders back, and leave word of them shop by shop."""
+    lines = [line for line in await lines_of(tx, [order.id for order in orders]) if line.quantity]
+    await lock_levels(tx, [line.variant_id for line in lines])
+    moves = [Move(line.shop_id, line.variant_id, line.id, held=-line.quantity) for line in lines]
+    await move_stock(tx, kind, moves, actor=actor, now=now)
+    for shop_id, of_shop in groupby(sorted(lines, key=lambda line: line.shop_id), key=lambda line: line.shop_id):
+        await restocked(tx, shop_id, [line.variant_id for line in of_shop], jobs=jobs)
+
+
+async def expire_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
+    """Cancel open, unpaid orders whose `pay_by` has passed, at most `limit`, LOT in a transaction; answers how many.
+
+    An order that is locked at this moment (somebody pays it) is left for the next time. An order that cannot be expired is logged and
+    stepped over, so that it never keeps the others from expiring.
+    """
+    done, after = 0, (datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0))
+    while done < limit:
+        rows = await db.fetch(
+            """select id, pay_by from "order" where state = 'OPEN' and payment_state = 'UNPAID' and pay_by < $1 and (pay_by, id) > ($2, $3)
+               order by pay_by, id limit $4""",
+            now,
+            *after,
+            min(LOT, limit - done),
+        )
+        if not rows:
+            break
+        after = (rows[-1]["pay_by"], rows[-1]["id"])
+        done += await _expire_or_narrow([row["id"] for row in rows], now=now, jobs=jobs)
+    return done
+
+
+async def _expire_or_narrow(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -> int:
+    try:
+        return await _expire(order_ids, now=now, jobs=jobs)
+    except (OutOfStep, asyncpg.IntegrityConstraintViolationError):
+        if len(order_ids) == 1:
+            log.exception("order %s cannot be expired", order_ids[0])
+            return 0
+    return sum([await _expire_or_narrow([order_id], now=now, jobs=jobs) for order_id in order_ids])
+
+
+async def _expire(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -> int:
+    """Expire those of these orders that still are due and that nobody else has locked; one transaction."""
+    async with db.transaction() as tx:
+        rows = await tx.fetch(
+            f"""select {COLUMNS} from "order" o where o.id = any($1::uuid[]) and o.state = 'OPEN' and o.payment_state = 'UNPAID'
+                and o.pay_by < $2 order by o.id for update of o skip locked""",
+            list(order_ids),
+            now,
+        )
+        orders = [as_locked(row) for row in rows]
+        if not orders:
+            return 0
+        await tx.execute(
+            """update "order" set state = 'CANCELLED', payment_state = 'EXPIRED', version = version + 1, updated_at = $2
+               where id = any($1::uuid[])""",
+            [order.id for order in orders],
+            now,
+        )
+        await _release(tx, orders, MovementKind.EXPIRED, actor=SWEEP, now=now, jobs=jobs)
+        await add_events(tx, "EXPIRED", orders, {}, actor=SWEEP, now=now)
+        await record(tx, SWEEP, [_entry("order.expire", order) for order in orders], now=now)
+        for shop_id, of_shop in groupby(sorted(orders, key=lambda order: order.shop_id), key=lambda order: order.shop_id):
+            drafts = [NoticeDraft(o.buyer_id, NoticeKind.ORDER_EXPIRED, f"order_expired:{o.id}", o.facts()) for o in of_shop]
+            await enqueue(tx, shop_id, drafts, now=now, jobs=jobs)
+        return len(orders)

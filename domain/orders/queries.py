@@ -1,0 +1,160 @@
+"""Screens of orders: a member's over all shops, what they owe, a shop's lists. Each is one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain import db
+from domain.orders.rules import UNPAID_STATES, OrderList, OrderState, PaymentState
+from domain.orders.shapes import LINES, Viewpoint, line_shape, order_shape
+from domain.paging import SHOP, Args, Listing, Page, Row, Slice, Wanted, fetch_page, money
+from domain.shops.rules import GRANTS, Permission, Role, may
+from domain.shops.screens import staff_may
+
+ORDERS = '"order" o join shop s on s.id = o.shop_id'
+UNPAID = "('" + "','".join(sorted(UNPAID_STATES)) + "')"
+NO_DEADLINE = "timestamptz '9999-12-31 00:00:00Z'"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """What a list of orders is narrowed to; empty fields narrow nothing."""
+
+    shop_ids: Collection[UUID] | None = None
+    state: OrderState | None = None
+    payment_state: PaymentState | None = None
+    since: datetime | None = None
+    """Placed at this instant or later."""
+
+    def where(self, args: Args) -> str:
+        """SQL, starting with ` and` when it says anything."""
+        parts = [
+            f"o.shop_id = any({args(list(self.shop_ids))}::uuid[])" if self.shop_ids is not None else "",
+            f"o.state = {args(self.state.value)}" if self.state is not None else "",
+            f"o.payment_state = {args(self.payment_state.value)}" if self.payment_state is not None else "",
+            f"o.created_at >= {args(self.since)}" if self.since is not None else "",
+        ]
+        return "".join(f" and {part}" for part in parts if part)
+
+
+async def orders_of_buyer(
+    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, narrowed: OrderFilter | None = None, count: bool = False
+) -> Slice:
+    """A member's orders over all shops, newest first."""
+    args = Args(member_id)
+    where = "o.member_id = $1" + (narrowed or OrderFilter()).where(args)
+    listing = Listing(ORDERS, where, at="o.created_at", id="o.id", counted='"order" o')
+    return await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def unpaid_of_buyer(
+    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, count: bool = False, totals: bool = False, by_shop: bool = False
+) -> Slice:
+    """Open orders on which the member owes money, the nearest deadline first.
+
+    With `totals`, `summary["totals"]` is the amount owed per currency; with `by_shop`, `summary["by_shop"]` the same per shop.
+    """
+    args = Args(member_id)
+    where = f"o.member_id = $1 and o.state = 'OPEN' and o.payment_state in {UNPAID}"
+    listing = Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')
+    summary: dict[str, str] = {}
+    if totals:
+        summary["totals"] = f"""array(select row(o.currency, sum(o.total_minor - o.paid_minor)::bigint) from "order" o
+            where {where} group by o.currency order by o.currency)"""  # noqa: S608
+    if by_shop:
+        summary["by_shop"] = f"""array(select row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row}) from (
+            select o.shop_id, o.currency, sum(o.total_minor - o.paid_minor)::bigint due, count(*)::int orders, min(o.pay_by) pay_by
+            from "order" o where {where} group by o.shop_id, o.currency) owed join shop s on s.id = owed.shop_id
+            order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100)"""  # noqa: S608
+    found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
+    if totals:
+        found.summary["totals"] = [money(due, currency) for currency, due in found.summary["totals"]]
+    if by_shop:
+        found.summary["by_shop"] = [_owed(row) for row in found.summary["by_shop"]]
+    return found
+
+
+def _owed(row: Any) -> Row:
+    return {"amount_due": money(row[0], row[3]), "order_count": row[1], "pay_by": row[2], "shop": SHOP.read(row[4])}
+
+
+async def orders_of_shop(
+    shop_id: UUID,
+    *,
+    page: Page,
+    wanted: Wanted,
+    viewpoint: Viewpoint,
+    in_list: OrderList | None = None,
+    narrowed: OrderFilter | None = None,
+    count: bool = False,
+) -> Slice:
+    """A shop's orders, newest first; `in_list` is one of the seller's lists."""
+    args = Args(shop_id)
+    where = "o.shop_id = $1" + (f" and o.list = {args(in_list.value)}" if in_list else "") + (narrowed or OrderFilter()).where(args)
+    listing = Listing(ORDERS, where, at="o.created_at", id="o.id", counted='"order" o')
+    return await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def order_of_shop(shop_id: UUID, order_id: UUID, *, wanted: Wanted, viewpoint: Viewpoint) -> Row | None:
+    """One order of this shop."""
+    order = order_shape(wanted, viewpoint)
+    row = await db.fetchrow(f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = $2", shop_id, order_id)  # noqa: S608
+    return None if row is None else order.read(row)
+
+
+async def orders_by_id(shop_id: UUID, order_ids: Collection[UUID], *, wanted: Wanted, viewpoint: Viewpoint) -> list[Row]:
+    """These orders of this shop, oldest first."""
+    order = order_shape(wanted, viewpoint)
+    sql = f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = any($2::uuid[]) order by o.created_at, o.id"  # noqa: S608
+    return [order.read(row) for row in await db.fetch(sql, shop_id, list(order_ids))]
+
+
+async def visible_order(order_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
+    """An order for its buyer, or for staff of its shop who may view orders; for anybody else it does not exist."""
+    args = Args(order_id, member_id)
+    order = order_shape(wanted, Viewpoint(language))
+    staff = staff_may(Permission.VIEW_ORDERS, "o.shop_id", member_id, args)
+    row = await db.fetchrow(
+        f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, array[o.state, o.payment_state, o.fulfilment_state] as axes
+            from {ORDERS} left join membership m on m.shop_id = o.shop_id and m.member_id = $2 and m.ended_at is null
+            where o.id = $1 and (o.member_id = $2 or {staff})""",  # noqa: S608
+        *args.values,
+    )
+    if row is None:
+        return None
+    found: Row = order.read(row)
+    if "actions" in wanted:
+        found["actions"] = _actions(row, language)
+    return found
+
+
+def _actions(row: Any, language: str) -> list[Any]:
+    offered = Viewpoint(language).actions(*row["axes"]) if row["is_buyer"] else []
+    if row["role"] is not None:
+        denied = frozenset(db.from_jsonb(row["denied"]))
+        granted = frozenset(p for p in GRANTS[Role(row["role"])] if may(p, Role(row["role"]), denied))
+        offered += Viewpoint(language, granted).actions(*row["axes"])
+    return offered
+
+
+async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, count: bool = False) -> Slice:
+    """A page of an order's lines, oldest first. The caller has made sure that the viewer may see the order."""
+    args = Args(order_id)
+    listing = Listing(LINES, "l.order_id = $1", at="l.created_at", id="l.id", newest_first=False, counted="order_line l")
+    return await fetch_page(line_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def visible_line(line_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
+    """An order line for whoever may see its order."""
+    args = Args(line_id, member_id)
+    line = line_shape(wanted, Viewpoint(language))
+    staff = staff_may(Permission.VIEW_ORDERS, "l.shop_id", member_id, args)
+    row = await db.fetchrow(
+        f'select {line.select} from {LINES} join "order" o on o.id = l.order_id where l.id = $1 and (o.member_id = $2 or {staff})',  # noqa: S608
+        *args.values,
+    )
+    return None if row is None else line.read(row)

@@ -1,0 +1,207 @@
+"""Orders, lines, claims and comments as screens show them; they nest into each other, so they stand in one file.
+
+Table aliases: `o` order, `s` shop, `l` line, `c` claim, `sc` comment, `sp` post. A nested object is a sub-select that hides the outer alias
+of the same name, so any depth works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from domain.ids import public_id
+from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
+from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
+from domain.paging.shape import Read
+from domain.posts.screens import post_shape, read_rule
+from domain.shops.rules import Permission
+
+LINES_AT_ONCE = 100
+"""Lines of an order that come with it; further ones are a page of their own."""
+
+NEEDED = {
+    OrderAction.MARK_PAID: Permission.MARK_PAID,
+    OrderAction.CANCEL: Permission.CANCEL_ORDER,
+    OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
+}
+"""What a member of staff must hold for an action to be offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+
+    language: str = "zh-TW"
+    granted: frozenset[Permission] | None = None
+
+    def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
+        """What this viewer may do with an order in these states."""
+        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+        if self.granted is None:
+            return buyer_actions(*axes)
+        return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
+
+
+ORDER = (
+    "o.id", "o.number", "o.version", "o.state", "o.payment_state", "o.fulfilment_state", "o.list", "o.delivery_method", "o.currency",
+    "o.subtotal_minor", "o.shipping_minor", "o.discount_minor", "o.total_minor", "o.paid_minor", "o.pay_by", "o.created_at", "o.updated_at",
+    "o.shop_id",
+)  # fmt: skip
+
+
+def _order(row: Any) -> Row:
+    currency = row[8]
+    return {
+        "key": row[0],
+        "shop_key": row[17],
+        "id": public_id("order", row[0]),
+        "number": row[1],
+        "version": row[2],
+        "state": row[3],
+        "payment_state": row[4],
+        "fulfilment_state": row[5],
+        "list": row[6],
+        "delivery_method": row[7],
+        "subtotal": money(row[9], currency),
+        "shipping_fee": money(row[10], currency),
+        "discount": money(row[11], currency),
+        "total": money(row[12], currency),
+        "paid": money(row[13], currency),
+        "amount_due": money(amount_due_minor(row[12], row[13]), currency),
+        "pay_by": row[14],
+        "created_at": row[15],
+        "updated_at": row[16],
+    }
+
+
+@lru_cache(maxsize=256)
+def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions."""
+    branches: list[tuple[str, str, Read]] = []
+    if "shop" in wanted:
+        branches.append(("shop", SHOP.row, SHOP.read))
+    if "buyer" in wanted:
+        branches.append(("buyer", "(select row(b.id, b.name, b.provider) from buyer b where b.id = o.buyer_id)", _buyer))
+    if "lines" in wanted:
+        line = line_shape(wanted["lines"]["nodes"], viewpoint)
+        rows = f"""array(select {line.row} from {LINES} where l.order_id = o.id
+            order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""  # noqa: S608
+        branches.append(("lines", rows, line.read_all))
+    if "actions" in wanted:
+        branches.append(("actions", "array[o.state, o.payment_state, o.fulfilment_state]", lambda axes: viewpoint.actions(*axes)))
+    return shape(ORDER, _order, branches)
+
+
+def _buyer(row: Any) -> Row:
+    return {"id": public_id("buyer", row[0]), "name": row[1], "provider": row[2]}
+
+
+LINES = "order_line l join variant v on v.id = l.variant_id join product p on p.id = v.product_id join shop s on s.id = l.shop_id"
+LINE = (
+    "l.id", "l.title", "l.variant_label", "l.quantity", "l.handed_over", "l.unit_price_minor", "s.currency", "l.platform", "l.created_at"
+)  # fmt: skip
+
+
+def _line(row: Any) -> Row:
+    return {
+        "position": (row[8], row[0]),
+        "id": public_id("line", row[0]),
+        "title": row[1],
+        "variant_label": row[2],
+        "quantity": row[3],
+        "handed_over": row[4],
+        "unit_price": money(row[5], row[6]),
+        "total": money(row[5] * row[3], row[6]),
+        "source": {"platform": row[7], "post": None},
+    }
+
+
+@lru_cache(maxsize=256)
+def line_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """An order line; aliases of LINES. Branches: variant, claim, and the post of its source."""
+    branches: list[tuple[str, str, Read]] = []
+    if "variant" in wanted:
+        variant = variant_shape(wanted["variant"])
+        branches.append(("variant", variant.row, variant.read))
+    if "claim" in wanted:
+        claim = claim_shape(wanted["claim"], viewpoint)
+        branches.append(("claim", f"(select {claim.row} from claim c where c.id = l.claim_id)", claim.read_if))  # noqa: S608
+    if "post" in wanted["source"]:
+        post = post_shape(wanted["source"]["post"], viewpoint.language)
+        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = l.post_id)"  # noqa: S608
+        base = shape(LINE, _line, [*branches, ("source_post", sql, post.read_if)])
+        return Shape(base.columns, lambda row: _with_post(base.read(row)))
+    return shape(LINE, _line, branches)
+
+
+def _with_post(line: Row) -> Row:
+    line["source"]["post"] = line.pop("source_post")
+    return line
+
+
+CLAIM = ("c.id", "c.outcome", "c.reason", "c.review", "c.decided_at")
+
+
+def _claim(row: Any) -> Row:
+    return {
+        "id": public_id("claim", row[0]),
+        "outcome": row[1],
+        "reason": row[2] or None,
+        "review": row[3],
+        "decided_at": row[4],
+    }
+
+
+@lru_cache(maxsize=256)
+def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A claim; alias `c`. Branches: comment, order, rule."""
+    branches: list[tuple[str, str, Read]] = []
+    if "comment" in wanted:
+        comment = comment_shape(wanted["comment"], viewpoint)
+        branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))  # noqa: S608
+    if "order" in wanted:
+        order = order_shape(wanted["order"], viewpoint)
+        sql = f'(select {order.row} from "order" o join shop s on s.id = o.shop_id where o.id = c.order_id)'  # noqa: S608
+        branches.append(("order", sql, order.read_if))
+    if "rule" in wanted:
+        sql = "(select row(r.id, r.version, r.policy, r.effective_at) from claim_policy_version r where r.id = c.policy_version_id)"
+        branches.append(("rule", sql, read_rule(viewpoint.language)))
+    return shape(CLAIM, _claim, branches)
+
+
+COMMENT = ("sc.id", "sc.platform", "sc.text", "sc.written_at", "sc.received_at", "sc.removed_at", "sc.author_name", "sc.permalink")
+
+
+def _comment(row: Any) -> Row:
+    return {
+        "id": public_id("comment", row[0]),
+        "platform": row[1],
+        "text": row[2] if row[5] is None else None,
+        "written_at": row[3],
+        "received_at": row[4],
+        "removed_at": row[5],
+        "author": {"name": row[6]},
+        "permalink": row[7] or None,
+    }
+
+
+@lru_cache(maxsize=256)
+def comment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A comment as it now stands (a removed one without its text); alias `sc`. Branches: claim, post, revisions."""
+    branches: list[tuple[str, str, Read]] = []
+    if "claim" in wanted:
+        claim = claim_shape(wanted["claim"], viewpoint)
+        branches.append(("claim", f"(select {claim.row} from claim c where c.comment_id = sc.id)", claim.read_if))  # noqa: S608
+    if "post" in wanted:
+        post = post_shape(wanted["post"], viewpoint.language)
+        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = sc.post_id)"  # noqa: S608
+        branches.append(("post", sql, post.read_if))
+    if "revisions" in wanted:
+        sql = "array(select row(r.kind, r.text, r.at) from comment_revision r where r.comment_id = sc.id order by r.id limit 50)"
+        branches.append(("revisions", sql, _revisions))
+    return shape(COMMENT, _comment, branches)
+
+
+def _revisions(rows: Any) -> list[Row]:
+    return [{"kind": kind, "text": text, "at": at} for kind, text, at in rows]

@@ -1,0 +1,134 @@
+"""Pages: which part of a list is asked for, the condition that cuts it out, and what came back.
+
+Lists are ordered by (instant, id): the id breaks ties, so the order is total and a row that is inserted later never moves others.
+A position is such a pair; the page after it is found by comparing pairs (keyset), whatever was inserted or removed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain import db
+from domain.paging.shape import Row, Shape
+
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
+COUNT_CAP = 1_000
+"""A total above this is answered as this number and said to be inexact."""
+
+Position = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`size` rows (1 to 100) after `after` and before `before`; `backwards` takes the last ones instead of the first."""
+
+    size: int = DEFAULT_SIZE
+    after: Position | None = None
+    before: Position | None = None
+    backwards: bool = False
+
+
+class Args:
+    """Parameters of a statement being put together; calling it adds one and answers its `$n`."""
+
+    def __init__(self, *values: object) -> None:
+        self.values: list[object] = list(values)
+
+    def __call__(self, value: object) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where the rows of a list are and how they are ordered. All parts are SQL of ours, values go through `Args`."""
+
+    source: str
+    """The `from` part for the rows."""
+    where: str
+    at: str
+    id: str
+    newest_first: bool = True
+    counted: str = ""
+    """The `from` part for counting, when fewer joins do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows in the list's order, their positions, and what lies around them."""
+
+    rows: list[Row]
+    positions: list[Position]
+    has_next: bool
+    has_previous: bool
+    total: int | None = None
+    """Up to COUNT_CAP; None when it was not asked for."""
+    total_is_exact: bool | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    """Values over the whole list, as the database gave them."""
+
+
+def cut(found: Sequence[tuple[Row, Position]], page: Page) -> Slice:
+    """A slice from up to `size + 1` rows in the order they were fetched (reversed for a backward page)."""
+    more = len(found) > page.size
+    kept = list(found[: page.size])
+    if page.backwards:
+        kept.reverse()
+    rows, positions = [row for row, _ in kept], [position for _, position in kept]
+    if page.backwards:
+        return Slice(rows, positions, page.before is not None, more)
+    return Slice(rows, positions, more, page.after is not None)
+
+
+def page_sql(shape: Shape, listing: Listing, page: Page, args: Args) -> str:
+    """The statement of one page: the shape's columns, then the position's two. Fetches one row more than the page."""
+    conditions = [listing.where]
+    for position, forwards in ((page.after, True), (page.before, False)):
+        if position is not None:
+            sign = "<" if listing.newest_first is forwards else ">"
+            conditions.append(f"({listing.at}, {listing.id}) {sign} ({args(position[0])}::timestamptz, {args(position[1])}::uuid)")
+    way = "desc" if listing.newest_first is not page.backwards else "asc"
+    return f"""select {shape.select}, {listing.at} as position_at, {listing.id} as position_id
+        from {listing.source} where {" and ".join(conditions)}
+        order by {listing.at} {way}, {listing.id} {way} limit {args(page.size + 1)}"""  # noqa: S608 names of ours
+
+
+def count_sql(listing: Listing) -> str:
+    """The number of rows of the whole list, at most COUNT_CAP + 1."""
+    return f"(select count(*)::int from (select 1 from {listing.counted or listing.source} where {listing.where} limit {COUNT_CAP + 1}) counted)"  # noqa: S608
+
+
+async def fetch_page(
+    shape: Shape, listing: Listing, page: Page, args: Args, *, count: bool = False, summary: Mapping[str, str] | None = None
+) -> Slice:
+    """One page in one statement, with the total when `count` and with values over the whole list (name to SQL) as `summary`."""
+    whole = {**({"total": count_sql(listing)} if count else {}), **(summary or {})}
+    if not whole:
+        records = await db.fetch(page_sql(shape, listing, page, args), *args.values)
+        return cut([(shape.read(r), (r["position_at"], r["position_id"])) for r in records], page)
+    way = "desc" if listing.newest_first is not page.backwards else "asc"
+    once = ", ".join(f"{sql} as {name}" for name, sql in whole.items())
+    sql = f"""select page.*, {", ".join(f"whole.{name}" for name in whole)} from (select {once}) whole
+        left join lateral ({numbered(page_sql(shape, listing, page, args), len(shape.columns))}) page on true
+        order by page.position_at {way}, page.position_id {way}"""  # noqa: S608
+    records = await db.fetch(sql, *args.values)
+    found = [(shape.read(r), (r["position_at"], r["position_id"])) for r in records if r["position_id"] is not None]
+    part = cut(found, page)
+    part.summary.update({name: records[0][name] for name in summary or {}})
+    return with_total(part, records[0]["total"]) if count else part
+
+
+def numbered(sql: str, columns: int) -> str:
+    """The same statement with columns c0, c1, …: names of joined tables would clash in a sub-select."""
+    names = ", ".join(f"c{n}" for n in range(columns))
+    return f"select * from ({sql}) as plain({names}, position_at, position_id)"  # noqa: S608
+
+
+def with_total(part: Slice, total: int) -> Slice:
+    """The slice with the list's total, capped."""
+    return Slice(part.rows, part.positions, part.has_next, part.has_previous, min(total, COUNT_CAP), total <= COUNT_CAP, part.summary)

@@ -1,0 +1,217 @@
+"""Passes: issued to the buyer, scanned at the counter, confirmed once; and paid orders that become ready when goods arrive."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from domain import db
+from domain.audit.commands import Actor, Entry, record
+from domain.db import Tx
+from domain.errors import NotFound
+from domain.ids import new_id
+from domain.jobs import JobQueue
+from domain.orders.commands import COLUMNS, as_locked, lines_of, move
+from domain.orders.readiness import served, tell_ready
+from domain.orders.rules import FulfilmentState
+from domain.pickup.code import PREFIX, CodeFacts, code_bytes, code_number, decode, encode, qr_svg, read_short_code, short_code
+from domain.pickup.errors import BadCode, PickupRefused
+from domain.pickup.passes import PASS, DueLine, Pass, as_pass, covered_by, why_not
+from domain.pickup.rules import CODE_LIFE, MAX_ISSUES, SCAN_LIFE, PickupRefusal, masked
+from domain.pickup.scans import Scan, count_short_code, sign_scan
+from domain.stock.commands import lock_levels
+from domain.vault import Vault
+
+ARRIVALS: Final = Actor("worker:restocked", "worker")
+
+
+@dataclass(frozen=True, slots=True)
+class PickupSigner:
+    """The key that signs pickup codes now."""
+
+    key_number: int
+    private_key: Ed25519PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedPass:
+    """What the buyer shows. The older code of the same pass is dead from here on."""
+
+    pickup_id: UUID
+    token: str = field(repr=False)
+    svg: str = field(repr=False)
+    short_code: str = field(repr=False)
+    expires_at: datetime
+    issue_number: int
+    order_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPreview:
+    """What the counter sees before it decides. `collect_minor` is owed for other orders of the pass, which stay here until they are paid."""
+
+    scan_id: str = field(repr=False)
+    pickup_id: UUID
+    buyer_name: str
+    """Masked."""
+    lines: tuple[DueLine, ...]
+    """What may leave now."""
+    order_ids: tuple[UUID, ...]
+    """Orders of these lines."""
+    due_minor: int
+    """Owed for orders of the pass that may not leave, in minor units of `currency`; 0 in the usual case."""
+    currency: str
+    confirm_by: datetime
+
+
+async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None, signer: PickupSigner, now: datetime) -> IssuedPass:
+    """Give the member a fresh code for a pass of theirs: the named one, or the newest open one in the named shop. Each call renews it.
+
+    Raises:
+        NotFound: no such pass of this member.
+        PickupRefused: nothing of it may be collected (RULES: it was renewed too often).
+    """
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(
+            f"""{PASS} where b.member_id = $1 and ($2::uuid is null or p.id = $2) and ($3::uuid is null or p.shop_id = $3)
+                  and ($2::uuid is not null or ($3::uuid is not null and p.state = 'OPEN'))
+                order by p.created_at desc, p.id desc limit 1 for update of p""",
+            member_id,
+            pickup_id,
+            shop_id,
+        )
+        if row is None:
+            raise NotFound
+        found = as_pass(row)
+        covered = await covered_by(tx.fetch, found.id)
+        refused = await why_not(tx.fetch, found, None, covered)
+        if refused is not None:
+            raise PickupRefused(*refused)
+        if found.issue_number >= MAX_ISSUES:
+            raise PickupRefused(PickupRefusal.RULES, {"issues": MAX_ISSUES})
+        issue_number, expires_at = found.issue_number + 1, (now + CODE_LIFE).replace(microsecond=0)
+        short = await _renew(tx, found, issue_number, expires_at, member_id, now)
+        shop_number = await tx.fetchval("select number from shop where id = $1", found.shop_id)
+    token = encode(CodeFacts(signer.key_number, shop_number, code_bytes(found.code_id), issue_number, expires_at), signer.private_key)
+    ready = tuple(order_id for order_id, order in zip(covered.order_ids, covered.orders, strict=True) if order.may_leave)
+    return IssuedPass(found.id, token, qr_svg(token), short, expires_at, issue_number, ready)
+
+
+async def _renew(tx: Tx, found: Pass, issue_number: int, expires_at: datetime, member_id: UUID, now: datetime) -> str:
+    """Write the new issue; answers its short code, one that no other open pass of the shop has."""
+    short = short_code(secrets.token_bytes(5))
+    while await tx.fetchval("select exists (select 1 from pickup where shop_id = $1 and short_code = $2 and state = 'OPEN')", found.shop_id, short):
+        short = short_code(secrets.token_bytes(5))
+    await tx.execute(
+        "update pickup set issue_number = $2, short_code = $3, not_after = $4, member_id = $5, version = version + 1 where id = $1",
+        found.id,
+        issue_number,
+        short,
+        expires_at,
+        member_id,
+    )
+    entry = Entry(found.shop_id, "pickup.issue", "pickup", found.id, {"issue_number": issue_number})
+    await record(tx, Actor(f"member:{member_id}", "buyer"), [entry], now=now)
+    return short
+
+
+async def scan(
+    *, shop_id: UUID, token: str, scanner_id: UUID, device: str, public_keys: Mapping[int, Ed25519PublicKey], vault: Vault, now: datetime
+) -> ScanPreview:
+    """Look a code up, long or short, and answer what may leave. Nothing of orders, stock or the pass changes; `device` is named at the confirmation.
+
+    Raises:
+        PickupRefused: why nothing may leave, or BLOCKED after too many short codes.
+    """
+    text = token.strip()
+    if text.startswith(PREFIX):
+        found, issue_number = await _by_code(shop_id, text, public_keys, now)
+    else:
+        found, issue_number = await _by_short_code(shop_id, text, scanner_id, now)
+    covered = await covered_by(db.fetch, found.id)
+    refused = await why_not(db.fetch, found, issue_number, covered)
+    if refused is not None:
+        raise PickupRefused(*refused)
+    lines = tuple(line for line in covered.lines if line.may_leave)
+    seen = Scan(new_id(), found.id, scanner_id, found.issue_number, now)
+    return ScanPreview(
+        scan_id=sign_scan(seen, shop_id, vault),
+        pickup_id=found.id,
+        buyer_name=masked(found.buyer_name),
+        lines=lines,
+        order_ids=tuple(dict.fromkeys(line.order_id for line in lines)),
+        due_minor=covered.due_minor,
+        currency=covered.currency,
+        confirm_by=now + SCAN_LIFE,
+    )
+
+
+async def _by_code(shop_id: UUID, text: str, public_keys: Mapping[int, Ed25519PublicKey], now: datetime) -> tuple[Pass, int]:
+    """The pass of a long code and the issue it shows. Order of checks: signature, shop, expiry, known here."""
+    try:
+        facts = decode(text, public_keys)
+    except BadCode as bad:
+        raise PickupRefused(PickupRefusal.INVALID, {"reason": bad.reason}) from None
+    if facts.shop_number != await db.fetchval("select number from shop where id = $1", shop_id):
+        raise PickupRefused(PickupRefusal.WRONG_SHOP)
+    if facts.not_after < now:
+        raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": facts.not_after})
+    row = await db.fetchrow(f"{PASS} where p.code_id = $1 and p.shop_id = $2", code_number(facts.code_id), shop_id)
+    if row is None:
+        raise PickupRefused(PickupRefusal.INVALID, {"reason": "unknown"})
+    return as_pass(row), facts.issue_number
+
+
+async def _by_short_code(shop_id: UUID, text: str, scanner_id: UUID, now: datetime) -> tuple[Pass, int]:
+    """The pass of a short code. Every try counts, right or wrong."""
+    if not await count_short_code(shop_id, scanner_id, now=now):
+        raise PickupRefused(PickupRefusal.BLOCKED)
+    short = read_short_code(text)
+    row = None
+    if short is not None:
+        row = await db.fetchrow(
+            f"{PASS} where p.shop_id = $1 and p.short_code = $2 order by p.state = 'OPEN' desc, p.created_at desc limit 1", shop_id, short
+        )
+    if row is None:
+        raise PickupRefused(PickupRefusal.INVALID, {"reason": "unknown"})
+    found = as_pass(row)
+    if found.not_after is None or found.not_after < now:
+        raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": found.not_after})
+    return found, found.issue_number
+
+
+async def ready_waiting_orders(*, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> int:
+    """Make paid pickup orders ready that waited for pieces of these variants and can be served now, first paid first; answers how many.
+
+    Called when pieces were added; harmless when called again.
+    """
+    async with db.transaction() as tx:
+        rows = await tx.fetch(
+            f"""select {COLUMNS} from "order" o
+                where o.shop_id = $1 and o.state = 'OPEN' and o.payment_state = 'PAID' and o.fulfilment_state = 'WAITING_STOCK'
+                  and o.delivery_method = 'PICKUP'
+                  and exists (select 1 from order_line l where l.order_id = o.id and l.variant_id = any($2::uuid[]) and l.quantity > 0)
+                order by o.id for update of o""",
+            shop_id,
+            list(variant_ids),
+        )
+        waiting = [as_locked(row) for row in rows]
+        if not waiting:
+            return 0
+        lines = await lines_of(tx, [order.id for order in waiting])
+        await lock_levels(tx, [line.variant_id for line in lines])
+        can_go = await served(tx, [order.id for order in waiting])
+        ready = [
+            await move(tx, order, fulfilment=FulfilmentState.READY_FOR_PICKUP, now=now) for order in waiting if order.id in can_go
+        ]
+        await record(
+            tx, ARRIVALS, [Entry(shop_id, "order.ready", "order", order.id, {"number": order.number}) for order in ready], now=now
+        )
+        await tell_ready(tx, shop_id, ready, actor=ARRIVALS, now=now, jobs=jobs)
+        return len(ready)

@@ -1,0 +1,27 @@
+"""What the pickup room refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from domain.errors import DomainError
+from domain.pickup.rules import PickupRefusal
+
+
+@dataclass
+class PickupRefused(DomainError):
+    """This code is not good for goods now. `refusal` is the public reason, `facts` what the clerk may be told beside it."""
+
+    code: ClassVar[str] = "PICKUP_REFUSED"
+    refusal: PickupRefusal
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class BadCode(DomainError):
+    """The text is no code of ours. `reason`: length, prefix, alphabet, version, key or signature; the text itself is kept nowhere."""
+
+    code: ClassVar[str] = "BAD_CODE"
+    reason: str

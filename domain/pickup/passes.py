@@ -1,0 +1,123 @@
+"""A pass as the counter sees it: its row, its orders, and what of them is left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain.db import Record
+from domain.orders.rules import FulfilmentState, OrderState, PaymentState, amount_due_minor
+from domain.pickup.rules import CoveredOrder, PickupRefusal, PickupState, refusal_of
+
+Fetch = Callable[..., Awaitable[list[Record]]]
+"""`db.fetch`, or that of an open transaction."""
+
+PASS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, b.name as buyer_name, b.member_id
+  from pickup p join buyer b on b.id = p.buyer_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One buyer's pass in one shop."""
+
+    id: UUID
+    shop_id: UUID
+    buyer_id: UUID
+    code_id: int
+    state: PickupState
+    issue_number: int
+    short_code: str
+    not_after: datetime | None
+    buyer_name: str
+    member_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueLine:
+    """A line of a pass; `left` pieces of `quantity` are not handed over yet, `may_leave` says whether they may now."""
+
+    order_line_id: UUID
+    order_id: UUID
+    order_number: str
+    variant_id: UUID
+    title: str
+    variant_label: str
+    quantity: int
+    left: int
+    may_leave: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """All that a pass stands for. `due_minor` is owed for its open orders that are not paid, in minor units of `currency`."""
+
+    order_ids: list[UUID]
+    orders: list[CoveredOrder]
+    lines: list[DueLine]
+    due_minor: int
+    currency: str
+
+
+def as_pass(row: Record) -> Pass:
+    """A row of PASS."""
+    return Pass(**{**row, "state": PickupState(row["state"])})
+
+
+async def covered_by(fetch: Fetch, pickup_id: UUID) -> Covered:
+    """The orders and lines of a pass as they stand, one statement."""
+    rows = await fetch(
+        """select o.id as order_id, o.number, o.state, o.payment_state, o.fulfilment_state, o.total_minor, o.paid_minor, o.currency,
+             l.id as line_id, l.variant_id, l.title, l.variant_label, l.quantity, l.handed_over
+           from pickup_order po join "order" o on o.id = po.order_id join order_line l on l.order_id = o.id
+           where po.pickup_id = $1 order by o.id, l.created_at, l.id""",
+        pickup_id,
+    )
+    by_order: dict[UUID, list[Record]] = {}
+    for row in rows:
+        by_order.setdefault(row["order_id"], []).append(row)
+    orders = {order_id: _order(of_order) for order_id, of_order in by_order.items()}
+    owed = sum(o.due_minor for o in orders.values() if o.state is OrderState.OPEN and o.payment is not PaymentState.PAID)
+    lines = [_line(row, orders[row["order_id"]].may_leave) for row in rows if row["quantity"]]
+    return Covered(list(orders), list(orders.values()), lines, owed, rows[0]["currency"] if rows else "")
+
+
+def _order(rows: Sequence[Record]) -> CoveredOrder:
+    first = rows[0]
+    return CoveredOrder(
+        OrderState(first["state"]),
+        PaymentState(first["payment_state"]),
+        FulfilmentState(first["fulfilment_state"]),
+        sum(row["quantity"] - row["handed_over"] for row in rows),
+        amount_due_minor(first["total_minor"], first["paid_minor"]),
+    )
+
+
+def _line(row: Record, order_may_leave: bool) -> DueLine:
+    left = row["quantity"] - row["handed_over"]
+    return DueLine(
+        order_line_id=row["line_id"],
+        order_id=row["order_id"],
+        order_number=row["number"],
+        variant_id=row["variant_id"],
+        title=row["title"],
+        variant_label=row["variant_label"],
+        quantity=row["quantity"],
+        left=left,
+        may_leave=order_may_leave and left > 0,
+    )
+
+
+async def why_not(fetch: Fetch, found: Pass, shown_issue: int | None, covered: Covered) -> tuple[PickupRefusal, dict[str, Any]] | None:
+    """The refusal of this pass with what the clerk may know beside it; None when something may leave."""
+    refusal = refusal_of(found.state, found.issue_number, shown_issue, covered.orders)
+    if refusal is None:
+        return None
+    if refusal is PickupRefusal.UNPAID:
+        return refusal, {"due_minor": covered.due_minor, "currency": covered.currency}
+    if refusal is PickupRefusal.ALREADY_USED:
+        last = await fetch("select at, by_member_id, device from hand_over where pickup_id = $1 order by at desc, id desc limit 1", found.id)
+        return refusal, {"collected_at": last[0]["at"], "by_member_id": last[0]["by_member_id"], "device": last[0]["device"]} if last else {}
+    return refusal, {}

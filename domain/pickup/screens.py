@@ -1,0 +1,56 @@
+"""A member's pickups: what waits at which shop. Each is one statement."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from domain import db
+from domain.ids import public_id
+from domain.orders.shapes import Viewpoint, order_shape
+from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape
+from domain.paging.shape import Read
+from domain.pickup.rules import PickupState
+from domain.shops.rules import Permission
+from domain.shops.screens import staff_may
+
+PICKUPS = "pickup k join shop s on s.id = k.shop_id"
+
+
+def _pickup(row: Any) -> Row:
+    return {"id": public_id("pickup", row[0]), "state": row[1], "code_expires_at": row[2], "created_at": row[3]}
+
+
+@lru_cache(maxsize=128)
+def _pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "orders" in wanted:
+        order = order_shape(wanted["orders"], viewpoint)
+        rows = f"""array(select {order.row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
+            where po.pickup_id = k.id order by o.created_at, o.id limit 100)"""  # noqa: S608
+        branches.append(("orders", rows, order.read_all))
+    return shape(("k.id", "k.state", "k.not_after", "k.created_at"), _pickup, branches)
+
+
+async def pickups_of_member(
+    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, state: PickupState | None = None, count: bool = False
+) -> Slice:
+    """A member's pickups over all shops, newest first."""
+    args = Args(member_id)
+    where = "k.member_id = $1" + (f" and k.state = {args(state.value)}" if state is not None else "")
+    listing = Listing(PICKUPS, where, at="k.created_at", id="k.id", counted="pickup k")
+    return await fetch_page(_pickup_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def visible_pickup(pickup_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
+    """A pickup for its buyer, or for staff of the shop who may view orders; for anybody else it does not exist."""
+    args = Args(pickup_id, member_id)
+    pickup = _pickup_shape(wanted, Viewpoint(language))
+    staff = staff_may(Permission.VIEW_ORDERS, "k.shop_id", member_id, args)
+    row = await db.fetchrow(
+        f"select {pickup.select} from {PICKUPS} where k.id = $1 and (k.member_id = $2 or {staff})",  # noqa: S608
+        *args.values,
+    )
+    return None if row is None else pickup.read(row)

@@ -1,0 +1,179 @@
+"""Opening a shop and binding it to platforms."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+from zoneinfo import available_timezones
+
+import asyncpg
+
+from domain import db
+from domain.audit.commands import Actor, Entry, record
+from domain.errors import NotFound
+from domain.ids import new_id
+from domain.money import DIGITS
+from domain.shops import queries
+from domain.shops.errors import ChannelTaken, EndpointTaken, HandleTaken, InvalidShop
+from domain.shops.rules import Role, SourcePlatform
+from domain.shops.staff import add_membership, deny, end_membership
+from domain.vault import Vault
+
+__all__ = ["add_channel", "add_endpoint", "add_membership", "create_shop", "deny", "end_membership"]
+
+HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
+LONGEST_PAY_WITHIN_MINUTES = 366 * 24 * 60
+
+
+async def create_shop(
+    *,
+    handle: str,
+    name: str,
+    currency: str,
+    time_zone: str,
+    locale: str,
+    owner_id: UUID,
+    pickup_place: str = "",
+    pay_within_minutes: int = 4320,
+    now: datetime,
+) -> UUID:
+    """Open a shop with its first owner; answers its id. The number comes from the sequence.
+
+    Raises:
+        InvalidShop: the named field cannot be (`time_zone` is an IANA name, `currency` one of `domain.money.DIGITS`).
+        HandleTaken: another shop has the handle.
+        NotFound: no such member.
+    """
+    _check(
+        handle=HANDLE.fullmatch(handle) is not None,
+        name=_is_text(name, 1, 120),
+        currency=currency in DIGITS,
+        time_zone=time_zone in _zones() and len(time_zone) <= 40,
+        locale=LOCALE.fullmatch(locale) is not None and len(locale) <= 16,
+        pickup_place=_is_text(pickup_place, 0, 200),
+        pay_within_minutes=0 < pay_within_minutes <= LONGEST_PAY_WITHIN_MINUTES,
+    )
+    shop_id, membership_id = new_id(), new_id()
+    async with db.transaction() as tx:
+        if await tx.fetchval("select 1 from member where id = $1 and deleted_at is null", owner_id) is None:
+            raise NotFound
+        made = await tx.execute(
+            """insert into shop (id, handle, name, currency, time_zone, locale, pay_within_minutes, pickup_place, created_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (handle) do nothing""",
+            shop_id,
+            handle,
+            name,
+            currency,
+            time_zone,
+            locale,
+            pay_within_minutes,
+            pickup_place,
+            now,
+        )
+        if not made:
+            raise HandleTaken
+        await tx.execute(
+            "insert into membership (id, shop_id, member_id, role, denied, created_at) values ($1, $2, $3, $4, '[]', $5)",
+            membership_id,
+            shop_id,
+            owner_id,
+            Role.OWNER.value,
+            now,
+        )
+        owner = {"member": str(owner_id), "role": Role.OWNER.value}
+        entries = [
+            Entry(shop_id, "SHOP_CREATED", "shop", shop_id, {"currency": currency, "timeZone": time_zone}),
+            Entry(shop_id, "MEMBERSHIP_ADDED", "membership", membership_id, owner),
+        ]
+        await record(tx, Actor(f"member:{owner_id}", Role.OWNER.value), entries, now=now)
+    return shop_id
+
+
+async def add_endpoint(
+    *, source: str, slug: str, secret: str, verify_token: str = "", destination: str = "", vault: Vault, now: datetime
+) -> UUID:
+    """A webhook address `/webhooks/{source}/{slug}` and what it checks deliveries with; answers its id. Secrets are sealed.
+
+    It belongs to no shop (one Facebook app serves many), so the audit begins with the channels that are bound to it.
+
+    Raises:
+        InvalidShop: the named field cannot be.
+        EndpointTaken: the address exists.
+    """
+    _check(
+        source=queries.SOURCE.fullmatch(source) is not None,
+        slug=queries.SLUG.fullmatch(slug) is not None,
+        secret=_is_text(secret, 1, 4096),
+        verify_token=_is_text(verify_token, 0, 4096),
+        destination=_is_text(destination, 0, 64),
+    )
+    endpoint_id = new_id()
+    made = await db.execute(
+        """insert into webhook_endpoint (id, source, slug, secret_encrypted, verify_token_encrypted, destination, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, slug) do nothing""",
+        endpoint_id,
+        source,
+        slug,
+        vault.seal(secret),
+        vault.seal(verify_token) if verify_token else "",
+        destination,
+        now,
+    )
+    if not made:
+        raise EndpointTaken
+    queries.forget()
+    return endpoint_id
+
+
+async def add_channel(
+    *, shop_id: UUID, endpoint_id: UUID, platform: SourcePlatform, external_id: str, name: str, now: datetime, actor: Actor | None = None
+) -> UUID:
+    """Bind a page, group or chat to the shop; answers the channel's id.
+
+    Raises:
+        InvalidShop: the named field cannot be.
+        NotFound: no such shop or endpoint.
+        ChannelTaken: it is bound already.
+    """
+    _check(external_id=_is_text(external_id, 1, 120), name=_is_text(name, 0, 120))
+    channel_id = new_id()
+    async with db.transaction() as tx:
+        try:
+            made = await tx.execute(
+                """insert into channel (id, shop_id, endpoint_id, platform, external_id, name, created_at)
+                   values ($1, $2, $3, $4, $5, $6, $7) on conflict (endpoint_id, external_id) do nothing""",
+                channel_id,
+                shop_id,
+                endpoint_id,
+                platform.value,
+                external_id,
+                name,
+                now,
+            )
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound from None
+        if not made:
+            raise ChannelTaken
+        detail = {"platform": platform.value, "endpoint": str(endpoint_id)}
+        await record(tx, actor or Actor("worker:setup"), [Entry(shop_id, "CHANNEL_ADDED", "channel", channel_id, detail)], now=now)
+    return channel_id
+
+
+def _check(**fields: bool) -> None:
+    """Raises InvalidShop for the first field that does not hold."""
+    for name, holds in fields.items():
+        if not holds:
+            raise InvalidShop(name)
+
+
+def _is_text(text: str, least: int, most: int) -> bool:
+    """A text of this many characters that PostgreSQL takes and a line can show: no control characters, no lone surrogates."""
+    return least <= len(text) <= most and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,92 @@
+"""A shop's desk: the shop itself and its stock."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from domain import db
+from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape, variant_shape
+from domain.paging.shape import Read
+from domain.shops.rules import GRANTS, Permission
+
+STAFF = "select from membership m where m.shop_id = {shop} and m.member_id = {member} and m.ended_at is null"
+
+
+def staff_may(permission: Permission, shop_column: str, member_id: UUID, args: Args) -> str:
+    """SQL that is true when the member holds this permission in the row's shop; deny wins."""
+    roles = [role.value for role, granted in GRANTS.items() if permission in granted]
+    staff = STAFF.format(shop=shop_column, member=f"{args(member_id)}::uuid")
+    return f"exists ({staff} and m.role = any({args(roles)}::text[]) and not m.denied ? {args(permission.value)}::text)"
+
+
+async def shop_of_staff(member_id: UUID, *, shop_id: UUID | None = None, handle: str | None = None) -> Row | None:
+    """A shop by id or handle, for its active staff of any role; one statement."""
+    row = await db.fetchrow(
+        f"""select {SHOP.select} from shop s where (s.id = $1::uuid or s.handle = $2::text)
+            and exists ({STAFF.format(shop="s.id", member="$3")})""",  # noqa: S608
+        shop_id,
+        handle,
+        member_id,
+    )
+    return None if row is None else SHOP.read(row)
+
+
+def _level(row: Any) -> Row:
+    return {
+        "on_hand": row[0],
+        "held": row[1],
+        "committed": row[2],
+        "available": row[0] + row[3] - row[1] - row[2],
+        "backorder_limit": row[3],
+        "sell_beyond": row[4],
+        "version": row[5],
+    }
+
+
+@lru_cache(maxsize=64)
+def _level_shape(wanted: Wanted) -> Shape:
+    branches: list[tuple[str, str, Read]] = []
+    if "variant" in wanted:
+        variant = variant_shape(wanted["variant"])
+        branches.append(("variant", variant.row, variant.read))
+    return shape(("l.on_hand", "l.held", "l.committed", "l.backorder_limit", "l.sell_beyond", "l.version"), _level, branches)
+
+
+_LEVELS = "stock_level l join variant v on v.id = l.variant_id join product p on p.id = v.product_id join shop s on s.id = l.shop_id"
+
+
+async def levels_of_shop(
+    shop_id: UUID, *, page: Page, wanted: Wanted, product_id: UUID | None = None, sold_out: bool | None = None, count: bool = False
+) -> Slice:
+    """Stock levels of a shop, newest product first; one statement. `sold_out`: only those with nothing available, or only the others."""
+    args = Args(shop_id)
+    where = "l.shop_id = $1"
+    if product_id is not None:
+        where += f" and v.product_id = {args(product_id)}"
+    if sold_out is not None:
+        where += f" and l.on_hand + l.backorder_limit - l.held - l.committed {'<=' if sold_out else '>'} 0"
+    listing = Listing(_LEVELS, where, at="p.created_at", id="v.id")
+    return await fetch_page(_level_shape(wanted), listing, page, args, count=count)
+
+
+async def level_of_variant(shop_id: UUID, variant_id: UUID, *, wanted: Wanted) -> Row | None:
+    """One level of this shop; one statement."""
+    level = _level_shape(wanted)
+    row = await db.fetchrow(f"select {level.select} from {_LEVELS} where l.shop_id = $1 and l.variant_id = $2", shop_id, variant_id)  # noqa: S608
+    return None if row is None else level.read(row)
+
+
+OWNERS = {
+    "order": 'select shop_id from "order" where id = $1',
+    "comment": "select shop_id from social_comment where id = $1",
+    "variant": "select shop_id from variant where id = $1",
+    "pickup": "select shop_id from pickup where id = $1",
+}
+
+
+async def shop_owning(kind: str, object_id: UUID) -> UUID | None:
+    """The shop that an order, comment, variant or pickup belongs to. What the viewer may do there is a question of its own."""
+    found: UUID | None = await db.fetchval(OWNERS[kind], object_id)
+    return found

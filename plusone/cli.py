@@ -1,0 +1,133 @@
+"""The command line: serve, work, demo, migrate, doctor.
+
+Exit codes: 0 done, 1 something needed is missing or broken, 2 a setting is missing or wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from domain.settings import MissingSetting, Settings, load
+
+app = typer.Typer(
+    help="Back end of +1 social commerce: a signed comment becomes the right order.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+WORKER_PORT = 8001
+
+
+def settings_or_exit() -> Settings:
+    """The settings; without them the process ends with code 2 and their names."""
+    try:
+        return load()
+    except MissingSetting as error:
+        err.print("[red]The settings are not complete:[/red]")
+        for line in str(error).splitlines():
+            err.print(f"  {line}", markup=False, highlight=False)
+        err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
+        raise typer.Exit(2) from None
+
+
+def _with_database(main: Callable[[Settings, str], None], *, prepared: bool) -> None:
+    """Run `main` with settings and a database; refusals become one line and a code."""
+    from plusone import logging, runtime
+
+    settings = settings_or_exit()
+    logging.configure(settings)
+    try:
+        with runtime.database(settings) as dsn:
+            if prepared:
+                runtime.prepare(settings, dsn)
+            main(settings, dsn)
+    except runtime.StartRefused as error:
+        err.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def serve() -> None:
+    """Answer the apps and the platforms' webhooks, until SIGTERM."""
+    from plusone import processes
+
+    def main(settings: Settings, dsn: str) -> None:
+        with processes.listen(settings.host, settings.port, "PLUSONE_PORT") as listening:
+            processes.run(lambda: processes.serve(settings, dsn, listening))
+
+    _with_database(main, prepared=True)
+
+
+@app.command()
+def work(
+    health_port: Annotated[
+        int,
+        typer.Option(envvar="PLUSONE_WORKER_PORT", min=-1, max=65535, help="Port of health and metrics; 0 takes a free one, -1 none."),
+    ] = WORKER_PORT,
+) -> None:
+    """Decide what came in and send what goes out, until SIGTERM."""
+    from plusone import processes
+
+    def main(settings: Settings, dsn: str) -> None:
+        if health_port < 0:
+            processes.run(lambda: processes.work(settings, dsn, None))
+            return
+        with processes.listen(settings.host, health_port, "PLUSONE_WORKER_PORT") as listening:
+            processes.run(lambda: processes.work(settings, dsn, listening))
+
+    _with_database(main, prepared=True)
+
+
+@app.command()
+def migrate(check: Annotated[bool, typer.Option("--check", help="Only look: exit code 1 when migrations are pending.")] = False) -> None:
+    """Bring the database to this version; several may run at once."""
+    from plusone import runtime
+
+    def main(_: Settings, dsn: str) -> None:
+        if check:
+            missing = asyncio.run(runtime.pending(dsn))
+            for name in missing:
+                out.print(f"pending {name}", highlight=False)
+            if missing:
+                raise typer.Exit(1)
+            out.print("Nothing is pending.")
+            return
+        applied = asyncio.run(runtime.migrate(dsn))
+        for name in applied:
+            out.print(f"applied {name}", highlight=False)
+        out.print("The database is at this version.")
+
+    _with_database(main, prepared=False)
+
+
+@app.command()
+def doctor(
+    invariants: Annotated[bool, typer.Option("--invariants", help="Also run the invariants over all data.")] = False,
+    replay_parked: Annotated[bool, typer.Option("--replay-parked", help="Give parked deliveries back to the workers.")] = False,
+) -> None:
+    """Show what is configured, reachable and missing; exit code 1 when something needed is missing."""
+    from plusone import doctor as examination
+
+    settings = settings_or_exit()
+    healthy = examination.examine(settings, out, invariants=invariants, replay_parked=replay_parked)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the replay; exit code 0 only if every expectation held.")] = False,
+) -> None:
+    """Replay a recorded evening on a database of its own, then stay up to be played with."""
+    from plusone.demo.run import main
+
+    raise typer.Exit(main(once=once))

@@ -1,0 +1,163 @@
+"""What must always be true of the tables: one query per sentence, each gives no rows when all is well.
+
+Run by `plusone doctor --invariants` and after every flow test. Numbers follow the reliability bar (docs/rules/invariants.md). What only the
+code can break (I5 key answered once, I7 amounts of provider notices) is guarded by unique keys and tests beside the queries here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain import db
+
+MOST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A sentence, and the query for its counter-examples. `timed`: the query takes the present instant as $1."""
+
+    code: str
+    sentence: str
+    sql: str
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold, with at most MOST_ROWS counter-examples (ids and figures, no personal data)."""
+
+    invariant: str
+    sentence: str
+    rows: list[dict[str, object]]
+
+
+UNSETTLED = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
+
+INVARIANTS = (
+    Invariant(
+        "I1",
+        "no variant is oversold",
+        """select variant_id, on_hand, held, committed, backorder_limit from stock_level
+           where on_hand < 0 or held < 0 or committed < 0 or held + committed > on_hand + backorder_limit""",
+    ),
+    Invariant(
+        "I2a",
+        "the ledger's sums are the level's figures",
+        """select s.variant_id, s.on_hand, s.held, s.committed, m.on_hand as ledger_on_hand, m.held as ledger_held, m.committed as ledger_committed
+           from stock_level s left join (select variant_id, sum(on_hand_delta) on_hand, sum(held_delta) held, sum(committed_delta) committed
+             from stock_movement group by variant_id) m using (variant_id)
+           where (s.on_hand, s.held, s.committed) is distinct from (coalesce(m.on_hand, 0), coalesce(m.held, 0), coalesce(m.committed, 0))""",
+    ),
+    Invariant(
+        "I2b",
+        "held and committed are the pieces of open orders",
+        f"""select s.variant_id, s.held, s.committed, o.held as orders_held, o.committed as orders_committed from stock_level s left join (
+             select l.variant_id, sum(l.quantity - l.handed_over) filter (where o.payment_state in {UNSETTLED}) held,
+                    sum(l.quantity - l.handed_over) filter (where o.payment_state not in {UNSETTLED}) committed
+             from order_line l join "order" o on o.id = l.order_id where o.state in ('OPEN','LOCKED') group by l.variant_id) o using (variant_id)
+           where (s.held, s.committed) is distinct from (coalesce(o.held, 0), coalesce(o.committed, 0))""",
+    ),
+    Invariant(
+        "I3",
+        "every stored event is decided or parked within 60 s",
+        "select id, source, received_at from inbox_event where state = 'PENDING' and received_at < $1 - interval '60 seconds'",
+        timed=True,
+    ),
+    Invariant(
+        "I4",
+        "nothing is doubled: one comment, one claim, one line per variant",
+        """select claim_id, variant_id, count(*) from order_line where claim_id is not null group by 1, 2 having count(*) > 1
+           union all select comment_id, null, count(*) from claim group by 1 having count(*) > 1
+           union all select channel_id, null, count(*) from social_comment group by channel_id, external_id having count(*) > 1""",
+    ),
+    Invariant(
+        "I5",
+        "an idempotency key is answered once",
+        "select actor_id, key, count(*) from idempotency_key group by 1, 2 having count(*) > 1",
+    ),
+    Invariant(
+        "I6a",
+        "an order's lines and its total agree",
+        """select o.id, o.subtotal_minor, o.total_minor, coalesce(l.sum, 0) as lines from "order" o
+           left join (select order_id, sum(unit_price_minor * quantity) from order_line group by 1) l on l.order_id = o.id
+           where o.subtotal_minor <> coalesce(l.sum, 0) or o.total_minor <> o.subtotal_minor + o.shipping_minor - o.discount_minor""",
+    ),
+    Invariant(
+        "I6b",
+        "what was paid is the sum of the payments",
+        """select o.id, o.paid_minor, coalesce(p.sum, 0) as payments from "order" o
+           left join (select order_id, sum(amount_minor) from payment group by 1) p on p.order_id = o.id where o.paid_minor <> coalesce(p.sum, 0)""",
+    ),
+    Invariant(
+        "I7",
+        "a payment has its order's currency and never exceeds it",
+        """select p.id, p.order_id from payment p join "order" o on o.id = p.order_id
+           where p.currency <> o.currency or o.paid_minor > o.total_minor or (o.payment_state = 'PAID' and o.paid_minor <> o.total_minor)""",
+    ),
+    Invariant(
+        "I8",
+        "a completed order was handed over or delivered; a cancelled one was never paid",
+        """select id, state, payment_state, fulfilment_state from "order"
+           where (state = 'COMPLETED' and fulfilment_state not in ('HANDED_OVER','DELIVERED'))
+              or (state = 'CANCELLED' and payment_state in ('PAID','PARTIALLY_PAID') )""",
+    ),
+    Invariant(
+        "I9",
+        "every claim, payment and hand-over has an audit entry",
+        """select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
+           union all select 'payment', p.order_id from payment p where not exists (select 1 from audit_entry a where a.object_id = p.order_id)
+           union all select 'hand_over', h.id from hand_over h
+             where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))""",
+    ),
+    Invariant(
+        "I10",
+        "a notice reaches a device at most once, and every notice is in its member's inbox",
+        """select notice_id as id, count(*) from push_delivery group by notice_id, device_id having count(*) > 1
+           union all select n.id, 1 from notice n join buyer b on b.id = n.buyer_id where n.member_id is distinct from b.member_id""",
+    ),
+    Invariant(
+        "I11",
+        "no row links two shops, and an order follows its buyer's member",
+        """select l.id from order_line l join "order" o on o.id = l.order_id where o.shop_id <> l.shop_id
+           union all select c.id from claim c join social_comment s on s.id = c.comment_id where s.shop_id <> c.shop_id
+           union all select o.id from "order" o join buyer b on b.id = o.buyer_id
+             where b.shop_id <> o.shop_id or o.member_id is distinct from b.member_id""",
+    ),
+    Invariant(
+        "I12",
+        "a line's reservation ends once: what moved for it is what it still holds",
+        f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
+           left join (select order_line_id, sum(held_delta) held, sum(committed_delta) committed from stock_movement group by 1) m on m.order_line_id = l.id
+           where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over else 0 end
+              or coalesce(m.committed, 0)
+                 <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over else 0 end""",
+    ),
+    Invariant(
+        "I13",
+        "pieces handed over have a record and never exceed the pieces due",
+        """select l.id, l.quantity, l.handed_over, coalesce(h.sum, 0) as recorded from order_line l
+           left join (select x.order_line_id, sum(x.quantity) from hand_over_line x join hand_over y on y.id = x.hand_over_id
+             where not y.conflict group by 1) h on h.order_line_id = l.id
+           where l.handed_over <> coalesce(h.sum, 0) or l.handed_over > l.quantity""",
+    ),
+    Invariant(
+        "I14",
+        "nothing to be sent lies forgotten",
+        """select 'push' as kind, d.id from push_delivery d where d.state = 'PENDING' and d.next_try_at < $1 - interval '10 minutes'
+           union all select 'reply', r.id from platform_reply r where r.state = 'PENDING' and r.created_at < $1 - interval '30 hours'""",
+        timed=True,
+    ),
+)
+
+
+async def check(now: datetime) -> list[Violation]:
+    """Run every query; answers the invariants that do not hold."""
+    found = []
+    for invariant in INVARIANTS:
+        args = (now,) if invariant.timed else ()
+        rows = await db.fetch(f"select * from ({invariant.sql}) x limit {MOST_ROWS}", *args)  # noqa: S608 - no outside text
+        if rows:
+            found.append(Violation(invariant.code, invariant.sentence, [dict(row) for row in rows]))
+    return found

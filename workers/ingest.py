@@ -1,0 +1,106 @@
+"""Worker `ingest`: drains the inbox lane by lane, as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+
+from domain import db
+from domain.bootstrap import Services
+from domain.claims.taking import take
+from domain.db import Tx
+from domain.inbox.drain import Cursor, Drained, Handle, InboxRow, Verdict, drain_one
+from domain.inbox.metrics import decisions
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "inbox_new"
+IDLE_SECONDS = 0.5
+"""Longest wait for a notification; a lost one delays by no more than this."""
+
+
+def handler(services: Services) -> Handle:
+    """The drain's handler for these services."""
+
+    async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        return await take(tx, rows, platforms=services.platforms, now=services.clock.now(), jobs=services.jobs)
+
+    return handle
+
+
+async def drain_all(services: Services) -> int:
+    """Decide whatever is undecided now; answers how many events that was."""
+    cursor, handle, total = Cursor(), handler(services), 0
+    while (drained := await drain_one(cursor, handle, now=services.clock.now)) is not None:
+        _count(drained)
+        total += len(drained.verdicts)
+    return total
+
+
+async def run(services: Services, stop: asyncio.Event) -> None:
+    """Drain until `stop` is set. A failed batch is logged and taken up again, smaller; a database that is away is waited for."""
+    woken = asyncio.Event()
+    listener = asyncio.create_task(_listen(woken, stop))
+    cursor, handle = Cursor(), handler(services)
+    pause = 0.0
+    try:
+        while not stop.is_set():
+            try:
+                drained = await drain_one(cursor, handle, now=services.clock.now)
+            except Exception as error:
+                away = isinstance(error, db.AWAY)
+                pause = min(max(pause * 2, 0.05), 1.0)
+                log.warning("ingest.database_away" if away else "ingest.batch_again", error=type(error).__name__)
+                await _pause(stop, pause)
+                continue
+            pause = 0.0
+            if drained is not None:
+                _count(drained)
+                continue
+            woken.clear()
+            await _wait(woken, stop)
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+
+
+def _count(drained: Drained) -> None:
+    for outcome, n in Counter(v.outcome for v in drained.verdicts).items():
+        decisions.labels(outcome=outcome).inc(n)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+async def _wait(woken: asyncio.Event, stop: asyncio.Event) -> None:
+    waits = [asyncio.create_task(woken.wait()), asyncio.create_task(stop.wait())]
+    _, pending = await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
+async def _listen(woken: asyncio.Event, stop: asyncio.Event) -> None:
+    """Keep a connection listening; while it is away the idle wait is the clock."""
+    while not stop.is_set():
+        connection = None
+        try:
+            connection = await db.dedicated()
+            await connection.add_listener(CHANNEL, lambda *_: woken.set())
+            woken.set()
+            while not connection.is_closed():
+                await asyncio.sleep(5)
+                await connection.execute("select 1", timeout=5)
+        except db.AWAY as error:
+            log.info("ingest.listener_away", error=type(error).__name__)
+            await _pause(stop, 1.0)
+        finally:
+            if connection is not None:
+                connection.terminate()
