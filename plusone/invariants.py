@@ -62,7 +62,7 @@ INVARIANTS = (
     Invariant(
         "I3",
         "every stored event is decided or parked within 60 s",
-        "select id, source, received_at from inbox_event where state = 'PENDING' and received_at < $1 - interval '60 seconds'",
+        "select id, source, received_at from inbox_event where state = 'PENDING' and received_at < $1::timestamptz - interval '60 seconds'",
         timed=True,
     ),
     Invariant(
@@ -145,8 +145,8 @@ INVARIANTS = (
     Invariant(
         "I14",
         "nothing to be sent lies forgotten",
-        """select 'push' as kind, d.id from push_delivery d where d.state = 'PENDING' and d.next_try_at < $1 - interval '10 minutes'
-           union all select 'reply', r.id from platform_reply r where r.state = 'PENDING' and r.created_at < $1 - interval '30 hours'""",
+        """select 'push' as kind, d.id from push_delivery d where d.state = 'PENDING' and d.next_try_at < $1::timestamptz - interval '10 minutes'
+           union all select 'reply', r.id from platform_reply r where r.state = 'PENDING' and r.created_at < $1::timestamptz - interval '30 hours'""",
         timed=True,
     ),
 )
@@ -157,7 +157,7 @@ async def check(now: datetime) -> list[Violation]:
     found = []
     for invariant in INVARIANTS:
         args = (now,) if invariant.timed else ()
-        rows = await db.fetch(f"select * from ({invariant.sql}) x limit {MOST_ROWS}", *args)  # noqa: S608 - no outside text
+        rows = await db.fetch(f"select * from ({invariant.sql}) x limit {MOST_ROWS}", *args)
         if rows:
             found.append(Violation(invariant.code, invariant.sentence, [dict(row) for row in rows]))
     return found

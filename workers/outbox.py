@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from api.notifications.fcm import Outcome, PushGateway, PushMessage, PushResult
+from api.notifications.fcm import FcmGateway, Outcome, PushGateway, PushMessage, PushResult, gateway_of
 from api.notifications.messages import push_text
 from domain import db
 from domain.bootstrap import Services
@@ -26,6 +26,7 @@ from domain.ids import public_id
 from domain.jobs import PUSH, REPLY, Handler, JobRunner, Payload
 from domain.notices import deliveries
 from domain.notices.deliveries import Push
+from domain.providers.platforms.fake import HttpReplySender
 
 log = logging.getLogger(__name__)
 
@@ -235,11 +236,33 @@ def reply_handler(sender: ReplySender | None, services: Services) -> Handler:
     return Replies(sender, services).handle
 
 
-def register(runner: JobRunner, services: Services, *, gateway: PushGateway | None, sender: ReplySender | None, keyed: bool = True) -> None:
-    """Handle PUSH and REPLY jobs, and sweep up what they leave behind every minute."""
+def register(
+    runner: JobRunner,
+    services: Services,
+    *,
+    gateway: PushGateway | None = None,
+    sender: ReplySender | None = None,
+    keyed: bool = True,
+) -> Callable[[], Awaitable[None]]:
+    """Handle PUSH and REPLY jobs, and sweep up what they leave behind every minute; answers what closes it all at the end.
+
+    Without a gateway or sender the settings say which; they may say none.
+    """
+    opened: list[FcmGateway | HttpReplySender] = []
+    if gateway is None and (own_gateway := gateway_of(services.settings)) is not None:
+        gateway = own_gateway
+        opened.append(own_gateway)
+    if sender is None and services.settings.reply_base_url is not None:
+        sender = own_sender = HttpReplySender(services.settings.reply_base_url)
+        opened.append(own_sender)
     pushes, answers = Pushes(gateway, services), Replies(sender, services, keyed=keyed)
-    sweeps: dict[str, Callable[[], Awaitable[None]]] = {"sweep-pushes": pushes.sweep, "sweep-replies": answers.sweep}
     runner.handle(PUSH, pushes.handle)
     runner.handle(REPLY, answers.handle)
-    for name, sweep in sweeps.items():
-        runner.every(SWEEP, name, sweep)
+    runner.every(SWEEP, "sweep-pushes", pushes.sweep)
+    runner.every(SWEEP, "sweep-replies", answers.sweep)
+
+    async def close() -> None:
+        for each in opened:
+            await each.aclose()
+
+    return close

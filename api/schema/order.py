@@ -12,21 +12,20 @@ from api.schema.paging import Connection, Edge, Node, PageInfo
 from api.schema.post import ClaimRuleVersion, DeliveryMethod, ProductVariant, SalesPost
 from api.schema.scalars import Money
 from api.schema.shop import Shop
-from domain.claims.rules import ClaimOutcome as Outcomes
-from domain.claims.rules import ReviewState as Reviews
-from domain.orders import rules
-from domain.payments.rules import PaymentMethod as Methods
-from domain.shops.rules import SourcePlatform as Platforms
+from domain.claims.rules import ClaimOutcome, ReviewState
+from domain.orders.rules import FulfilmentState, OrderAction, OrderList, OrderState, PaymentState
+from domain.payments.rules import PaymentMethod
+from domain.shops.rules import SourcePlatform
 
-OrderState = strawberry.enum(rules.OrderState, description="What the shop intends.")
-PaymentState = strawberry.enum(rules.PaymentState, description="Where the money is.")
-FulfilmentState = strawberry.enum(rules.FulfilmentState, description="Where the goods are.")
-OrderList = strawberry.enum(rules.OrderList, description="The seller's lists; every order is in exactly one.")
-OrderAction = strawberry.enum(rules.OrderAction, description="What this viewer may do now.")
-PaymentMethod = strawberry.enum(Methods)
-ClaimOutcome = strawberry.enum(Outcomes)
-ReviewState = strawberry.enum(Reviews, description="OPEN: waits for a person of the shop.")
-SourcePlatform = strawberry.enum(Platforms, description="Treat unknown values as other.")
+strawberry.enum(OrderState, description="What the shop intends.")
+strawberry.enum(PaymentState, description="Where the money is.")
+strawberry.enum(FulfilmentState, description="Where the goods are.")
+strawberry.enum(OrderList, description="The seller's lists; every order is in exactly one.")
+strawberry.enum(OrderAction, description="What this viewer may do now.")
+strawberry.enum(PaymentMethod)
+strawberry.enum(ClaimOutcome)
+strawberry.enum(ReviewState, description="OPEN: waits for a person of the shop.")
+strawberry.enum(SourcePlatform, description="Treat unknown values as other.")
 
 
 @strawberry.type(description="Who wrote a comment, by the name shown on the platform.")
@@ -103,7 +102,7 @@ class Order(Node):
     state: OrderState
     payment_state: PaymentState
     fulfilment_state: FulfilmentState
-    list: OrderList
+    in_list: OrderList = strawberry.field(name="list")
     delivery_method: DeliveryMethod
     subtotal: Money
     shipping_fee: Money
@@ -112,7 +111,7 @@ class Order(Node):
     paid: Money
     amount_due: Money
     pay_by: datetime | None
-    actions: list[OrderAction]  # type: ignore[valid-type]
+    actions: list[OrderAction]
 
 
 @strawberry.type(description="What a buyer owes one shop.")

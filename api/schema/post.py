@@ -9,10 +9,10 @@ import strawberry
 from api.schema.paging import Node
 from api.schema.scalars import Money
 from api.schema.shop import Shop
-from domain.posts import rules
+from domain.posts.rules import DeliveryMethod, PostState
 
-PostState = strawberry.enum(rules.PostState)
-DeliveryMethod = strawberry.enum(rules.DeliveryMethod, description="PICKUP: face to face, with a pass. SHIP: sent.")
+strawberry.enum(PostState)
+strawberry.enum(DeliveryMethod, description="PICKUP: face to face, with a pass. SHIP: sent.")
 
 
 @strawberry.type(description="What is sold, in one or more variants.")

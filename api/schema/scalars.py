@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -50,16 +50,22 @@ DECIMAL = strawberry.scalar(
 )
 SCALARS = cast("dict[object, ScalarDefinition]", {datetime: DATE_TIME, Decimal: DECIMAL})
 
-CurrencyCode = strawberry.enum(Enum("CurrencyCode", {code: code for code in DIGITS}), description="ISO 4217; more may come.")
+if TYPE_CHECKING:
+
+    class CurrencyCode(Enum):
+        """One member per currency of `domain.money`."""
+
+else:
+    CurrencyCode = strawberry.enum(Enum("CurrencyCode", {code: code for code in DIGITS}), description="ISO 4217; more may come.")
 
 
 @strawberry.type(description="An amount of one currency, exact.")
 class Money:
     amount: Decimal
-    currency_code: CurrencyCode  # type: ignore[valid-type]
+    currency_code: CurrencyCode
 
 
 @strawberry.input(description="An amount of one currency.")
 class MoneyInput:
     amount: Decimal
-    currency_code: CurrencyCode  # type: ignore[valid-type]
+    currency_code: CurrencyCode

@@ -12,7 +12,7 @@ from api.schema.scalars import CurrencyCode
 class Shop(Node):
     handle: str
     name: str
-    currency: CurrencyCode  # type: ignore[valid-type]
+    currency: CurrencyCode
     time_zone: str = strawberry.field(description="IANA name, such as Asia/Taipei.")
     locale: str
     pickup_place: str

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from domain.audit.commands import Actor
 from domain.claims import loading, planning
 from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, Reading, ShopFacts, Turn
-from domain.claims.ports import EventKind, Platform, SocialEvent, Unreadable
+from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
 from domain.claims.recognition import Intent, Result
 from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.claims.writing import Revision, write_comments, write_desk
@@ -156,7 +156,7 @@ async def _link_posts(tx: Tx, batch: Batch, now: datetime) -> list[Verdict]:
 
 async def _place(tx: Tx, batch: Batch) -> None:
     """Find each event's post: its own thread or post, the message it quotes, or the chat's open post."""
-    wanted = {(i.channel_id, key) for i in batch.items for key in (i.event.post_id, i.event.quoted_comment_id, "")}
+    wanted = {(i.channel_id, key) for i in batch.items for key in (*_places(i.event), "")}
     rows = await tx.fetch(
         """select p.channel_id, p.external_post_id, p.post_id from post_placement p
            join unnest($1::uuid[], $2::text[]) k(channel_id, external_post_id)
@@ -166,11 +166,16 @@ async def _place(tx: Tx, batch: Batch) -> None:
     )
     placed = {(r["channel_id"], r["external_post_id"]): r["post_id"] for r in rows}
     for item in batch.items:
-        event, channel = item.event, item.channel_id
-        if event.post_id:
-            item.post_id = placed.get((channel, event.post_id))
-        else:
-            item.post_id = (placed.get((channel, event.quoted_comment_id)) if event.quoted_comment_id else None) or placed.get((channel, ""))
+        found = (placed.get((item.channel_id, key)) for key in _places(item.event))
+        item.post_id = next((post for post in found if post is not None), None)
+        if item.post_id is None and (not item.event.post_id or item.event.source is SourcePlatform.TELEGRAM):
+            # In a Telegram group every reply chain is a thread of its own: the chat's open post is still meant.
+            item.post_id = placed.get((item.channel_id, ""))
+
+
+def _places(event: SocialEvent) -> list[str]:
+    """Where a post may be found for this event, the nearest first."""
+    return [key for key in (event.post_id, event.quoted_comment_id, event.parent_comment_id) if key]
 
 
 async def _find_buyers(tx: Tx, batch: Batch, spoken: Sequence[Item], now: datetime) -> None:
@@ -190,7 +195,12 @@ def _read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:
     for item in spoken:
         reading = desk.readings.get(item.post_id) if item.post_id is not None else None
         if item.event.kind in SPOKEN and reading is not None:
-            item.result = planning.read(item.event.text, item.event, reading, item.at)
+            stored = batch.comments.get(item.key)
+            if stored is not None and stored.buyer_id is None and item.at < stored.text_at:
+                # An edit without author came first: its text is the comment's, this event only says whose it is.
+                item.result = planning.read(stored.text, replace(item.event, mentions=None), reading, stored.text_at)
+            else:
+                item.result = planning.read(item.event.text, item.event, reading, item.at)
             named |= {UUID(line.variant) for line in item.result.lines}
     return named
 
@@ -247,6 +257,8 @@ def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
     if item.at < comment.text_at or (item.at == comment.text_at and item.event.text == comment.text):
         if item.at < comment.written_at:
             comment.written_at, comment.changed = item.at, True
+        if comment.buyer_id is None and item.buyer_id is not None:
+            return _author_found(desk, item, comment)
         return "DUPLICATE" if item.event.text == comment.text else "OVERTAKEN"
     before, comment.text, comment.text_at, comment.changed = comment.text, item.event.text, item.at, True
     _revise(batch, item, comment, item.event.text)
@@ -256,6 +268,17 @@ def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
     if claim is None or turn is None or item.result is None:
         return _first_words(desk, item, comment) if claim is None else claim.outcome.value
     planning.edited(desk, turn, claim, item.result, before)
+    return claim.outcome.value
+
+
+def _author_found(desk: Desk, item: Item, comment: Comment) -> str:
+    """The comment as it now stands turns out to be this buyer's."""
+    comment.buyer_id, comment.changed = item.buyer_id, True
+    claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
+    if claim is None or turn is None or item.result is None or claim.reason != "NO_AUTHOR":
+        return "OVERTAKEN"
+    claim.buyer_id = item.buyer_id
+    planning.written(desk, replace(turn, event=replace(item.event, text=comment.text), at=comment.text_at), claim, item.result)
     return claim.outcome.value
 
 

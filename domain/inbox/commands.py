@@ -190,7 +190,10 @@ async def _insert_with_retry(rows: Sequence[_Row]) -> None:
 
 async def _insert(rows: Sequence[_Row]) -> None:
     """Store rows in one transaction, each key once, in the order of their arrival, and wake the workers."""
-    distinct = list({(row.endpoint_id, row.external_key): row for row in reversed(rows)}.values())[::-1]
+    first: dict[tuple[UUID, str], _Row] = {}
+    for row in rows:
+        first.setdefault((row.endpoint_id, row.external_key), row)
+    distinct = list(first.values())
     new = 0
     cut: asyncio.TimerHandle | None = None  # it must also end a COMMIT that hangs
     try:

@@ -223,9 +223,7 @@ def _entry(action: str, order: LockedOrder) -> Entry:
     return Entry(order.shop_id, action, "order", order.id, {"number": order.number, "due_minor": order.due_minor})
 
 
-async def _release(
-    tx: Tx, orders: Sequence[LockedOrder], kind: MovementKind, *, actor: Actor, now: datetime, jobs: JobQueue
-) -> None:
+async def _release(tx: Tx, orders: Sequence[LockedOrder], kind: MovementKind, *, actor: Actor, now: datetime, jobs: JobQueue) -> None:
     """Give held pieces of unpaid orders back, and leave word of them shop by shop."""
     lines = [line for line in await lines_of(tx, [order.id for order in orders]) if line.quantity]
     await lock_levels(tx, [line.variant_id for line in lines])

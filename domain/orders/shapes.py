@@ -61,7 +61,7 @@ def _order(row: Any) -> Row:
         "state": row[3],
         "payment_state": row[4],
         "fulfilment_state": row[5],
-        "list": row[6],
+        "in_list": row[6],
         "delivery_method": row[7],
         "subtotal": money(row[9], currency),
         "shipping_fee": money(row[10], currency),

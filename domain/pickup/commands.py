@@ -22,11 +22,24 @@ from domain.orders.readiness import served, tell_ready
 from domain.orders.rules import FulfilmentState
 from domain.pickup.code import PREFIX, CodeFacts, code_bytes, code_number, decode, encode, qr_svg, read_short_code, short_code
 from domain.pickup.errors import BadCode, PickupRefused
-from domain.pickup.passes import PASS, DueLine, Pass, as_pass, covered_by, why_not
-from domain.pickup.rules import CODE_LIFE, MAX_ISSUES, SCAN_LIFE, PickupRefusal, masked
+from domain.pickup.hand_over import HandOverResult, confirm
+from domain.pickup.passes import PICKUP_ROWS, Covered, DueLine, Pass, as_pass, covered_by, record_refusal, refuse_or_go_on
+from domain.pickup.rules import CODE_LIFE, MAX_ISSUES, SCAN_LIFE, LineQuantity, PickupRefusal, masked
 from domain.pickup.scans import Scan, count_short_code, sign_scan
 from domain.stock.commands import lock_levels
 from domain.vault import Vault
+
+__all__ = [
+    "HandOverResult",
+    "IssuedPass",
+    "LineQuantity",
+    "PickupSigner",
+    "ScanPreview",
+    "confirm",
+    "issue",
+    "ready_waiting_orders",
+    "scan",
+]
 
 ARRIVALS: Final = Actor("worker:restocked", "worker")
 
@@ -54,7 +67,7 @@ class IssuedPass:
 
 @dataclass(frozen=True, slots=True)
 class ScanPreview:
-    """What the counter sees before it decides. `collect_minor` is owed for other orders of the pass, which stay here until they are paid."""
+    """What the counter sees before it decides."""
 
     scan_id: str = field(repr=False)
     pickup_id: UUID
@@ -79,7 +92,7 @@ async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None
     """
     async with db.transaction() as tx:
         row = await tx.fetchrow(
-            f"""{PASS} where b.member_id = $1 and ($2::uuid is null or p.id = $2) and ($3::uuid is null or p.shop_id = $3)
+            f"""{PICKUP_ROWS} where b.member_id = $1 and ($2::uuid is null or p.id = $2) and ($3::uuid is null or p.shop_id = $3)
                   and ($2::uuid is not null or ($3::uuid is not null and p.state = 'OPEN'))
                 order by p.created_at desc, p.id desc limit 1 for update of p""",
             member_id,
@@ -90,11 +103,9 @@ async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None
             raise NotFound
         found = as_pass(row)
         covered = await covered_by(tx.fetch, found.id)
-        refused = await why_not(tx.fetch, found, None, covered)
-        if refused is not None:
-            raise PickupRefused(*refused)
+        await refuse_or_go_on(tx.fetch, found, None, covered)
         if found.issue_number >= MAX_ISSUES:
-            raise PickupRefused(PickupRefusal.RULES, {"issues": MAX_ISSUES})
+            raise PickupRefused(PickupRefusal.RULES, {"issues": MAX_ISSUES}, found.id)
         issue_number, expires_at = found.issue_number + 1, (now + CODE_LIFE).replace(microsecond=0)
         short = await _renew(tx, found, issue_number, expires_at, member_id, now)
         shop_number = await tx.fetchval("select number from shop where id = $1", found.shop_id)
@@ -106,7 +117,9 @@ async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None
 async def _renew(tx: Tx, found: Pass, issue_number: int, expires_at: datetime, member_id: UUID, now: datetime) -> str:
     """Write the new issue; answers its short code, one that no other open pass of the shop has."""
     short = short_code(secrets.token_bytes(5))
-    while await tx.fetchval("select exists (select 1 from pickup where shop_id = $1 and short_code = $2 and state = 'OPEN')", found.shop_id, short):
+    while await tx.fetchval(
+        "select exists (select 1 from pickup where shop_id = $1 and short_code = $2 and state = 'OPEN')", found.shop_id, short
+    ):
         short = short_code(secrets.token_bytes(5))
     await tx.execute(
         "update pickup set issue_number = $2, short_code = $3, not_after = $4, member_id = $5, version = version + 1 where id = $1",
@@ -124,24 +137,29 @@ async def _renew(tx: Tx, found: Pass, issue_number: int, expires_at: datetime, m
 async def scan(
     *, shop_id: UUID, token: str, scanner_id: UUID, device: str, public_keys: Mapping[int, Ed25519PublicKey], vault: Vault, now: datetime
 ) -> ScanPreview:
-    """Look a code up, long or short, and answer what may leave. Nothing of orders, stock or the pass changes; `device` is named at the confirmation.
+    """Look a code up, long or short, and answer what may leave. Nothing of orders, stock or the pass changes; a refusal is audited.
 
     Raises:
         PickupRefused: why nothing may leave, or BLOCKED after too many short codes.
     """
     text = token.strip()
-    if text.startswith(PREFIX):
-        found, issue_number = await _by_code(shop_id, text, public_keys, now)
-    else:
-        found, issue_number = await _by_short_code(shop_id, text, scanner_id, now)
-    covered = await covered_by(db.fetch, found.id)
-    refused = await why_not(db.fetch, found, issue_number, covered)
-    if refused is not None:
-        raise PickupRefused(*refused)
+    try:
+        if text.startswith(PREFIX):
+            found, issue_number = await _by_code(shop_id, text, public_keys, now)
+        else:
+            found, issue_number = await _by_short_code(shop_id, text, scanner_id, now)
+        covered = await covered_by(db.fetch, found.id)
+        await refuse_or_go_on(db.fetch, found, issue_number, covered)
+    except PickupRefused as refused:
+        await record_refusal(shop_id, Actor(f"member:{scanner_id}"), device, refused, now=now)
+        raise
+    return _preview(found, covered, sign_scan(Scan(new_id(), found.id, scanner_id, found.issue_number, now), shop_id, vault), now)
+
+
+def _preview(found: Pass, covered: Covered, scan_id: str, now: datetime) -> ScanPreview:
     lines = tuple(line for line in covered.lines if line.may_leave)
-    seen = Scan(new_id(), found.id, scanner_id, found.issue_number, now)
     return ScanPreview(
-        scan_id=sign_scan(seen, shop_id, vault),
+        scan_id=scan_id,
         pickup_id=found.id,
         buyer_name=masked(found.buyer_name),
         lines=lines,
@@ -162,7 +180,7 @@ async def _by_code(shop_id: UUID, text: str, public_keys: Mapping[int, Ed25519Pu
         raise PickupRefused(PickupRefusal.WRONG_SHOP)
     if facts.not_after < now:
         raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": facts.not_after})
-    row = await db.fetchrow(f"{PASS} where p.code_id = $1 and p.shop_id = $2", code_number(facts.code_id), shop_id)
+    row = await db.fetchrow(f"{PICKUP_ROWS} where p.code_id = $1 and p.shop_id = $2", code_number(facts.code_id), shop_id)
     if row is None:
         raise PickupRefused(PickupRefusal.INVALID, {"reason": "unknown"})
     return as_pass(row), facts.issue_number
@@ -176,13 +194,15 @@ async def _by_short_code(shop_id: UUID, text: str, scanner_id: UUID, now: dateti
     row = None
     if short is not None:
         row = await db.fetchrow(
-            f"{PASS} where p.shop_id = $1 and p.short_code = $2 order by p.state = 'OPEN' desc, p.created_at desc limit 1", shop_id, short
+            f"{PICKUP_ROWS} where p.shop_id = $1 and p.short_code = $2 order by p.state = 'OPEN' desc, p.created_at desc limit 1",
+            shop_id,
+            short,
         )
     if row is None:
         raise PickupRefused(PickupRefusal.INVALID, {"reason": "unknown"})
     found = as_pass(row)
     if found.not_after is None or found.not_after < now:
-        raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": found.not_after})
+        raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": found.not_after}, found.id)
     return found, found.issue_number
 
 
@@ -207,11 +227,7 @@ async def ready_waiting_orders(*, shop_id: UUID, variant_ids: Sequence[UUID], no
         lines = await lines_of(tx, [order.id for order in waiting])
         await lock_levels(tx, [line.variant_id for line in lines])
         can_go = await served(tx, [order.id for order in waiting])
-        ready = [
-            await move(tx, order, fulfilment=FulfilmentState.READY_FOR_PICKUP, now=now) for order in waiting if order.id in can_go
-        ]
-        await record(
-            tx, ARRIVALS, [Entry(shop_id, "order.ready", "order", order.id, {"number": order.number}) for order in ready], now=now
-        )
+        ready = [await move(tx, order, fulfilment=FulfilmentState.READY_FOR_PICKUP, now=now) for order in waiting if order.id in can_go]
+        await record(tx, ARRIVALS, [Entry(shop_id, "order.ready", "order", order.id, {"number": order.number}) for order in ready], now=now)
         await tell_ready(tx, shop_id, ready, actor=ARRIVALS, now=now, jobs=jobs)
         return len(ready)

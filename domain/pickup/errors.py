@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from uuid import UUID
 
 from domain.errors import DomainError
 from domain.pickup.rules import PickupRefusal
@@ -17,6 +18,8 @@ class PickupRefused(DomainError):
     code: ClassVar[str] = "PICKUP_REFUSED"
     refusal: PickupRefusal
     facts: Mapping[str, Any] = field(default_factory=dict)
+    pickup_id: UUID | None = None
+    """The pass, where the code named one of this shop; for the audit."""
 
 
 @dataclass

@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from domain import db
+from domain.audit.commands import Actor, Entry, record
 from domain.db import Record
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState, amount_due_minor
+from domain.pickup.errors import PickupRefused
 from domain.pickup.rules import CoveredOrder, PickupRefusal, PickupState, refusal_of
 
 Fetch = Callable[..., Awaitable[list[Record]]]
 """`db.fetch`, or that of an open transaction."""
 
-PASS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, b.name as buyer_name, b.member_id
+PICKUP_ROWS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, b.name as buyer_name, b.member_id
   from pickup p join buyer b on b.id = p.buyer_id"""
 
 
@@ -62,7 +65,7 @@ class Covered:
 
 
 def as_pass(row: Record) -> Pass:
-    """A row of PASS."""
+    """A row of PICKUP_ROWS."""
     return Pass(**{**row, "state": PickupState(row["state"])})
 
 
@@ -110,14 +113,29 @@ def _line(row: Record, order_may_leave: bool) -> DueLine:
     )
 
 
-async def why_not(fetch: Fetch, found: Pass, shown_issue: int | None, covered: Covered) -> tuple[PickupRefusal, dict[str, Any]] | None:
-    """The refusal of this pass with what the clerk may know beside it; None when something may leave."""
+async def refuse_or_go_on(fetch: Fetch, found: Pass, shown_issue: int | None, covered: Covered) -> None:
+    """Go on when something of this pass may leave.
+
+    Raises:
+        PickupRefused: why not, with what the clerk may know beside it.
+    """
     refusal = refusal_of(found.state, found.issue_number, shown_issue, covered.orders)
     if refusal is None:
-        return None
+        return
+    facts: dict[str, Any] = {}
     if refusal is PickupRefusal.UNPAID:
-        return refusal, {"due_minor": covered.due_minor, "currency": covered.currency}
-    if refusal is PickupRefusal.ALREADY_USED:
-        last = await fetch("select at, by_member_id, device from hand_over where pickup_id = $1 order by at desc, id desc limit 1", found.id)
-        return refusal, {"collected_at": last[0]["at"], "by_member_id": last[0]["by_member_id"], "device": last[0]["device"]} if last else {}
-    return refusal, {}
+        facts = {"due_minor": covered.due_minor, "currency": covered.currency}
+    elif refusal is PickupRefusal.ALREADY_USED:
+        last = await fetch(
+            "select at, by_member_id, device from hand_over where pickup_id = $1 order by at desc, id desc limit 1", found.id
+        )
+        facts = {"collected_at": last[0]["at"], "by_member_id": last[0]["by_member_id"], "device": last[0]["device"]} if last else {}
+    raise PickupRefused(refusal, facts, found.id)
+
+
+async def record_refusal(shop_id: UUID, actor: Actor, device: str, refused: PickupRefused, *, now: datetime) -> None:
+    """Note in the audit that a code was refused: at the pass where it named one, otherwise at the shop."""
+    object_type, object_id = ("pickup", refused.pickup_id) if refused.pickup_id else ("shop", shop_id)
+    detail = {"refusal": refused.refusal.value, "device": device[:120]}
+    async with db.transaction() as tx:
+        await record(tx, actor, [Entry(shop_id, "pickup.refused", object_type, object_id, detail)], now=now)

@@ -36,9 +36,7 @@ def _mac(body: bytes, shop_id: UUID, vault: Vault) -> bytes:
 
 def sign_scan(scan: Scan, shop_id: UUID, vault: Vault) -> str:
     """The scan as opaque URL-safe text, good in this shop alone."""
-    body = _LAYOUT.pack(
-        scan.hand_over_id.bytes, scan.pickup_id.bytes, scan.scanner_id.bytes, scan.issue_number, int(scan.at.timestamp())
-    )
+    body = _LAYOUT.pack(scan.hand_over_id.bytes, scan.pickup_id.bytes, scan.scanner_id.bytes, scan.issue_number, int(scan.at.timestamp()))
     return base64.urlsafe_b64encode(body + _mac(body, shop_id, vault)).rstrip(b"=").decode()
 
 

@@ -66,7 +66,7 @@ class Limits:
     """Between looks for such jobs; new ones are announced by NOTIFY."""
     job_seconds: float = 120.0
     """A run that takes longer is cut off, and counts as one that raised."""
-    stop_seconds: float = 25.0
+    stop_seconds: float = 20.0
     """How long a stop waits for the runs in hand; what is cut off then is run again elsewhere."""
 
 

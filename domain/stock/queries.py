@@ -56,7 +56,7 @@ async def levels_of_shop(
     order = "desc" if backwards else "asc"
     rows = await db.fetch(
         f"""{_ROWS} where l.shop_id = $1 and ($2::uuid is null or l.variant_id > $2) and ($3::uuid is null or l.variant_id < $3)
-              and ($4::uuid[] is null or l.variant_id = any($4)) order by l.variant_id {order} limit $5""",  # noqa: S608
+              and ($4::uuid[] is null or l.variant_id = any($4)) order by l.variant_id {order} limit $5""",
         shop_id,
         after,
         before,
@@ -88,6 +88,7 @@ async def level(shop_id: UUID, variant_id: UUID) -> StockRow:
 async def availability(variant_ids: Sequence[UUID]) -> Mapping[UUID, Level]:
     """The figures of these variants, of any shop: public pages show `available` of them. Unknown ids are left out."""
     rows = await db.fetch(
-        "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1::uuid[])", list(variant_ids)
+        "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1::uuid[])",
+        list(variant_ids),
     )
     return {row["variant_id"]: Level(row["on_hand"], row["held"], row["committed"], row["backorder_limit"]) for row in rows}

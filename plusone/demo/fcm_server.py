@@ -167,7 +167,8 @@ class FakeFcm:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self._valid:
             return _error(Answer(401, message="Request had invalid authentication credentials."))
         try:
-            message = orjson.loads(body)["message"]
+            call = orjson.loads(body)
+            message = call["message"]
             problem = _problem(message)
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return _error(Answer(400, "INVALID_ARGUMENT", message="Invalid JSON payload received."))
@@ -176,7 +177,7 @@ class FakeFcm:
         self.attempts.append((target, answer.status))
         if answer.delay_seconds:
             await asyncio.sleep(answer.delay_seconds)
-        if answer.status == 200 or answer.take:
+        if (answer.status == 200 or answer.take) and not call.get("validate_only"):
             self.messages.append(message)
         if answer.status != 200:
             return _error(answer)

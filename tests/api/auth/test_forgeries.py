@@ -66,23 +66,21 @@ async def test_every_forgery_is_unauthenticated_and_nothing_else(genuine, clock,
 
 async def test_every_forgery_gets_401_over_http_and_the_session_goes_on(genuine, http: httpx.AsyncClient, clock, visits):
     viewer = await verify_access(genuine.token, issuer=ISSUER, now=clock.now())
-    sendable = {n: t for n, t in forgeries(genuine).items() if t.isascii() and t.isprintable() and len(t) < 30_000}
+    # What HTTP cannot carry is left out; it also takes blanks around a value away.
+    sendable = {n: t for n, t in forgeries(genuine).items() if t and t.isascii() and t.isprintable() and t == t.strip() and len(t) < 30_000}
     assert len(sendable) >= 190
     answers = {}
     for name, token in sendable.items():
         response = await http.post("/auth/sign-out-everywhere", headers={"authorization": f"Bearer {token}"})
-        # HTTP itself takes blanks around a value away; what is left is the genuine token.
-        if name not in ("a space behind",) and (response.status_code, response.json()["error"]["code"]) != (401, "UNAUTHENTICATED"):
+        if (response.status_code, response.json()["error"]["code"]) != (401, "UNAUTHENTICATED"):
             answers[name] = response.status_code
-        if name == "a space behind":
-            assert response.status_code == 204
-            break
     assert answers == {}
     assert visits[1] == []
-    assert (await session_row(viewer.session_id))["ended_at"] is not None
+    assert (await session_row(viewer.session_id))["ended_at"] is None
+    assert await verify_access(genuine.token, issuer=ISSUER, now=clock.now()) == viewer
 
 
-@pytest.mark.parametrize("scheme", ["Basic {}", "{}", "Bearer", "Bearer  {}", "bearer{}", "DPoP {}", "Bearer {} {}"])
+@pytest.mark.parametrize("scheme", ["Basic {}", "{}", "Bearer", "Bearer  {}", "bearer{}", "DPoP {}", "Bearer {} {}", "Bearer {},Bearer {}"])
 async def test_another_scheme_is_not_a_way_in(genuine, http, scheme):
     response = await http.post("/auth/sign-out", headers={"authorization": scheme.replace("{}", genuine.token)})
     assert response.status_code == 401

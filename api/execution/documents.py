@@ -1,0 +1,116 @@
+"""Documents, read once: parsed, measured and validated, and kept by the hash of their text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from api.execution.errors import RequestError
+from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
+
+KEPT: Final = 500
+MAX_VALIDATION_ERRORS: Final = 5
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A document with what was found out about it. `errors`: it is not valid for the schema."""
+
+    document: DocumentNode
+    errors: list[GraphQLError]
+    operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
+    fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to run.
+
+        Raises:
+            RequestError: none of this name, or a choice without a name.
+        """
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        if name is None:
+            raise RequestError("operationName must say which operation to run" if self.operations else "the document has no operation")
+        if name not in self.operations:
+            raise RequestError("the document has no operation of this name")
+        return self.operations[name]
+
+
+class Documents:
+    """The bounded store of one schema. `introspection`: the schema may be asked about itself (development)."""
+
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self._schema = schema
+        self._introspection = introspection
+        self._rules = (*specified_rules,) if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._kept: OrderedDict[bytes, Prepared] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, text: str) -> Prepared:
+        """The document of this text.
+
+        Raises:
+            TooComplex: it is too large.
+            RequestError: a text in it holds NUL.
+            GraphQLSyntaxError: it is not GraphQL.
+        """
+        if len(text) > MAX_CHARACTERS:
+            raise TooComplex(f"a document has at most {MAX_CHARACTERS} characters")
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = self._prepare(text)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+    def _prepare(self, text: str) -> Prepared:
+        try:
+            document = parse(text, max_tokens=MAX_TOKENS)
+        except GraphQLSyntaxError as error:
+            if "tokens" in error.message:
+                raise TooComplex(f"a document has at most {MAX_TOKENS} tokens") from None
+            raise
+        except RecursionError:
+            raise TooComplex("the document is nested too deeply") from None
+        check_size(document, introspection=self._introspection)
+        errors = validate(self._schema, document, self._rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._introspection)
+        prepared = Prepared(document, errors)
+        for definition in document.definitions:
+            if isinstance(definition, OperationDefinitionNode):
+                prepared.operations[definition.name.value if definition.name else ""] = definition
+            elif isinstance(definition, FragmentDefinitionNode):
+                prepared.fragments[definition.name.value] = definition
+        return prepared
+
+    def check_cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """The operation's cost in points.
+
+        Raises:
+            TooComplex: more than MAX_COST.
+            RequestError: a page size is not 1 to 100.
+        """
+        cost = Costs(self._schema, prepared.fragments, variables).of_operation(operation)
+        if cost > MAX_COST:
+            raise TooComplex(f"the operation costs {cost} points, {MAX_COST} are allowed; ask for smaller pages")
+        return cost

@@ -1,0 +1,31 @@
+"""The signed-in member and their devices."""
+
+from __future__ import annotations
+
+import strawberry
+
+from api.schema.paging import Node
+from domain.members.rules import DevicePlatform, PushTarget
+
+strawberry.enum(DevicePlatform)
+strawberry.enum(PushTarget, description="TOKEN: a registration token of FCM. FID: a Firebase installation id.")
+
+
+@strawberry.type(description="The signed-in member as a buyer. The lists span all shops.")
+class Buyer(Node):
+    display_name: str
+    locale: str
+
+
+@strawberry.type(description="An installation of the app that gets pushes.")
+class Device(Node):
+    platform: DevicePlatform
+
+
+@strawberry.input
+class DeviceRegisterInput:
+    installation_id: str
+    platform: DevicePlatform
+    target_kind: PushTarget = PushTarget.TOKEN
+    target: str = strawberry.field(description="Where FCM sends to.")
+    locale: str = "zh-TW"

@@ -1,0 +1,97 @@
+"""Pickups, the pass that is shown, and the scan that hands goods over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from api.schema.order import Order, ShopBuyer
+from api.schema.paging import Connection, Node
+from api.schema.scalars import Money, MoneyInput
+from api.schema.shop import Shop
+from domain.pickup.rules import PickupRefusal, PickupState
+
+strawberry.enum(PickupState)
+strawberry.enum(PickupRefusal, description="Why a code is not good for goods now. Treat unknown values as RULES.")
+
+
+@strawberry.type(description="What one buyer collects at one shop with one code.")
+class Pickup(Node):
+    state: PickupState
+    shop: Shop
+    orders: list[Order]
+    code_expires_at: datetime | None = strawberry.field(description="Null while no code was issued.")
+    created_at: datetime
+
+
+PickupConnection = Connection[Pickup]
+
+
+@strawberry.input(description="Narrows a list of pickups; absent fields narrow nothing.")
+class PickupFilter:
+    state: PickupState | None = None
+
+
+@strawberry.type(description="A code good for the goods of one pickup. Whoever shows it gets them: treat it like cash.")
+class PickupPass:
+    token: str = strawberry.field(description="The text inside the QR code.")
+    svg: str = strawberry.field(description="The QR code as an SVG picture; dark on white, at least 35 mm wide.")
+    short_code: str = strawberry.field(description="For a broken camera: the clerk types it.")
+    expires_at: datetime
+    issue_number: int = strawberry.field(description="A newer pass makes older ones void.")
+    covers_orders: list[Order]
+
+
+@strawberry.input
+class PickupPassIssueInput:
+    pickup_id: strawberry.ID
+
+
+@strawberry.type(description="A line that can be handed over now.")
+class PickupLine:
+    line_id: strawberry.ID
+    title: str
+    variant_label: str
+    quantity_due: int
+
+
+@strawberry.type(description="What the clerk sees after a scan; nothing has changed yet.")
+class PickupPreview:
+    scan_id: strawberry.ID
+    pickup_id: strawberry.ID
+    buyer: ShopBuyer
+    lines: list[PickupLine]
+    amount_to_collect: Money
+    orders: list[Order]
+
+
+@strawberry.input
+class PickupScanInput:
+    shop_id: strawberry.ID
+    token: str = strawberry.field(description="The text of the QR code, or the short code.")
+    device_id: str = strawberry.field(default="", description="The scanner's own name for itself; at most 120 characters.")
+
+
+@strawberry.input
+class PickupLineInput:
+    line_id: strawberry.ID
+    quantity: int
+
+
+@strawberry.input
+class PickupConfirmInput:
+    shop_id: strawberry.ID
+    scan_id: strawberry.ID
+    lines: list[PickupLineInput] | None = strawberry.field(default=None, description="Absent: everything that is due.")
+    collected: MoneyInput | None = strawberry.field(default=None, description="Money taken at the counter.")
+    device_id: str = ""
+
+
+@strawberry.type(description="Goods that left over the counter.")
+class HandOver(Node):
+    lines: list[PickupLine]
+    collected: Money
+    at: datetime
+
+

@@ -1,0 +1,19 @@
+"""What falls due by itself: unpaid orders whose time is over, and audit entries to be sealed."""
+
+from __future__ import annotations
+
+from domain.audit.seal import seal
+from domain.bootstrap import Services
+from domain.orders.commands import expire_due
+
+ORDERS_AT_ONCE = 5_000
+ENTRIES_AT_ONCE = 5_000
+
+
+async def sweep(services: Services) -> None:
+    """Expire every order that is due and seal what can be sealed. Run it every few seconds, in as many processes as there are."""
+    now = services.clock.now()
+    while await expire_due(now=now, limit=ORDERS_AT_ONCE, jobs=services.jobs) == ORDERS_AT_ONCE:
+        pass
+    while await seal(now=now, limit=ENTRIES_AT_ONCE) == ENTRIES_AT_ONCE:
+        pass
