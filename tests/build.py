@@ -411,8 +411,9 @@ async def figures(variant: AVariant) -> tuple[int, int, int]:
 
 
 BOOKS = """
-select variant_id::text as broken from stock_level l where (on_hand, held, committed) is distinct from
-  (select sum(on_hand_delta), sum(held_delta), sum(committed_delta) from stock_movement m where m.variant_id = l.variant_id)
+select l.variant_id::text as broken from stock_level l join lateral (
+    select sum(on_hand_delta) as o, sum(held_delta) as h, sum(committed_delta) as c from stock_movement m where m.variant_id = l.variant_id) m on true
+  where (l.on_hand, l.held, l.committed) is distinct from (m.o, m.h, m.c)
 union all
 select variant_id::text from stock_level l where held <> (
   select coalesce(sum(x.quantity), 0) from order_line x join "order" o on o.id = x.order_id

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -59,10 +59,8 @@ async def raw(base: str, data: bytes, *, then: bytes = b"", pause: float = 0.0) 
         return answer
     finally:
         writer.close()
-        try:
+        with suppress(ConnectionResetError, BrokenPipeError):
             await writer.wait_closed()
-        except (ConnectionResetError, BrokenPipeError):
-            pass
     return answer
 
 

@@ -13,7 +13,7 @@ from domain.bootstrap import Services, services
 from domain.claims.rules import ClaimPolicy
 from domain.clock import FixedClock
 from domain.inbox.rules import lane_number
-from domain.posts.commands import set_policy
+from domain.posts.commands import place_post, set_policy
 from domain.providers.platforms import PLATFORMS
 from domain.providers.platforms.wire import facebook_wire
 from domain.settings import Environment, Settings
@@ -41,7 +41,8 @@ class Wall:
     post_id: UUID
     endpoint_id: UUID
     channel_id: UUID
-    external_post: str
+    external_posts: list[str]
+    """Where the post stands: each is a lane of its own."""
     services: Services
     seconds: itertools.count[int] = field(default_factory=lambda: itertools.count(0))
 
@@ -54,15 +55,17 @@ class Wall:
         verb: str = "add",
         at: datetime | None = None,
         received_at: datetime | None = None,
+        place: int = 0,
     ) -> str:
         """Store one comment event; answers the comment's id."""
         comment = comment or f"1221_{next(_ids)}"
+        post = self.external_posts[place]
         when = at or NOW + timedelta(seconds=next(self.seconds))
         value: dict[str, Any] = {
             "from": {"id": author, "name": f"{author} 小姐"},
-            "post": {"status_type": "mobile_status_update", "id": self.external_post},
-            "message": text, "post_id": self.external_post, "comment_id": comment, "created_time": int(when.timestamp()), "item": "comment",
-            "parent_id": self.external_post, "verb": verb,
+            "post": {"status_type": "mobile_status_update", "id": post},
+            "message": text, "post_id": post, "comment_id": comment, "created_time": int(when.timestamp()), "item": "comment",
+            "parent_id": post, "verb": verb,
         }  # fmt: skip
         if verb == "remove":
             del value["message"]
@@ -120,6 +123,7 @@ async def a_wall(
     on_hand: int | tuple[int, ...] = 10,
     closes_at: datetime | None = None,
     clock: FixedClock | None = None,
+    places: int = 1,
     **policy: Any,
 ) -> Wall:
     """A shop with a page, one post with one product, and the policy given."""
@@ -127,11 +131,13 @@ async def a_wall(
     endpoint = await an_endpoint()
     channel = await a_channel(shop, endpoint_id=endpoint, external_id=PAGE)
     product = await a_product(shop, title="瓦片", variants=variants, on_hand=on_hand)
-    number = f"{PAGE}_{next(_ids)}"
-    post = await a_post(shop, products=[product], closes_at=closes_at, channel=channel, external_post_id=number)
+    numbers = [f"{PAGE}_{next(_ids)}" for _ in range(places)]
+    post = await a_post(shop, products=[product], closes_at=closes_at)
     async with db.transaction() as tx:
+        for number in numbers:
+            await place_post(tx, shop_id=shop.id, post_id=post.id, channel_id=channel.id, external_post_id=number, now=NOW)
         await set_policy(tx, shop_id=shop.id, post_id=None, policy=ClaimPolicy(**policy).stored(), now=NOW)
-    return Wall(shop, product, post.id, endpoint, channel.id, number, test_services(clock))
+    return Wall(shop, product, post.id, endpoint, channel.id, numbers, test_services(clock))
 
 
 test_services.__test__ = False  # type: ignore[attr-defined]

@@ -29,7 +29,8 @@ GRACE_SECONDS: Final = 25.0
 
 async def run(services: Services, stop: asyncio.Event, dsn: str) -> None:
     """Work until `stop` is set, then let what is in hand end. The job queue listens on a connection of its own to `dsn`."""
-    runner = jobs_of(services, dsn)
+    runner = PgQueuerRunner(dsn)
+    close = register(runner, services)
     parts: dict[str, Callable[[], Awaitable[None]]] = {
         "ingest": lambda: ingest.run(services, stop),
         "jobs": lambda: runner.run(stop),
@@ -42,18 +43,17 @@ async def run(services: Services, stop: asyncio.Event, dsn: str) -> None:
         log.warning("cut at the end", extra={"part": task.get_name()})
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await close()
 
 
-def jobs_of(services: Services, dsn: str) -> JobRunner:
-    """A runner that knows every job of this project."""
-    runner = PgQueuerRunner(dsn)
-    outbox.register(runner, services)
+def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[None]]:
+    """Teach a runner every job of this project; answers what closes their connections at the end."""
 
     async def restocked(payload: Payload) -> None:
         await fill_waiting(services, payload)
 
     runner.handle(RESTOCKED, restocked)
-    return runner
+    return outbox.register(runner, services)
 
 
 async def fill_waiting(services: Services, payload: Payload) -> None:
@@ -61,7 +61,7 @@ async def fill_waiting(services: Services, payload: Payload) -> None:
     shop_id = UUID(payload["shop_id"])
     variant_ids = [UUID(variant) for variant in payload["variants"]]
     now = services.clock.now()
-    await waiting.fill(shop_id, variant_ids, now=now, jobs=services.jobs)
+    await waiting.fill(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
     await pickup.ready_waiting_orders(shop_id, variant_ids, now=now, jobs=services.jobs)
 
 

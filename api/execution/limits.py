@@ -192,7 +192,7 @@ class Costs:
 
     def _field(self, node: FieldNode, type_: Any) -> int:
         definition = type_.fields.get(node.name.value) if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) else None
-        size = self._page_size(node)
+        size = self._page_size(node, definition)
         if definition is None or node.selection_set is None:
             return 0
         named: Any = get_named_type(definition.type)
@@ -238,8 +238,9 @@ class Costs:
                 return size
         return LIST_SIZE
 
-    def _page_size(self, node: FieldNode) -> int | None:
-        size: int | None = None
+    def _page_size(self, node: FieldNode, definition: Any) -> int | None:
+        default = definition.args.get("first") if definition is not None else None
+        size: int | None = default.default_value if default is not None and isinstance(default.default_value, int) else None
         for argument in node.arguments:
             if argument.name.value not in ("first", "last"):
                 continue
@@ -251,5 +252,5 @@ class Costs:
                 continue
             if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MAX_SIZE:
                 raise RequestError(f"{argument.name.value} must be 1 to {MAX_SIZE}")
-            size = max(size or 0, given)
+            size = given
         return size

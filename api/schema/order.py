@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
 
 import strawberry
 
+from api.schema.claim import Claim
 from api.schema.paging import Connection, Edge, Node, PageInfo
-from api.schema.post import ClaimRuleVersion, DeliveryMethod, ProductVariant, SalesPost
+from api.schema.post import DeliveryMethod, ProductVariant, SalesPost
 from api.schema.scalars import Money
 from api.schema.shop import Shop
-from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.orders.rules import FulfilmentState, OrderAction, OrderList, OrderState, PaymentState
 from domain.payments.rules import PaymentMethod
 from domain.shops.rules import SourcePlatform
@@ -23,46 +22,6 @@ strawberry.enum(FulfilmentState, description="Where the goods are.")
 strawberry.enum(OrderList, description="The seller's lists; every order is in exactly one.")
 strawberry.enum(OrderAction, description="What this viewer may do now.")
 strawberry.enum(PaymentMethod)
-strawberry.enum(ClaimOutcome)
-strawberry.enum(ReviewState, description="OPEN: waits for a person of the shop.")
-strawberry.enum(SourcePlatform, description="Treat unknown values as other.")
-
-
-@strawberry.type(description="Who wrote a comment, by the name shown on the platform.")
-class SocialIdentity:
-    name: str
-
-
-@strawberry.type(description="An earlier or present text of a comment.")
-class CommentRevision:
-    kind: str = strawberry.field(description="ADD, EDIT, REMOVE, HIDE or UNHIDE.")
-    text: str
-    at: datetime
-
-
-@strawberry.type(description="A comment as it now stands on its platform.")
-class SocialComment(Node):
-    platform: SourcePlatform
-    text: str | None = strawberry.field(description="Null once the comment is removed.")
-    written_at: datetime
-    received_at: datetime
-    removed_at: datetime | None
-    permalink: str | None
-    author: SocialIdentity
-    post: SalesPost | None
-    claim: Annotated["Claim", strawberry.lazy("api.schema.order")] | None
-    revisions: list[CommentRevision]
-
-
-@strawberry.type(description="What one comment asked for and what became of it.")
-class Claim(Node):
-    outcome: ClaimOutcome
-    reason: str | None
-    review: ReviewState
-    decided_at: datetime
-    comment: SocialComment | None
-    rule: ClaimRuleVersion | None
-    order: Annotated["Order", strawberry.lazy("api.schema.order")] | None
 
 
 @strawberry.type(description="Where an order line came from.")
@@ -135,7 +94,6 @@ class UnpaidConnection:
 
 OrderConnection = Connection[Order]
 OrderLineConnection = Connection[OrderLine]
-SocialCommentConnection = Connection[SocialComment]
 
 
 @strawberry.input(description="Narrows a list of orders; absent fields narrow nothing.")
@@ -144,14 +102,6 @@ class OrderFilter:
     state: OrderState | None = None
     payment_state: PaymentState | None = None
     since: datetime | None = strawberry.field(default=None, description="Placed at this instant or later.")
-
-
-@strawberry.input(description="Narrows a list of comments; absent fields narrow nothing.")
-class CommentFilter:
-    outcome: ClaimOutcome | None = None
-    review: ReviewState | None = None
-    platform: SourcePlatform | None = None
-    post_id: strawberry.ID | None = None
 
 
 @strawberry.input

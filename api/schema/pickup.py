@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from api.schema.order import Order, ShopBuyer
+from api.schema.order import Order
 from api.schema.paging import Connection, Node
 from api.schema.scalars import Money, MoneyInput
 from api.schema.shop import Shop
@@ -48,22 +48,24 @@ class PickupPassIssueInput:
     pickup_id: strawberry.ID
 
 
-@strawberry.type(description="A line that can be handed over now.")
+@strawberry.type(description="A line of the pass that may leave now.")
 class PickupLine:
     line_id: strawberry.ID
+    order_number: str
     title: str
     variant_label: str
-    quantity_due: int
+    quantity: int = strawberry.field(description="Pieces ordered.")
+    left: int = strawberry.field(description="Pieces not handed over yet.")
 
 
 @strawberry.type(description="What the clerk sees after a scan; nothing has changed yet.")
 class PickupPreview:
     scan_id: strawberry.ID
     pickup_id: strawberry.ID
-    buyer: ShopBuyer
+    buyer_name: str = strawberry.field(description="Masked.")
     lines: list[PickupLine]
-    amount_to_collect: Money
-    orders: list[Order]
+    amount_due: Money = strawberry.field(description="Owed for orders of the pass that may not leave.")
+    confirm_by: datetime
 
 
 @strawberry.input
@@ -88,10 +90,17 @@ class PickupConfirmInput:
     device_id: str = ""
 
 
-@strawberry.type(description="Goods that left over the counter.")
-class HandOver(Node):
-    lines: list[PickupLine]
-    collected: Money
+@strawberry.type(description="Pieces of a line that left.")
+class HandedOverLine:
+    line_id: strawberry.ID
+    quantity: int
+
+
+@strawberry.type(description="Goods that left over the counter. The same scan confirmed again is the same hand-over.")
+class HandOver:
+    id: strawberry.ID
+    pickup_id: strawberry.ID
+    pickup_state: PickupState
+    lines: list[HandedOverLine]
+    left: int = strawberry.field(description="Pieces of the pass still to collect.")
     at: datetime
-
-

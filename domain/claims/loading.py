@@ -22,6 +22,16 @@ from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
 MOST_COMPILED = 512
+
+LOCK_LEVELS = """
+with locked as (
+  select variant_id, on_hand, backorder_limit, held, committed from stock_level
+  where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update)
+"""
+WAITING = """
+select locked.*, coalesce((select sum(quantity) from waitlist_entry w where w.variant_id = locked.variant_id and w.state = 'WAITING'), 0) as waiting
+from locked
+"""
 _compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts]]] = OrderedDict()
 
 
@@ -186,15 +196,7 @@ async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
 async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     if not variants:
         return
-    rows = await tx.fetch(
-        """with locked as (
-             select variant_id, on_hand, backorder_limit, held, committed from stock_level
-             where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update)
-           select locked.*, coalesce((select sum(quantity) from waitlist_entry w where w.variant_id = locked.variant_id and w.state = 'WAITING'), 0) as waiting
-           from locked""",
-        list(variants),
-        desk.shop.id,
-    )
+    rows = await tx.fetch(LOCK_LEVELS + WAITING, list(variants), desk.shop.id)
     for row in rows:
         desk.levels[row["variant_id"]] = Level(
             row["variant_id"], row["on_hand"], row["backorder_limit"], row["held"], row["committed"], row["waiting"], held_before=row["held"]

@@ -183,10 +183,14 @@ async def _find_buyers(tx: Tx, batch: Batch, spoken: Sequence[Item], now: dateti
         (i.row.source, i.event.author_id): i.event.author_name for i in spoken if i.event.author_id and not i.event.is_owner and i.event.kind in SPOKEN
     }
     known = await loading.buyers_for(tx, batch.shop.id, people, now=now) if people else {}
+    whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}
     for item in spoken:
-        stored = batch.comments.get(item.key)
         own = known.get((item.row.source, item.event.author_id)) if not item.event.is_owner else None
-        item.buyer_id = stored.buyer_id if stored is not None and stored.buyer_id is not None else own
+        if own is not None:
+            whose.setdefault(item.key, own)
+    for item in spoken:
+        # Edits and removals of some platforms name no author: the comment's is meant.
+        item.buyer_id = whose.get(item.key)
 
 
 def _read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:

@@ -138,7 +138,7 @@ def _runs(session: Record, installation_id: str, now: datetime) -> bool:
 
 async def _step(tx: Tx, session: Record, token: bytes, successor: bytes, now: datetime) -> bool:
     """Use the token, or repeat the answer that was lost; False when neither is allowed."""
-    used_at = await tx.fetchval("select used_at from refresh_token where hash = $1", _hash(token))
+    used_at = await _used_at(tx, token)
     if used_at is None:
         await tx.execute("update refresh_token set used_at = $2 where hash = $1", _hash(token), now)
         await _store(tx, session["id"], successor, parent=token, now=now)
@@ -152,6 +152,11 @@ async def _step(tx: Tx, session: Record, token: bytes, successor: bytes, now: da
     if now - used_at > LOST_ANSWER_GRACE:
         return False
     return await tx.fetchval("select used_at is null from refresh_token where hash = $1", _hash(successor)) is True
+
+
+async def _used_at(tx: Tx, token: bytes) -> datetime | None:
+    used_at: datetime | None = await tx.fetchval("select used_at from refresh_token where hash = $1", _hash(token))
+    return used_at
 
 
 async def _end(tx: Tx, sessions: list[UUID], reason: str, now: datetime) -> None:

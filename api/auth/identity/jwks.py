@@ -56,8 +56,9 @@ class JwksClient:
             return self._answer(kid, now)
         async with self._lock:
             if self._needs_fetch(kid, now):
-                self._tried_at = now
                 fetched = await self._fetch()
+                # Noted afterwards: whoever comes meanwhile waits for this fetch.
+                self._tried_at = now
                 if fetched is not None:
                     self._keys, self._loaded_at = fetched, now
         return self._answer(kid, now)

@@ -61,7 +61,9 @@ class Genuine:
         header = self.header if header is None else header
         claims = self.claims if claims is None else claims
         return joined(
-            header if isinstance(header, bytes) else dumps(header), claims if isinstance(claims, bytes) else dumps(claims), self.private.sign
+            header if isinstance(header, bytes) else dumps(header),
+            claims if isinstance(claims, bytes) else dumps(claims),
+            self.private.sign,
         )
 
     def with_header(self, **changes: Any) -> str:
@@ -108,8 +110,9 @@ def _public_key_as_secret(g: Genuine) -> Iterator[tuple[str, str]]:
     for alg, digest in (("HS256", hashlib.sha256), ("HS384", hashlib.sha384), ("HS512", hashlib.sha512)):
         for kind, secret in secrets.items():
             header = dumps(g.header | {"alg": alg})
-            yield f"{alg} keyed with the public key as {kind}", joined(
-                header, dumps(g.claims), lambda m, s=secret, d=digest: hmac.new(s, m, d).digest()
+            yield (
+                f"{alg} keyed with the public key as {kind}",
+                joined(header, dumps(g.claims), lambda m, s=secret, d=digest: hmac.new(s, m, d).digest()),
             )
 
 
@@ -150,7 +153,10 @@ def _key_ids(g: Genuine) -> Iterator[tuple[str, str]]:
         yield f"kid: {name}", g.with_header(kid=kid)
     yield "no kid", g.rightly_signed(header={k: v for k, v in g.header.items() if k != "kid"})
     empty_hmac = g.header | {"kid": "/dev/null", "alg": "HS256"}
-    yield "kid /dev/null keyed with nothing", joined(dumps(empty_hmac), dumps(g.claims), lambda m: hmac.new(b"", m, hashlib.sha256).digest())
+    yield (
+        "kid /dev/null keyed with nothing",
+        joined(dumps(empty_hmac), dumps(g.claims), lambda m: hmac.new(b"", m, hashlib.sha256).digest()),
+    )
 
 
 def _headers(g: Genuine) -> Iterator[tuple[str, str]]:
@@ -228,11 +234,24 @@ def _times(g: Genuine) -> Iterator[tuple[str, str]]:
         "for ever": 2**63,
     }.items():
         yield f"exp {name}", g.with_claims(exp=value)
-    for name, value in {"text": str(iat), "float": iat + 0.5, "true": True, "ahead": iat + 61, "10^4000": 10**4000, "long ago": iat - 100_000}.items():
+    for name, value in {
+        "text": str(iat),
+        "float": iat + 0.5,
+        "true": True,
+        "ahead": iat + 61,
+        "10^4000": 10**4000,
+        "long ago": iat - 100_000,
+    }.items():
         yield f"iat {name}", g.with_claims(iat=value)
     yield "iat and exp ahead", g.with_claims(iat=iat + 3600, exp=exp + 3600)
     yield "iat and exp over", g.with_claims(iat=iat - 3600, exp=exp - 3600)
-    for name, number in {"1e999": b"1e999", "NaN": b"NaN", "Infinity": b"Infinity", "5,000 digits": b"9" * 5_000, "2,500 digits": b"9" * 2_500}.items():
+    for name, number in {
+        "1e999": b"1e999",
+        "NaN": b"NaN",
+        "Infinity": b"Infinity",
+        "5,000 digits": b"9" * 5_000,
+        "2,500 digits": b"9" * 2_500,
+    }.items():
         yield f"exp {name}", g.rightly_signed(claims=dumps(g.claims).replace(str(exp).encode(), number))
 
 
@@ -274,7 +293,14 @@ def _structure(g: Genuine) -> Iterator[tuple[str, str]]:
     yield "deep claim", g.rightly_signed(claims=dumps(g.claims)[:-1] + b',"x":' + b"[" * 40 + b"]" * 40 + b"}")
     yield "deep header", g.rightly_signed(header=b'{"a":' * 250 + b"1" + b"}" * 250)
     yield "100,000 deep", g.rightly_signed(claims=b"[" * 100_000)
-    for name, raw_claims in {"array": b"[]", "text": b'"x"', "number": b"1", "null": b"null", "nothing": b" ", "cut": dumps(g.claims)[:-1]}.items():
+    for name, raw_claims in {
+        "array": b"[]",
+        "text": b'"x"',
+        "number": b"1",
+        "null": b"null",
+        "nothing": b" ",
+        "cut": dumps(g.claims)[:-1],
+    }.items():
         yield f"claims: {name}", g.rightly_signed(claims=raw_claims)
         yield f"header: {name}", g.rightly_signed(header=raw_claims)
 

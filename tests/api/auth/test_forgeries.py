@@ -37,7 +37,14 @@ async def genuine(services, signed_in, access_of, visits) -> Genuine:
     now = services.clock.now()
     access, pickup = await keys.active_key(KeyUse.ACCESS, now), await keys.active_key(KeyUse.PICKUP, now)
     return Genuine(
-        await access_of(grant), access.private, pickup.private, pickup.kid, other.member_id, other.session_id, grant.refresh_token, visits[0]
+        await access_of(grant),
+        access.private,
+        pickup.private,
+        pickup.kid,
+        other.member_id,
+        other.session_id,
+        grant.refresh_token,
+        visits[0],
     )
 
 
@@ -93,5 +100,6 @@ async def test_two_authorization_headers_are_refused(genuine, http):
 
 async def test_a_token_elsewhere_than_in_the_header_is_nothing(genuine, http):
     assert (await http.post(f"/auth/sign-out?access_token={genuine.token}&token={genuine.token}")).status_code == 401
-    assert (await http.post("/auth/sign-out", cookies={"access_token": genuine.token, "authorization": genuine.token})).status_code == 401
+    cookie = {"cookie": f"access_token={genuine.token}; authorization=Bearer {genuine.token}"}
+    assert (await http.post("/auth/sign-out", headers=cookie)).status_code == 401
     assert (await http.post("/auth/sign-out", data={"access_token": genuine.token})).status_code == 401

@@ -1,0 +1,233 @@
+"""What every resolver of the API uses: the request, what it selected, ids and pages read from its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    InlineFragmentNode,
+    SelectionSetNode,
+    get_named_type,
+)
+from strawberry.types.field import StrawberryField
+
+from api.context import Context
+from api.execution.errors import RequestError
+from api.schema.errors import CHINESE, ENGLISH
+from domain.errors import NotFound, PermissionDenied
+from domain.ids import read_public_id
+from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Row, Slice, Wanted, cursor
+from domain.shops.rules import Permission
+
+
+@dataclass(slots=True)
+class GraphQLContext(Context):
+    """One GraphQL request."""
+
+    accept_language: str = ""
+
+    @property
+    def language(self) -> str:
+        """zh-TW or en, by the request's Accept-Language; zh-TW when it names neither."""
+        return language_of(self.accept_language) or CHINESE
+
+
+Info = strawberry.Info[GraphQLContext, None]
+
+
+def language_of(header: str) -> str | None:
+    """The first of our languages that the header asks for, by its weights; None for none."""
+    best: tuple[float, str] | None = None
+    for part in header[:200].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        name = tag.strip().lower()
+        language = CHINESE if name.startswith("zh") else ENGLISH if name.startswith("en") else None
+        try:
+            quality = float(weight or "1")
+        except ValueError:
+            continue
+        if language is not None and quality > (best[0] if best else 0):
+            best = quality, language
+    return best[1] if best else None
+
+
+def attach(target: type, source: type) -> None:
+    """Join the fields of `source` (written beside their resolvers) to the type `target` of the schema folder."""
+    fields: list[StrawberryField] = source.__strawberry_definition__.fields  # type: ignore[attr-defined]
+    target.__strawberry_definition__.fields.extend(fields)  # type: ignore[attr-defined]
+
+
+# Ids
+
+
+def key_of(value: str, tag: str) -> UUID:
+    """The UUID inside a public id of this kind.
+
+    Raises:
+        NotFound: another kind, or no id at all: the same as an unknown object.
+    """
+    read = read_public_id(value)
+    if read is None or read[0] != tag:
+        raise NotFound
+    return read[1]
+
+
+def keys_of(values: Sequence[str], tag: str) -> list[UUID]:
+    """The UUIDs of those that are ids of this kind; others stand for nothing."""
+    found = (read_public_id(value) for value in values)
+    return [read[1] for read in found if read is not None and read[0] == tag]
+
+
+# What was selected
+
+_KEPT = 2_000
+_known: dict[tuple[int, str], tuple[FieldNode, Wanted]] = {}
+"""By AST node: a cached document keeps its nodes, and the entry keeps the node, so that an id is never another's."""
+
+_Tree = dict[str, Any]
+
+
+def selected(info: Info, *path: str, on: str | None = None) -> Wanted:
+    """The branches selected below this field (or below `path` of it), by their Python names; `edges.node` and `nodes` are one.
+
+    `on`: the object type meant where the field's type is an interface. A branch under @include or @skip counts as selected.
+    """
+    raw: Any = info._raw_info
+    type_: Any = raw.schema.type_map[on] if on else get_named_type(raw.return_type)
+    if len(raw.field_nodes) > 1:
+        found = _wanted(raw.field_nodes, type_, raw.fragments)
+    else:
+        node = raw.field_nodes[0]
+        hit = _known.get((id(node), type_.name))
+        if hit is None:
+            if len(_known) >= _KEPT:
+                _known.clear()
+            hit = _known[(id(node), type_.name)] = (node, _wanted([node], type_, raw.fragments))
+        found = hit[1]
+    for name in path:
+        found = found[name]
+    return found
+
+
+def _wanted(nodes: Sequence[FieldNode], type_: GraphQLObjectType, fragments: dict[str, FragmentDefinitionNode]) -> Wanted:
+    tree: _Tree = {}
+    for node in nodes:
+        if node.selection_set is not None:
+            _collect(node.selection_set, type_, fragments, tree)
+    return _frozen(tree)
+
+
+def _collect(selections: SelectionSetNode, type_: GraphQLObjectType, fragments: dict[str, FragmentDefinitionNode], into: _Tree) -> None:
+    mine = {type_.name, *(interface.name for interface in type_.interfaces)}
+    for selection in selections.selections:
+        match selection:
+            case FieldNode() if selection.name.value in type_.fields:
+                field = type_.fields[selection.name.value]
+                below = into.setdefault(field.extensions["strawberry-definition"].python_name, {})
+                named = get_named_type(field.type)
+                if selection.selection_set is not None and isinstance(named, GraphQLObjectType):
+                    _collect(selection.selection_set, named, fragments, below)
+            case InlineFragmentNode():
+                if selection.type_condition is None or selection.type_condition.name.value in mine:
+                    _collect(selection.selection_set, type_, fragments, into)
+            case FragmentSpreadNode():
+                fragment = fragments[selection.name.value]
+                if fragment.type_condition.name.value in mine:
+                    _collect(fragment.selection_set, type_, fragments, into)
+
+
+def _frozen(tree: _Tree) -> Wanted:
+    node = tree.get("edges", {}).get("node")
+    if node is not None:
+        _merge(tree.setdefault("nodes", {}), node)
+    return Wanted({name: _frozen(below) for name, below in tree.items()})
+
+
+def _merge(into: _Tree, other: _Tree) -> None:
+    for name, below in other.items():
+        _merge(into.setdefault(name, {}), below)
+
+
+# Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The page arguments of a list, with the scope that its cursors are bound to."""
+
+    scope: str
+    page: Page
+
+
+def asked(
+    info: Info, name: str, narrowed: object, *, first: int | None, after: str | None, last: int | None = None, before: str | None = None
+) -> Asked:
+    """The page that the arguments name. `name` and `narrowed` (its repr) and the viewer are what a cursor is good for.
+
+    Raises:
+        RequestError: a size that is not 1 to 100, both ways at once, or a cursor that is not of this list.
+    """
+    context = info.context
+    member = context.viewer.member_id if context.viewer else ""
+    scope = f"{name}|{member}|{narrowed!r}"
+    if first is not None and last is not None:
+        raise RequestError("first and last cannot be used together")
+    size = last if last is not None else first if first is not None else DEFAULT_SIZE
+    if not 1 <= size <= MAX_SIZE:
+        raise RequestError(f"{'last' if last is not None else 'first'} must be 1 to {MAX_SIZE}")
+    try:
+        positions = [None if text is None else cursor.read(context.services.vault, scope, text) for text in (after, before)]
+    except cursor.BadCursor:
+        raise RequestError("the cursor is not one of this list with this filter") from None
+    return Asked(scope, Page(size, positions[0], positions[1], backwards=last is not None))
+
+
+def connection(info: Info, question: Asked, part: Slice, wanted: Wanted, **more: Any) -> Row:
+    """The finished connection; cursors and edges are made only where they were asked for."""
+    vault, scope, positions = info.context.services.vault, question.scope, part.positions
+    found: Row = {"nodes": part.rows, "total_count": part.total, "total_count_is_exact": part.total_is_exact, **more}
+    if "page_info" in wanted:
+        ends = wanted["page_info"].any_of("start_cursor", "end_cursor") and positions
+        found["page_info"] = {
+            "has_next_page": part.has_next,
+            "has_previous_page": part.has_previous,
+            "start_cursor": cursor.write(vault, scope, positions[0]) if ends else None,
+            "end_cursor": cursor.write(vault, scope, positions[-1]) if ends else None,
+        }
+    if "edges" in wanted:
+        signed = "cursor" in wanted["edges"]
+        found["edges"] = [
+            {"node": row, "cursor": cursor.write(vault, scope, position) if signed else ""}
+            for row, position in zip(part.rows, positions, strict=True)
+        ]
+    return found
+
+
+def counts(wanted: Wanted) -> bool:
+    """True when the list's total was asked for."""
+    return wanted.any_of("total_count", "total_count_is_exact")
+
+
+# Rights
+
+
+async def granted(context: Context, shop_id: UUID, permissions: Sequence[Permission]) -> frozenset[Permission]:
+    """Which of these permissions the viewer holds in this shop; read once per request."""
+    found = []
+    for permission in permissions:
+        try:
+            await context.require(permission, shop_id)
+        except PermissionDenied:
+            continue
+        found.append(permission)
+    return frozenset(found)
+
+

@@ -1,0 +1,139 @@
+"""Refusals as data: `userErrors` of every payload, one enum of codes per family of mutations, words in two languages.
+
+A code never changes its meaning. `extras` are facts that help the app to go on; the words are for people.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import strawberry
+
+from domain.pickup.rules import PickupRefusal
+
+CHINESE: Final = "zh-TW"
+ENGLISH: Final = "en"
+FALLBACK: Final = "REFUSED"
+
+COMMON = ("NOT_FOUND", "PERMISSION_DENIED", "INVALID_INPUT", FALLBACK)
+"""Codes of every family. REFUSED stands for a refusal that the family does not name."""
+KEYS = ("IDEMPOTENCY_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_UNUSABLE")
+
+FAMILIES: Final = {
+    "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT"),
+    "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
+    "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
+    "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
+    "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+}
+
+MESSAGES: Final = {
+    "NOT_FOUND": ("找不到這筆資料。", "There is no such object."),
+    "PERMISSION_DENIED": ("您在這個賣場沒有這項權限。", "You do not hold this permission in the shop."),
+    "INVALID_INPUT": ("輸入的內容不正確。", "A value is not valid."),
+    "REFUSED": ("無法完成這個動作。", "This cannot be done."),
+    "IDEMPOTENCY_KEY_MISSING": ("缺少 @idempotent 的 key。", "The key of @idempotent is missing."),
+    "IDEMPOTENCY_KEY_REUSED": ("這個 key 已用於另一個請求。", "This key was used for another request."),
+    "IDEMPOTENCY_KEY_UNUSABLE": ("這個 key 的格式不正確。", "This is not a usable key."),
+    "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
+    "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
+    "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
+    "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
+    "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
+    "OVER_LIMIT": ("數量超過上限。", "This is over the limit."),
+    "NOT_EDITABLE": ("這則留言無法成立訂單。", "This comment cannot be made an order."),
+    "ITEM_CLOSED": ("這篇貼文沒有販售這個品項。", "The post does not offer this item."),
+    "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
+    "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
+}
+"""Code: (zh-TW, en)."""
+
+REFUSALS: Final = {
+    PickupRefusal.INVALID: ("無法辨識的取貨碼。", "This is no valid code."),
+    PickupRefusal.EXPIRED: ("取貨碼已過期，請買家更新。", "The code has expired; ask for a new one."),
+    PickupRefusal.ALREADY_USED: ("已經取貨。", "These goods were handed over already."),
+    PickupRefusal.WRONG_SHOP: ("這是其他賣場的取貨碼。", "This code is another shop's."),
+    PickupRefusal.WRONG_SLOT: ("不是這個取貨時段。", "This is not the slot."),
+    PickupRefusal.UNPAID: ("尚未付款。", "It is not paid."),
+    PickupRefusal.NOT_READY: ("商品尚未備妥。", "The goods are not ready."),
+    PickupRefusal.CANCELLED: ("訂單已取消。", "It was cancelled."),
+    PickupRefusal.REVOKED: ("取貨碼已更新，請出示新的。", "The code was replaced by a newer one."),
+    PickupRefusal.BLOCKED: ("嘗試次數過多，請稍後再試。", "Too many tries; wait a while."),
+    PickupRefusal.AMBIGUOUS: ("取貨碼不明確。", "The code is ambiguous."),
+    PickupRefusal.RULES: ("不符合取貨規則。", "The rules do not allow this."),
+    PickupRefusal.NOT_PERMITTED: ("您不能確認這次取貨。", "You may not confirm this."),
+}
+"""Refusal of a pickup: (zh-TW, en)."""
+
+
+def message(code: str, language: str, refusal: str | None = None) -> str:
+    """The words of a code, or of the pickup's refusal where there is one."""
+    words = REFUSALS[PickupRefusal(refusal)] if refusal else MESSAGES.get(code, MESSAGES[FALLBACK])
+    return words[0] if language == CHINESE else words[1]
+
+
+if TYPE_CHECKING:
+
+    class OrderErrorCode(Enum):
+        """FAMILIES["OrderErrorCode"]."""
+
+    class StockErrorCode(Enum):
+        """FAMILIES["StockErrorCode"]."""
+
+    class CommentErrorCode(Enum):
+        """FAMILIES["CommentErrorCode"]."""
+
+    class PickupErrorCode(Enum):
+        """FAMILIES["PickupErrorCode"]."""
+
+    class MemberErrorCode(Enum):
+        """FAMILIES["MemberErrorCode"]."""
+
+else:
+
+    def _enum(name):  # noqa: ANN001, ANN202
+        return strawberry.enum(Enum(name, {code: code for code in FAMILIES[name]}), description="Treat unknown values as REFUSED.")
+
+    OrderErrorCode = _enum("OrderErrorCode")
+    StockErrorCode = _enum("StockErrorCode")
+    CommentErrorCode = _enum("CommentErrorCode")
+    PickupErrorCode = _enum("PickupErrorCode")
+    MemberErrorCode = _enum("MemberErrorCode")
+
+
+@strawberry.interface(description="Why a mutation was refused.")
+class UserError:
+    field: list[str] | None = strawberry.field(description="Path of the input field, where one is to blame.")
+    message: str = strawberry.field(description="For people, in their language.")
+    retryable: bool = strawberry.field(description="The same request may be sent again.")
+
+
+@strawberry.type
+class OrderUserError(UserError):
+    code: OrderErrorCode
+    conflicting_version: int | None
+
+
+@strawberry.type
+class StockUserError(UserError):
+    code: StockErrorCode
+    available_quantity: int | None
+    conflicting_quantity: int | None = strawberry.field(description="Pieces on hand now, when they were changed meanwhile.")
+
+
+@strawberry.type
+class CommentUserError(UserError):
+    code: CommentErrorCode
+    available_quantity: int | None
+
+
+@strawberry.type
+class PickupUserError(UserError):
+    code: PickupErrorCode
+    refusal: PickupRefusal | None
+
+
+@strawberry.type
+class MemberUserError(UserError):
+    code: MemberErrorCode

@@ -1,0 +1,176 @@
+"""The lane drain: platform order, batches that narrow, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from domain import db as database
+from domain.db import Tx
+from domain.inbox import drain
+from domain.inbox.drain import Cursor, Drained, InboxRow, Verdict, drain_one
+from plusone.invariants import check
+from tests.build import NOW
+from tests.wall import Wall, a_wall
+from workers import ingest
+
+
+def now() -> object:
+    return NOW
+
+
+async def run_dry(handle: drain.Handle, most: int = 200) -> list[Drained | str]:
+    """Drain until nothing is left; failures are noted and tried again."""
+    done: list[Drained | str] = []
+    cursor = Cursor()
+    for _ in range(500):
+        try:
+            drained = await drain_one(cursor, handle, now=lambda: NOW, most=most)
+        except Exception as error:
+            done.append(type(error).__name__)
+            continue
+        if drained is None:
+            return done
+        done.append(drained)
+    raise AssertionError("the lane never ran dry")
+
+
+async def test_a_poison_event_is_parked_alone_and_its_neighbours_are_decided(db: str) -> None:
+    wall = await a_wall()
+    for i in range(60):
+        await wall.says(f"b{i}", "poison" if i == 17 else "+0")
+
+    async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        if any(row.payload["value"]["message"] == "poison" for row in rows):
+            raise RuntimeError("poison")
+        return [Verdict(row.id, "SEEN") for row in rows]
+
+    await run_dry(handle)
+    rows = await database.fetch("select state, outcome, count(*)::int as n from inbox_event group by 1, 2 order by 1")
+    assert [tuple(row.values()) for row in rows] == [("DECIDED", "SEEN", 59), ("PARKED", "POISON", 1)]
+    assert await database.fetchval("select payload->'value'->>'message' from inbox_event where state = 'PARKED'") == "poison"
+
+
+async def test_a_handler_that_hangs_is_cut_and_counts_as_a_try(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = await a_wall()
+    await wall.says("b", "+1")
+    monkeypatch.setattr(drain, "HANDLE_SECONDS", 0.05)
+
+    async def hang(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        await asyncio.sleep(60)
+        return []
+
+    done = await run_dry(hang)
+    assert done[:-1] == ["TimeoutError"] * 9
+    assert await database.fetchval("select state from inbox_event") == "PARKED"
+
+
+async def test_errors_of_the_database_are_not_the_lane_s_fault(db: str) -> None:
+    wall = await a_wall()
+    await wall.says("b", "+1")
+
+    async def away(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        raise database.DatabaseAway
+
+    for _ in range(12):
+        with pytest.raises(database.DatabaseAway):
+            await drain_one(Cursor(), away, now=lambda: NOW)
+    assert await wall.drain() == 1
+    assert await wall.pieces("b") == {"": 1}
+
+
+async def test_two_workers_never_take_one_lane_at_once(db: str) -> None:
+    wall = await a_wall()
+    for i in range(40):
+        await wall.says(f"b{i}", f"{i}")
+    inside, seen = 0, []
+
+    async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        nonlocal inside
+        inside += 1
+        assert inside == 1
+        seen.extend(int(row.payload["value"]["message"]) for row in rows)
+        await asyncio.sleep(0.01)
+        inside -= 1
+        return [Verdict(row.id, "SEEN") for row in rows]
+
+    async def worker() -> None:
+        cursor = Cursor()
+        for _ in range(30):
+            if await drain_one(cursor, handle, now=lambda: NOW, most=5) is None:
+                await asyncio.sleep(0.005)
+
+    await asyncio.gather(worker(), worker())
+    assert seen == list(range(40))
+
+
+TEXTS = ["+1", "+2", "紅+1", "白+1", "紅+2", "紅+1 白+1", "取消", "還有嗎？", "好可愛", "白+9", "+1？"]
+
+
+async def a_history(wall: Wall, seed: int) -> None:
+    """Thirty random acts of five buyers: comments, edits, removals."""
+    dice = random.Random(seed)
+    comments: list[tuple[str, str]] = []
+    for i in range(30):
+        at = NOW + timedelta(seconds=i)
+        act = dice.random()
+        if act < 0.15 and comments:
+            author, comment = dice.choice(comments)
+            await wall.says(author, dice.choice(TEXTS), comment=comment, verb="edited", at=at)
+        elif act < 0.22 and comments:
+            author, comment = dice.choice(comments)
+            await wall.says(author, "", comment=comment, verb="remove", at=at)
+        else:
+            author = f"buyer{dice.randrange(5)}"
+            comments.append((author, await wall.says(author, dice.choice(TEXTS), comment=f"{seed}_{i}", at=at)))
+
+
+async def end_state() -> dict[str, object]:
+    """What a history came to, without ids and order numbers."""
+    queries = {
+        "claims": "select c.external_id, k.outcome, k.reason, k.review from claim k join social_comment c on c.id = k.comment_id order by 1",
+        "lines": """select b.external_id, c.external_id as comment, l.variant_label, l.quantity, o.state, o.flagged from order_line l join "order" o on o.id = l.order_id
+                    join buyer b on b.id = o.buyer_id join claim k on k.id = l.claim_id join social_comment c on c.id = k.comment_id
+                    where l.quantity > 0 order by 1, 2, 3""",
+        "levels": "select v.label, s.held from stock_level s join variant v on v.id = s.variant_id order by 1",
+        "waiting": "select b.external_id, v.label, w.quantity, w.queued_at from waitlist_entry w join buyer b on b.id = w.buyer_id join variant v on v.id = w.variant_id where w.state = 'WAITING' order by 1, 2, 4",
+        "notices": r"""select b.external_id, n.kind, regexp_replace(n.data->>'lines', '"variantId": "[^"]*"', '', 'g') as lines, n.data->>'waiting' as waits
+                       from notice n join buyer b on b.id = n.buyer_id order by 1, 2, 3, 4""",
+        "moved": "select v.label, sum(m.held_delta)::int, count(*) from stock_movement m join variant v on v.id = m.variant_id group by 1 order by 1",
+    }
+    return {name: [tuple(row.values()) for row in await database.fetch(sql)] for name, sql in queries.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_batch_ends_as_the_same_comments_one_by_one(db: str, seed: int) -> None:
+    states = []
+    for most in (1, 200):
+        await database.execute(
+            "truncate inbox_event, order_event, stock_movement, notice, platform_reply, waitlist_entry, order_line, claim, comment_revision, social_comment, audit_entry, pgqueuer, push_delivery, lane_tries, \"order\", buyer, stock_level, variant, product, post_item, post_placement, claim_policy_version, sales_post, channel, webhook_endpoint, shop cascade"
+        )
+        wall = await a_wall(variants=("紅", "白"), on_hand=(6, 4))
+        await a_history(wall, seed)
+        await run_dry(ingest.handler(wall.services), most=most)
+        assert await check(NOW + timedelta(seconds=59)) == []
+        states.append(await end_state())
+    assert states[0] == states[1]
+
+
+async def test_run_wakes_on_notification_and_stops(db: str) -> None:
+    wall = await a_wall()
+    stop = asyncio.Event()
+    task = asyncio.create_task(ingest.run(wall.services, stop))
+    try:
+        await wall.says("小美", "+1")
+        await database.execute("select pg_notify('inbox_new', '')")
+        async with asyncio.timeout(10):
+            while await database.fetchval("select count(*) from claim") == 0:
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+    assert await wall.pieces("小美") == {"": 1}
