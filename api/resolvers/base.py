@@ -19,6 +19,7 @@ from graphql import (
 )
 from strawberry.types.field import StrawberryField
 
+from api.auth.permissions import Rights
 from api.context import Context
 from api.execution.errors import RequestError
 from api.schema.errors import CHINESE, ENGLISH
@@ -38,6 +39,10 @@ class GraphQLContext(Context):
     def language(self) -> str:
         """zh-TW or en, by the request's Accept-Language; zh-TW when it names neither."""
         return language_of(self.accept_language) or CHINESE
+
+    def know(self, shop_id: UUID, rights: Rights) -> None:
+        """Keep rights that came with another read."""
+        self._rights[shop_id] = rights
 
 
 Info = strawberry.Info[GraphQLContext, None]
@@ -217,6 +222,20 @@ def counts(wanted: Wanted) -> bool:
 
 
 # Rights
+
+
+async def desk(info: Info, shop: Row, permission: Permission) -> UUID:
+    """The shop whose list is asked for, once the viewer may see it.
+
+    Raises:
+        PermissionDenied: no membership in this shop, or one without this permission. The shop itself is no secret here.
+    """
+    shop_id: UUID = shop["key"]
+    try:
+        await info.context.require(permission, shop_id)
+    except NotFound:
+        raise PermissionDenied from None
+    return shop_id
 
 
 async def granted(context: Context, shop_id: UUID, permissions: Sequence[Permission]) -> frozenset[Permission]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from api.schema.errors import CommentUserError
 from api.schema.paging import Connection, Node
 from api.schema.post import ClaimRuleVersion, SalesPost
 from domain.claims.commands import ResolveAction
@@ -82,3 +83,9 @@ class CommentResolveInput:
     action: ResolveAction
     lines: list[CommentLineInput] = strawberry.field(default_factory=list, description="For MAKE_ORDER; at most 50.")
     note: str = strawberry.field(default="", description="For the shop; at most 200 characters.")
+
+
+@strawberry.type
+class CommentResolvePayload:
+    comment: SocialComment | None
+    user_errors: list[CommentUserError]

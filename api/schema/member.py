@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from api.schema.errors import MemberUserError
 from api.schema.paging import Node
 from domain.members.rules import DevicePlatform, PushTarget
 
@@ -29,3 +30,9 @@ class DeviceRegisterInput:
     target_kind: PushTarget = PushTarget.TOKEN
     target: str = strawberry.field(description="Where FCM sends to.")
     locale: str = "zh-TW"
+
+
+@strawberry.type
+class DeviceRegisterPayload:
+    device: Device | None
+    user_errors: list[MemberUserError]

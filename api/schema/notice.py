@@ -6,6 +6,7 @@ from datetime import datetime
 
 import strawberry
 
+from api.schema.errors import MemberUserError
 from api.schema.paging import Edge, Node, PageInfo
 from api.schema.shop import Shop
 from domain.notices.rules import NoticeKind
@@ -42,3 +43,10 @@ class NotificationFilter:
 @strawberry.input
 class NotificationsMarkReadInput:
     ids: list[strawberry.ID] = strawberry.field(description="At most 100; others' and unknown ones change nothing.")
+
+
+@strawberry.type
+class NotificationsMarkReadPayload:
+    notifications: list[Notification] | None
+    unread_count: int | None
+    user_errors: list[MemberUserError]

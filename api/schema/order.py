@@ -8,6 +8,7 @@ from decimal import Decimal
 import strawberry
 
 from api.schema.claim import Claim
+from api.schema.errors import OrderUserError
 from api.schema.paging import Connection, Edge, Node, PageInfo
 from api.schema.post import DeliveryMethod, ProductVariant, SalesPost
 from api.schema.scalars import Money
@@ -117,3 +118,15 @@ class OrderMarkPaidInput:
 class OrderCancelInput:
     order_id: strawberry.ID
     reason: str = strawberry.field(default="", description="Kept in the order's history; at most 200 characters.")
+
+
+@strawberry.type
+class OrderMarkPaidPayload:
+    order: Order | None
+    user_errors: list[OrderUserError]
+
+
+@strawberry.type
+class OrderCancelPayload:
+    order: Order | None
+    user_errors: list[OrderUserError]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import strawberry
 
+from api.schema.errors import PickupUserError
 from api.schema.order import Order
 from api.schema.paging import Connection, Node
 from api.schema.scalars import Money, MoneyInput
@@ -104,3 +105,21 @@ class HandOver:
     lines: list[HandedOverLine]
     left: int = strawberry.field(description="Pieces of the pass still to collect.")
     at: datetime
+
+
+@strawberry.type
+class PickupPassIssuePayload:
+    pickup_pass: PickupPass | None
+    user_errors: list[PickupUserError]
+
+
+@strawberry.type
+class PickupScanPayload:
+    preview: PickupPreview | None
+    user_errors: list[PickupUserError]
+
+
+@strawberry.type
+class PickupConfirmPayload:
+    hand_over: HandOver | None
+    user_errors: list[PickupUserError]

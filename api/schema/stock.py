@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from api.schema.errors import StockUserError
 from api.schema.paging import Connection
 from api.schema.post import ProductVariant
 from domain.stock.rules import AdjustReason, SellBeyond
@@ -46,3 +47,15 @@ class StockSetInput:
     quantity: int = strawberry.field(description="Pieces on hand as counted.")
     change_from_quantity: int = strawberry.field(description="Pieces on hand that the counter saw before; otherwise VERSION_CONFLICT.")
     reason: AdjustReason = AdjustReason.COUNT
+
+
+@strawberry.type
+class StockAdjustPayload:
+    stock_level: StockLevel | None
+    user_errors: list[StockUserError]
+
+
+@strawberry.type
+class StockSetPayload:
+    stock_level: StockLevel | None
+    user_errors: list[StockUserError]

@@ -1,5 +1,7 @@
 """The audit's hash chain: each seal covers the entries since the one before, so that a changed, missing or added entry shows.
 
+What the chain alone cannot show is a cut at its end, seals and entries together: keep the newest hash of each shop elsewhere for that.
+
 Per shop: `hash` = SHA-256 over the hash of the shop's previous seal (64 zeros before the first) and, in order of id, the entries after that
 seal's `up_to_id` up to this one's. Entries are taken only below an id under which everything is decided: ids are drawn before commits, so
 an entry with a smaller id may still appear while any transaction from before runs (`_settled_up_to`).
@@ -32,7 +34,7 @@ def chained(previous: str, entries: Iterable[Mapping[str, object] | Record]) -> 
     for entry in entries:
         detail = orjson.loads(str(entry["detail"]))
         facts = [entry[name] for name in ("id", "shop_id", "at", "actor", "role", "action", "object_type", "object_id", "request_id")]
-        digest.update(orjson.dumps([*facts, detail], option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z) + b"\n")
+        digest.update(orjson.dumps([*facts, detail], default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z) + b"\n")
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ Programs that name the same data folder share one server, and the last of them s
 
 The kernel drops both locks when a program dies, so a crash leaves nothing to clear by hand. The server listens on a Unix socket only, in a
 folder of mode 0700, and trusts whoever reaches it: its own user and root. As root the cluster runs as the owner of the data folder, or as
-`nobody` if that is root. Two containers must not share one data folder: neither sees the other's processes.
+`nobody` if that is root; below a folder that this user cannot enter, see `elsewhere.py`. Two containers must not share one data folder: neither sees the other's processes.
 
 Sources: https://www.postgresql.org/docs/18/app-pg-ctl.html, app-initdb.html and runtime-config.html there; read 2026-11-22.
 """
@@ -148,6 +148,7 @@ class EmbeddedPostgres:
             self._bin = _binaries()
             try:
                 self._account = _prepare(self._data)
+                self._move_out()
                 self._check_reach()
                 with self._start_lock():
                     self._join()
@@ -217,6 +218,17 @@ class EmbeddedPostgres:
             yield
         finally:
             os.close(descriptor)
+
+    def _move_out(self) -> None:
+        """As root below a closed folder: put what the server's user cannot reach where it can."""
+        from domain.db import elsewhere  # rarely needed, and this file also runs by itself
+
+        if self._account.switch and not self._account.reaches(self._bin / "postgres"):
+            self._bin = elsewhere.programs(self._bin)
+        if self._account.switch and not self._cluster.exists() and not self._account.reaches(self._data):
+            self._data = elsewhere.folder(self._data)
+            self._cluster = self._data / "cluster"
+            self._account = _prepare(self._data)
 
     def _check_reach(self) -> None:
         for path in (self._bin / "postgres", self._data):

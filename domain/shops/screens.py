@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from domain import db
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape, variant_shape
 from domain.paging.shape import Read
-from domain.shops.rules import GRANTS, Permission
+from domain.shops.rules import GRANTS, Permission, Role
 
 STAFF = "select from membership m where m.shop_id = {shop} and m.member_id = {member} and m.ended_at is null"
 
@@ -21,16 +22,26 @@ def staff_may(permission: Permission, shop_column: str, member_id: UUID, args: A
     return f"exists ({staff} and m.role = any({args(roles)}::text[]) and not m.denied ? {args(permission.value)}::text)"
 
 
-async def shop_of_staff(member_id: UUID, *, shop_id: UUID | None = None, handle: str | None = None) -> Row | None:
+@dataclass(frozen=True, slots=True)
+class StaffShop:
+    """A shop as one of its staff sees it, with that person's rights there."""
+
+    shop: Row
+    role: Role
+    denied: frozenset[str]
+
+
+async def shop_of_staff(member_id: UUID, *, shop_id: UUID | None = None, handle: str | None = None) -> StaffShop | None:
     """A shop by id or handle, for its active staff of any role; one statement."""
     row = await db.fetchrow(
-        f"""select {SHOP.select} from shop s where (s.id = $1::uuid or s.handle = $2::text)
-            and exists ({STAFF.format(shop="s.id", member="$3")})""",  # noqa: S608
+        f"""select {SHOP.select}, m.role, m.denied from shop s
+            join membership m on m.shop_id = s.id and m.member_id = $3 and m.ended_at is null
+            where s.id = $1::uuid or s.handle = $2::text""",  # noqa: S608
         shop_id,
         handle,
         member_id,
     )
-    return None if row is None else SHOP.read(row)
+    return None if row is None else StaffShop(SHOP.read(row), Role(row["role"]), frozenset(db.from_jsonb(row["denied"])))
 
 
 def _level(row: Any) -> Row:
@@ -90,3 +101,15 @@ async def shop_owning(kind: str, object_id: UUID) -> UUID | None:
     """The shop that an order, comment, variant or pickup belongs to. What the viewer may do there is a question of its own."""
     found: UUID | None = await db.fetchval(OWNERS[kind], object_id)
     return found
+
+
+async def currency_of(shop_id: UUID) -> str | None:
+    """The shop's currency (ISO 4217); None for no such shop."""
+    found: str | None = await db.fetchval("select currency from shop where id = $1", shop_id)
+    return found
+
+
+async def shop_by_id(shop_id: UUID) -> Row | None:
+    """A shop as everybody sees it; one statement."""
+    row = await db.fetchrow(f"select {SHOP.select} from shop s where s.id = $1", shop_id)  # noqa: S608
+    return None if row is None else SHOP.read(row)

@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.db import embedded
+from domain.db import elsewhere, embedded
 from domain.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 AS_ROOT = os.geteuid() == 0
@@ -282,10 +282,21 @@ def test_an_ordinary_user_has_a_server_below_a_closed_folder_and_root_may_join(f
 
 
 @only_root
-def test_root_is_told_of_the_folder_that_nobody_cannot_enter(folder: Path) -> None:
+def test_root_below_a_closed_folder_works_and_leaves_its_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    assert f"cannot enter {closed} on the way" in refusal(closed / "below/data")
+    package = embedded._binaries().parents[1]
+    shutil.copytree(package, closed / package.name, symlinks=True, ignore=shutil.ignore_patterns("pginstall16"))
+    shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs", symlinks=True)
+    monkeypatch.setattr(embedded, "_binaries", lambda: closed / package.name / "pginstall18/bin")
+    monkeypatch.setattr(elsewhere, "ROOM", folder / "room")
+    folder.chmod(0o755)
+    with EmbeddedPostgres(closed / "below/data") as server:
+        dsn = server.dsn
+        assert ask(dsn, "select 1") == 1
+    with EmbeddedPostgres(closed / "below/data") as server:
+        assert server.dsn == dsn
+    assert [path.name for path in (closed / "below/data").iterdir()] == []
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 

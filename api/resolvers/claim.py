@@ -1,0 +1,67 @@
+"""The seller's comment review."""
+
+from __future__ import annotations
+
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.mutation import InvalidInput, mutation, staff_of, text
+from api.resolvers.order import staff_view
+from api.schema.claim import CommentFilter, CommentResolveInput, CommentResolvePayload, SocialCommentConnection
+from api.schema.errors import CommentUserError
+from api.schema.shop import Shop
+from domain.claims import commands, screens
+from domain.paging import Row
+from domain.shops.rules import Permission
+
+MOST_LINES = 50
+
+
+@strawberry.type
+class ShopComments:
+    """Fields of a shop's desk."""
+
+    @strawberry.field(graphql_type=SocialCommentConnection, description="Decided comments, the latest decision first. For staff.")
+    async def comments(
+        self,
+        root: strawberry.Parent[Row],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: CommentFilter | None = None,
+    ) -> Row:
+        shop_id = await desk(info, root, Permission.VIEW_COMMENTS)
+        wanted, narrowed = selected(info), screens.CommentFilter()
+        if filter is not None:
+            post = key_of(filter.post_id, "post") if filter.post_id else None
+            narrowed = screens.CommentFilter(filter.outcome, filter.review, filter.platform, post)
+        question = asked(info, f"comments of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
+        part = await screens.comments_of_shop(
+            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), narrowed=narrowed, count=counts(wanted)
+        )
+        return connection(info, question, part, wanted)
+
+
+attach(Shop, ShopComments)
+
+
+@strawberry.type
+class CommentMutations:
+    @mutation(CommentUserError, CommentResolvePayload)
+    async def comment_resolve(self, info: Info, input: CommentResolveInput) -> Row:
+        """Close a comment's review: make its order by hand, or dismiss it."""
+        comment_id, note = key_of(input.comment_id, "comment"), text(input.note, "note", 200)
+        shop_id, actor = await staff_of(info, "comment", comment_id, Permission.RESOLVE_COMMENTS)
+        makes_order = input.action is commands.ResolveAction.MAKE_ORDER
+        if len(input.lines) > MOST_LINES or (bool(input.lines) is not makes_order):
+            raise InvalidInput("lines")
+        await commands.resolve(
+            comment_id=comment_id, shop_id=shop_id, action=input.action,
+            lines=[(key_of(line.variant_id, "variant"), line.quantity) for line in input.lines], note=note, actor=actor,
+            by_member_id=info.context.require_viewer().member_id, now=info.context.now(), jobs=info.context.services.jobs,
+        )  # fmt: skip
+        view = await staff_view(info, shop_id)
+        return {"comment": await screens.comment_of_shop(shop_id, comment_id, wanted=selected(info, "comment"), viewpoint=view)}

@@ -1,0 +1,69 @@
+"""The member's inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from api.notifications.messages import push_text
+from api.resolvers.base import Info, asked, attach, connection, counts, keys_of, selected
+from api.resolvers.mutation import InvalidInput, mutation
+from api.schema.errors import MemberUserError
+from api.schema.member import Buyer
+from api.schema.notice import NotificationConnection, NotificationFilter, NotificationsMarkReadInput, NotificationsMarkReadPayload
+from domain.notices import commands, screens
+from domain.notices.rules import NoticeKind
+from domain.paging import MAX_SIZE, Row
+
+
+def with_words(row: Row, language: str) -> Row:
+    """The notice with its title, body and link in this language: the same words as its push."""
+    said = push_text(NoticeKind(row["kind"]), row.pop("data"), language)
+    return {**row, "title": said.title, "body": said.body, "deep_link": said.deep_link}
+
+
+@strawberry.type
+class BuyerNotices:
+    """Fields of the signed-in buyer."""
+
+    @strawberry.field(graphql_type=NotificationConnection, description="My inbox, newest first.")
+    async def notifications(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: NotificationFilter | None = None,
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        unread = filter.unread if filter else None
+        question = asked(info, "me.notifications", unread, first=first, after=after, last=last, before=before)
+        part = await screens.notices_of_member(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], unread=unread, count=counts(wanted), count_unread="unread_count" in wanted
+        )
+        part.rows[:] = [with_words(row, info.context.language) for row in part.rows]
+        more: dict[str, Any] = {"unread_count": part.summary["unread"]} if part.summary else {}
+        return connection(info, question, part, wanted, **more)
+
+
+attach(Buyer, BuyerNotices)
+
+
+@strawberry.type
+class NoticeMutations:
+    @mutation(MemberUserError, NotificationsMarkReadPayload)
+    async def notifications_mark_read(self, info: Info, input: NotificationsMarkReadInput) -> Row:
+        """Mark notifications of mine as read."""
+        member_id, wanted = info.context.require_viewer().member_id, selected(info)
+        if len(input.ids) > MAX_SIZE:
+            raise InvalidInput("ids")
+        ids, found = keys_of(input.ids, "notice"), Row()
+        await commands.mark_read(member_id=member_id, ids=ids, now=info.context.now())
+        if "notifications" in wanted:
+            rows = await screens.notices_by_id(member_id, ids, wanted=wanted["notifications"])
+            found["notifications"] = [with_words(row, info.context.language) for row in rows]
+        if "unread_count" in wanted:
+            found["unread_count"] = await screens.unread_of_member(member_id)
+        return found

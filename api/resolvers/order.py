@@ -1,0 +1,175 @@
+"""Orders: the buyer's lists, an order's lines, marked paid and cancelled by staff."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, granted, key_of, keys_of, selected
+from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
+from api.schema.errors import OrderUserError
+from api.schema.member import Buyer
+from api.schema.order import (
+    Order,
+    OrderCancelInput,
+    OrderCancelPayload,
+    OrderConnection,
+    OrderFilter,
+    OrderLineConnection,
+    OrderMarkPaidInput,
+    OrderMarkPaidPayload,
+    UnpaidConnection,
+)
+from domain.money import minor_from_text
+from domain.orders import commands, queries
+from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
+from domain.paging import Page, Row, Slice, cut
+from domain.payments.commands import mark_paid
+from domain.shops.rules import Permission
+from domain.shops.screens import currency_of
+
+STAFF_ACTIONS = tuple(NEEDED.values())
+
+
+def narrowed_by(filter: OrderFilter | None) -> queries.OrderFilter:
+    """The app's filter as the domain's; unknown shops stand for nothing."""
+    if filter is None:
+        return queries.OrderFilter()
+    shops = None if filter.shop_ids is None else tuple(sorted(keys_of(filter.shop_ids, "shop")))
+    return queries.OrderFilter(shops, filter.state, filter.payment_state, filter.since)
+
+
+async def staff_view(info: Info, shop_id: UUID) -> Viewpoint:
+    """How staff of this shop look at orders."""
+    return Viewpoint(info.context.language, await granted(info.context, shop_id, STAFF_ACTIONS))
+
+
+@strawberry.type
+class BuyerOrders:
+    """Fields of the signed-in buyer."""
+
+    @strawberry.field(graphql_type=OrderConnection, description="My orders of all shops, newest first.")
+    async def orders(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: OrderFilter | None = None,
+    ) -> Row:
+        viewer, narrowed, wanted = info.context.require_viewer(), narrowed_by(filter), selected(info)
+        question = asked(info, "me.orders", narrowed, first=first, after=after, last=last, before=before)
+        part = await queries.orders_of_buyer(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), narrowed=narrowed,
+            count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+    @strawberry.field(graphql_type=UnpaidConnection, description="What I owe, the nearest deadline first.")
+    async def unpaid(
+        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        question = asked(info, "me.unpaid", None, first=first, after=after, last=last, before=before)
+        part = await queries.unpaid_of_buyer(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), count=counts(wanted),
+            totals="totals" in wanted, by_shop="by_shop" in wanted,
+        )  # fmt: skip
+        return connection(info, question, part, wanted, **part.summary)
+
+
+@strawberry.type
+class OrderLines:
+    """Fields of an order."""
+
+    @strawberry.field(graphql_type=OrderLineConnection, description="Its lines, oldest first.")
+    def lines(self: Any, info: Info, first: int = 10, after: str | None = None) -> Any:
+        order: Row = self
+        question = asked(info, f"lines of {order['key']}", None, first=first, after=after)
+        found: list[Row] = order["lines"]
+        page = question.page
+        if len(found) > LINES_AT_ONCE and page.after is not None:
+            return _further_lines(info, order["key"], question, page)
+        rest = [(line, line["position"]) for line in found if page.after is None or line["position"] > page.after]
+        whole = len(found) <= LINES_AT_ONCE
+        part = cut(rest[: page.size + 1], page)
+        total = Slice(part.rows, part.positions, part.has_next, part.has_previous, min(len(found), LINES_AT_ONCE), whole)
+        return connection(info, question, total, selected(info))
+
+
+async def _further_lines(info: Info, order_id: UUID, question: Any, page: Page) -> Row:
+    """A page of a very long order beyond the lines that came with it."""
+    wanted = selected(info)
+    part = await queries.lines_of_order(
+        order_id, page=page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), count=counts(wanted)
+    )
+    return connection(info, question, part, wanted)
+
+
+attach(Buyer, BuyerOrders)
+attach(Order, OrderLines)
+
+
+@strawberry.type
+class OrderMutations:
+    @mutation(OrderUserError, OrderMarkPaidPayload, idempotent=True)
+    async def order_mark_paid(self, info: Info, input: OrderMarkPaidInput) -> Row:
+        """Record that the whole amount due was taken by other means."""
+        order_id, member = key_of(input.order_id, "order"), info.context.require_viewer().member_id
+        shop_id, actor = await staff_of(info, "order", order_id, Permission.MARK_PAID)
+        reference = text(input.reference, "reference", 120, shortest=1)
+        amount = None if input.amount is None else await minor(input.amount, shop_id, "amount")
+
+        async def act() -> Row:
+            await mark_paid(
+                order_id=order_id, shop_id=shop_id, method=input.method, reference=reference, amount_minor=amount,
+                expected_version=input.expected_version, actor=actor, by_member_id=member, now=info.context.now(), jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return {}
+
+        await effect(info, input, act)
+        return {"order": await _after(info, shop_id, order_id)}
+
+    @mutation(OrderUserError, OrderCancelPayload, idempotent=True)
+    async def order_cancel(self, info: Info, input: OrderCancelInput) -> Row:
+        """Cancel an unpaid order; its pieces are free again and its buyer is told."""
+        order_id, reason = key_of(input.order_id, "order"), text(input.reason, "reason", 200)
+        shop_id, actor = await staff_of(info, "order", order_id, Permission.CANCEL_ORDER)
+
+        async def act() -> Row:
+            await commands.cancel(
+                order_id=order_id, shop_id=shop_id, reason=reason, actor=actor, now=info.context.now(), jobs=info.context.services.jobs
+            )
+            return {}
+
+        await effect(info, input, act)
+        return {"order": await _after(info, shop_id, order_id)}
+
+
+async def _after(info: Info, shop_id: UUID, order_id: UUID) -> Row | None:
+    """The changed order, for staff."""
+    return await queries.order_of_shop(shop_id, order_id, wanted=selected(info, "order"), viewpoint=await staff_view(info, shop_id))
+
+
+async def minor(amount: Decimal, shop_id: UUID, field: str, currency: str | None = None) -> int:
+    """An amount in minor units of the shop's currency.
+
+    Raises:
+        InvalidInput: more digits than the currency has, negative, or another currency.
+    """
+    own = await currency_of(shop_id)
+    try:
+        if own is None or (currency is not None and currency != own):
+            raise ValueError(field)
+        found = minor_from_text(f"{amount:f}", own)
+    except ValueError:
+        raise InvalidInput(field) from None
+    if found < 0:
+        raise InvalidInput(field)
+    return found
+
+

@@ -1,0 +1,141 @@
+"""Pickups: the buyer's pass; the clerk's scan and hand-over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, key_of, selected
+from api.resolvers.mutation import effect, mutation, text
+from api.resolvers.order import minor
+from api.schema.errors import PickupUserError
+from api.schema.member import Buyer
+from api.schema.pickup import (
+    PickupConfirmInput,
+    PickupConfirmPayload,
+    PickupConnection,
+    PickupFilter,
+    PickupPassIssueInput,
+    PickupPassIssuePayload,
+    PickupScanInput,
+    PickupScanPayload,
+)
+from domain.ids import public_id
+from domain.members.keys import active_key, public_keys
+from domain.members.rules import KeyUse
+from domain.orders.queries import orders_by_id
+from domain.orders.shapes import Viewpoint
+from domain.paging import Row, money
+from domain.pickup import commands, screens
+from domain.shops.rules import Permission
+from domain.shops.screens import shop_owning
+
+LONGEST_TOKEN = 200
+LONGEST_SCAN = 120
+
+
+@strawberry.type
+class BuyerPickups:
+    """Fields of the signed-in buyer."""
+
+    @strawberry.field(graphql_type=PickupConnection, description="What I may collect at which shop, newest first.")
+    async def pickups(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: PickupFilter | None = None,
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        state = filter.state if filter else None
+        question = asked(info, "me.pickups", state, first=first, after=after, last=last, before=before)
+        part = await screens.pickups_of_member(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), state=state,
+            count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+
+attach(Buyer, BuyerPickups)
+
+
+@strawberry.type
+class PickupMutations:
+    @mutation(PickupUserError, PickupPassIssuePayload)
+    async def pickup_pass_issue(self, info: Info, input: PickupPassIssueInput) -> Row:
+        """A fresh code for a pickup of mine; older codes of it are void from here on."""
+        viewer, now = info.context.require_viewer(), info.context.now()
+        pickup_id = key_of(input.pickup_id, "pickup")
+        key = await active_key(KeyUse.PICKUP, now)
+        signer = commands.PickupSigner(key.number, key.private)
+        issued = await commands.issue(member_id=viewer.member_id, pickup_id=pickup_id, shop_id=None, signer=signer, now=now)
+        found: Row = {
+            "token": issued.token, "svg": issued.svg, "short_code": issued.short_code, "expires_at": issued.expires_at,
+            "issue_number": issued.issue_number,
+        }  # fmt: skip
+        wanted = selected(info, "pickup_pass")
+        if "covers_orders" in wanted:
+            shop_id = await shop_owning("pickup", pickup_id)
+            assert shop_id is not None, "the pass was just issued"
+            view = Viewpoint(info.context.language)
+            found["covers_orders"] = await orders_by_id(shop_id, issued.order_ids, wanted=wanted["covers_orders"], viewpoint=view)
+        return {"pickup_pass": found}
+
+    @mutation(PickupUserError, PickupScanPayload)
+    async def pickup_scan(self, info: Info, input: PickupScanInput) -> Row:
+        """Look a code up and see what may leave; nothing changes. For staff at the counter."""
+        viewer, now, shop_id = info.context.require_viewer(), info.context.now(), key_of(input.shop_id, "shop")
+        await info.context.require(Permission.SCAN_AND_HAND_OVER, shop_id)
+        keys = {key.number: key.key for key in await public_keys(KeyUse.PICKUP, now)}
+        seen = await commands.scan(
+            shop_id=shop_id, token=text(input.token, "token", LONGEST_TOKEN), scanner_id=viewer.member_id,
+            device=text(input.device_id, "deviceId", 120), public_keys=keys, vault=info.context.services.vault, now=now,
+        )  # fmt: skip
+        lines = [
+            {
+                "line_id": public_id("line", line.order_line_id), "order_number": line.order_number, "title": line.title,
+                "variant_label": line.variant_label, "quantity": line.quantity, "left": line.left,
+            }
+            for line in seen.lines
+        ]  # fmt: skip
+        return {
+            "preview": {
+                "scan_id": seen.scan_id, "pickup_id": public_id("pickup", seen.pickup_id), "buyer_name": seen.buyer_name, "lines": lines,
+                "amount_due": money(seen.due_minor, seen.currency), "confirm_by": seen.confirm_by,
+            }
+        }  # fmt: skip
+
+    @mutation(PickupUserError, PickupConfirmPayload, idempotent=True)
+    async def pickup_confirm(self, info: Info, input: PickupConfirmInput) -> Row:
+        """Hand over the scanned goods: all that may leave, or the lines named. The same scan confirmed again is the same hand-over."""
+        viewer, shop_id = info.context.require_viewer(), key_of(input.shop_id, "shop")
+        actor = await info.context.require(Permission.SCAN_AND_HAND_OVER, shop_id)
+        taken = input.collected
+        collected = 0 if taken is None else await minor(taken.amount, shop_id, "collected", taken.currency_code.value)
+        lines = None if input.lines is None else [commands.LineQuantity(key_of(x.line_id, "line"), x.quantity) for x in input.lines[:101]]
+
+        async def act() -> Row:
+            done = await commands.confirm(
+                shop_id=shop_id, scan_id=text(input.scan_id, "scanId", LONGEST_SCAN), lines=lines, collected_minor=collected, actor=actor,
+                by_member_id=viewer.member_id, device=text(input.device_id, "deviceId", 120), vault=info.context.services.vault,
+                now=info.context.now(), jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return as_hand_over(done)
+
+        found = dict(await effect(info, input, act))
+        return {"hand_over": {**found, "at": datetime.fromisoformat(found["at"])}}
+
+
+def as_hand_over(done: commands.HandOverResult) -> Row:
+    """A hand-over as it is stored under the key and shown again."""
+    return {
+        "id": public_id("handover", done.hand_over_id),
+        "pickup_id": public_id("pickup", done.pickup_id),
+        "pickup_state": done.pickup_state.value,
+        "lines": [{"line_id": public_id("line", line.order_line_id), "quantity": line.quantity} for line in done.lines],
+        "left": done.left,
+        "at": done.at.isoformat(),
+    }

@@ -1,0 +1,67 @@
+"""A shop's desk: found by its staff, with its orders by list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from api.auth.permissions import Rights
+from api.execution.errors import RequestError
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.order import narrowed_by, staff_view
+from api.schema.order import OrderConnection, OrderFilter
+from api.schema.shop import Shop
+from domain.errors import NotFound
+from domain.orders import queries
+from domain.orders.rules import OrderList
+from domain.paging import Row
+from domain.shops import screens
+from domain.shops.rules import Permission
+
+
+@strawberry.type
+class ShopQuery:
+    @strawberry.field(graphql_type=Shop | None, description="A shop by id or handle, for its staff; null for everybody else.")
+    async def shop(self, info: Info, id: strawberry.ID | None = None, handle: str | None = None) -> Row | None:
+        viewer = info.context.require_viewer()
+        if (id is None) is (handle is None):
+            raise RequestError("give either id or handle")
+        try:
+            shop_id = None if id is None else key_of(id, "shop")
+        except NotFound:
+            return None
+        found = await screens.shop_of_staff(viewer.member_id, shop_id=shop_id, handle=handle)
+        if found is None:
+            return None
+        info.context.know(found.shop["key"], Rights(found.role, found.denied))
+        return found.shop
+
+
+@strawberry.type
+class ShopOrders:
+    """Fields of a shop's desk."""
+
+    @strawberry.field(graphql_type=OrderConnection, description="Its orders, newest first; by list or all. For staff.")
+    async def orders(
+        self,
+        root: strawberry.Parent[Row],
+        info: Info,
+        in_list: Annotated[OrderList | None, strawberry.argument(name="list")] = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: OrderFilter | None = None,
+    ) -> Row:
+        shop_id = await desk(info, root, Permission.VIEW_ORDERS)
+        narrowed, wanted = narrowed_by(filter), selected(info)
+        question = asked(info, f"orders of {shop_id}", (in_list, narrowed), first=first, after=after, last=last, before=before)
+        part = await queries.orders_of_shop(
+            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), in_list=in_list,
+            narrowed=narrowed, count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+
+attach(Shop, ShopOrders)

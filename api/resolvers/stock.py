@@ -1,0 +1,82 @@
+"""Stock levels of a shop's desk, and the two ways to change them."""
+
+from __future__ import annotations
+
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of
+from api.schema.errors import StockUserError
+from api.schema.shop import Shop
+from api.schema.stock import StockAdjustInput, StockAdjustPayload, StockFilter, StockLevelConnection, StockSetInput, StockSetPayload
+from domain.paging import Row
+from domain.shops import screens
+from domain.shops.rules import Permission
+from domain.stock import commands
+
+
+@strawberry.type
+class ShopStock:
+    """Fields of a shop's desk."""
+
+    @strawberry.field(graphql_type=StockLevelConnection, description="Stock levels, newest product first. For staff.")
+    async def stock(
+        self,
+        root: strawberry.Parent[Row],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: StockFilter | None = None,
+    ) -> Row:
+        shop_id = await desk(info, root, Permission.VIEW_STOCK)
+        product = key_of(filter.product_id, "product") if filter and filter.product_id else None
+        sold_out, wanted = filter.sold_out if filter else None, selected(info)
+        question = asked(info, f"stock of {shop_id}", (product, sold_out), first=first, after=after, last=last, before=before)
+        part = await screens.levels_of_shop(
+            shop_id, page=question.page, wanted=wanted["nodes"], product_id=product, sold_out=sold_out, count=counts(wanted)
+        )
+        return connection(info, question, part, wanted)
+
+
+attach(Shop, ShopStock)
+
+
+@strawberry.type
+class StockMutations:
+    @mutation(StockUserError, StockAdjustPayload, idempotent=True)
+    async def stock_adjust(self, info: Info, input: StockAdjustInput) -> Row:
+        """Add pieces to the goods on hand, or take some away."""
+        variant_id = key_of(input.variant_id, "variant")
+        shop_id, actor = await staff_of(info, "variant", variant_id, Permission.ADJUST_STOCK)
+
+        async def act() -> Row:
+            await commands.adjust(
+                shop_id=shop_id, variant_id=variant_id, delta=input.delta, reason=input.reason, actor=actor, now=info.context.now(),
+                jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return {}
+
+        await effect(info, input, act)
+        return {"stock_level": await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))}
+
+    @mutation(StockUserError, StockSetPayload, idempotent=True)
+    async def stock_set(self, info: Info, input: StockSetInput) -> Row:
+        """Set the goods on hand to what was counted, if they still are what the counter saw before."""
+        variant_id = key_of(input.variant_id, "variant")
+        shop_id, actor = await staff_of(info, "variant", variant_id, Permission.ADJUST_STOCK)
+        for name, pieces in (("quantity", input.quantity), ("changeFromQuantity", input.change_from_quantity)):
+            if pieces < 0:
+                raise InvalidInput(name)
+
+        async def act() -> Row:
+            await commands.set_quantity(
+                shop_id=shop_id, variant_id=variant_id, quantity=input.quantity, change_from_quantity=input.change_from_quantity,
+                reason=input.reason, actor=actor, now=info.context.now(), jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return {}
+
+        await effect(info, input, act)
+        return {"stock_level": await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))}
