@@ -5,19 +5,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
-from typing import Any
+from inspect import isawaitable
+from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType
+from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType, execute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
+from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from api.auth.bearer import viewer_of
+from api.auth.viewer import Unauthenticated
+from api.execution.documents import Documents
+from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
+from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
+from api.resolvers.base import GraphQLContext
 from api.resolvers.claim import CommentMutations
 from api.resolvers.member import MemberMutations, MemberQuery
 from api.resolvers.mutation import idempotent
-from api.resolvers.node import KINDS, NodeQuery, type_of
+from api.resolvers.node import NodeQuery, type_of
 from api.resolvers.notice import NoticeMutations
 from api.resolvers.order import OrderMutations
 from api.resolvers.pickup import PickupMutations
@@ -30,6 +45,12 @@ from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
+from domain.bootstrap import Services
+from domain.ids import new_id
+
+IS_AWAITABLE: Any = optimized_is_awaitable
+REQUEST_SECONDS: Final = 10.0
+"""A request that takes longer is cut off; its transaction rolls back."""
 
 
 @strawberry.type
@@ -74,6 +95,96 @@ schema = PlainSchema(
     types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, SocialComment],
     config=StrawberryConfig(default_resolver=value_of, disable_field_suggestions=True, scalar_map=SCALARS),
 )
+
+
+class Endpoint:
+    """The ASGI application of `/graphql`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._development = services.settings.is_development
+        self._documents = Documents(schema._schema, introspection=self._development)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise HTTPException(404)
+        request = Request(scope, receive)
+        request_id = getattr(request.state, "request_id", "") or str(new_id())
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._answer(request, request_id)
+        except TimeoutError:
+            response = refuse(Code.UNAVAILABLE, "This took too long; try again.", status=503)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        media_type = JSON
+        try:
+            if self._development and _wants_editor(request):
+                return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
+            media_type = accepted(request.headers.get("accept"))
+            operation = await read(request)
+            viewer = await viewer_of(request.headers, self._services)
+            client = request.client.host if request.client else ""
+            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=request.headers.get("accept-language", ""))
+            return await self._run(operation, context, media_type, reading=request.method == "GET")
+        except HttpError as error:
+            return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)
+        except (RequestError, GraphQLSyntaxError) as error:
+            code = error.code if isinstance(error, RequestError) else Code.BAD_REQUEST
+            return refuse(code, str(error), status=_status_of_refusal(media_type), media_type=media_type)
+        except Unauthenticated:
+            headers = {"www-authenticate": "Bearer"}
+            return refuse(Code.UNAUTHENTICATED, "The access token does not hold.", status=401, media_type=media_type, headers=headers)
+        except AWAY:
+            return refuse(Code.UNAVAILABLE, "Try again in a moment.", status=503, media_type=media_type)
+        except Exception as error:
+            log_unexpected(error, request_id)
+            return refuse(Code.INTERNAL, "Something went wrong on our side.", status=500, media_type=media_type, request_id=request_id)
+
+    async def _run(self, operation: Operation, context: GraphQLContext, media_type: str, *, reading: bool) -> Response:
+        prepared = self._documents.get(operation.query)
+        if prepared.errors:
+            return _refused([answer(error, context.request_id) for error in prepared.errors], media_type)
+        definition = prepared.operation(operation.name)
+        if reading and definition.operation is not OperationType.QUERY:
+            raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
+        cost = self._documents.check_cost(prepared, definition, operation.variables)
+        result: Any = execute(
+            schema._schema, prepared.document, variable_values=operation.variables, operation_name=operation.name, context_value=context,
+            executor_class=StrawberryGraphQLCoreExecutionContext, is_awaitable=IS_AWAITABLE, max_coercion_errors=5,
+            hide_suggestions=not self._development,
+        )  # fmt: skip
+        if isawaitable(result):
+            result = await result
+        errors = [answer(error, context.request_id) for error in result.errors or ()]
+        if errors and result.data is None and all("path" not in error for error in errors):
+            return _refused(errors, media_type)
+        content: dict[str, Any] = {"errors": errors} if errors else {}
+        content |= {"data": result.data, "extensions": {"cost": {"requestedQueryCost": cost}}}
+        away = any(error["extensions"]["code"] == Code.UNAVAILABLE for error in errors)
+        headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if away else None
+        return respond(content, media_type, 503 if away else 200, headers)
+
+
+def _wants_editor(request: Request) -> bool:
+    return request.method == "GET" and "query" not in request.query_params and "text/html" in request.headers.get("accept", "")
+
+
+def _status_of_refusal(media_type: str) -> int:
+    return 400 if media_type == GRAPHQL else 200
+
+
+def _refused(errors: list[dict[str, Any]], media_type: str) -> Response:
+    """A document or its variables were refused: no data."""
+    return respond({"errors": errors}, media_type, _status_of_refusal(media_type))
+
+
+def graphql_app(services: Services) -> ASGIApp:
+    """The endpoint with these services; the database pool is the process's."""
+    return Endpoint(services)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from api.execution.errors import RequestError
 from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
 
 KEPT: Final = 500
+KEPT_COSTS: Final = 20
 MAX_VALIDATION_ERRORS: Final = 5
 
 
@@ -36,6 +37,8 @@ class Prepared:
     errors: list[GraphQLError]
     operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
+    costs: dict[Hashable, int] = field(default_factory=dict)
+    """By operation and the variables that can be page sizes; bounded."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run.
@@ -86,7 +89,7 @@ class Documents:
 
     def _prepare(self, text: str) -> Prepared:
         try:
-            document = parse(text, max_tokens=MAX_TOKENS)
+            document = parse(text, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
         except GraphQLSyntaxError as error:
             if "tokens" in error.message:
                 raise TooComplex(f"a document has at most {MAX_TOKENS} tokens") from None
@@ -110,7 +113,13 @@ class Documents:
             TooComplex: more than MAX_COST.
             RequestError: a page size is not 1 to 100.
         """
-        cost = Costs(self._schema, prepared.fragments, variables).of_operation(operation)
+        sizes = tuple((name, len(v) if isinstance(v, list) else v) for name, v in variables.items() if isinstance(v, int | list))
+        key = (id(operation), sizes)
+        cost = prepared.costs.get(key)
+        if cost is None:
+            if len(prepared.costs) >= KEPT_COSTS:
+                prepared.costs.clear()
+            cost = prepared.costs[key] = Costs(self._schema, prepared.fragments, variables).of_operation(operation)
         if cost > MAX_COST:
             raise TooComplex(f"the operation costs {cost} points, {MAX_COST} are allowed; ask for smaller pages")
         return cost

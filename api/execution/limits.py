@@ -228,7 +228,7 @@ class Costs:
 
     def _list_size(self, node: FieldNode) -> int:
         """`nodes(ids:)` is as long as its ids; other lists are taken as LIST_SIZE."""
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value == "ids":
                 value = argument.value
                 given = self.variables.get(value.name.value) if isinstance(value, VariableNode) else value
@@ -241,11 +241,11 @@ class Costs:
     def _page_size(self, node: FieldNode, definition: Any) -> int | None:
         default = definition.args.get("first") if definition is not None else None
         size: int | None = default.default_value if default is not None and isinstance(default.default_value, int) else None
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value not in ("first", "last"):
                 continue
             value = argument.value
-            given: Any = int(value.value) if isinstance(value, IntValueNode) else None
+            given: Any = int(value.value[:11]) if isinstance(value, IntValueNode) else None
             if isinstance(value, VariableNode):
                 given = self.variables.get(value.name.value)
             if given is None:

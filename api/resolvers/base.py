@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,12 @@ def language_of(header: str) -> str | None:
         if language is not None and quality > (best[0] if best else 0):
             best = quality, language
     return best[1] if best else None
+
+
+def field(graphql_type: Any, description: str) -> Callable[[Callable[..., Any]], Any]:
+    """A field with a resolver that answers finished rows of this type."""
+    decorate: Callable[[Callable[..., Any]], Any] = strawberry.field(graphql_type=graphql_type, description=description)
+    return decorate
 
 
 def attach(target: type, source: type) -> None:

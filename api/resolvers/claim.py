@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
 from api.resolvers.mutation import InvalidInput, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.claim import CommentFilter, CommentResolveInput, CommentResolvePayload, SocialCommentConnection
@@ -22,7 +21,7 @@ MOST_LINES = 50
 class ShopComments:
     """Fields of a shop's desk."""
 
-    @strawberry.field(graphql_type=SocialCommentConnection, description="Decided comments, the latest decision first. For staff.")
+    @field(SocialCommentConnection, description="Decided comments, the latest decision first. For staff.")
     async def comments(
         self,
         root: strawberry.Parent[Row],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from api.resolvers.base import Info, selected
+from api.resolvers.base import Info, field, selected
 from api.resolvers.mutation import mutation
 from api.schema.errors import MemberUserError
 from api.schema.member import Buyer, DeviceRegisterInput, DeviceRegisterPayload
@@ -15,7 +15,7 @@ from domain.paging import Row
 
 @strawberry.type
 class MemberQuery:
-    @strawberry.field(graphql_type=Buyer | None, description="The signed-in member.")
+    @field(Buyer | None, description="The signed-in member.")
     async def me(self, info: Info) -> Row | None:
         viewer = info.context.require_viewer()
         if selected(info).any_of("display_name", "locale"):

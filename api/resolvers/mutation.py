@@ -72,7 +72,7 @@ class Refusals(FieldExtension):
         code = next(field for field in definition.fields if field.python_name == "code")
         self._codes = frozenset(FAMILIES[code.type.name])
 
-    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Row:  # type: ignore[override]
+    async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Row:
         info.context.require_viewer()
         payload: Row = {field.python_name: None for field in info.return_type.__strawberry_definition__.fields}  # type: ignore[union-attr]
         try:
@@ -132,9 +132,9 @@ async def effect(info: Info, input: Any, action: Callable[[], Awaitable[Outcome]
 def key_of_field(info: Info) -> str | None:
     """The key of `@idempotent(key:)` on the running field."""
     node = info._raw_info.field_nodes[0]
-    for directive in node.directives:
+    for directive in node.directives or ():
         if directive.name.value == "idempotent":
-            for argument in directive.arguments:
+            for argument in directive.arguments or ():
                 return _text(argument.value, info.variable_values) if argument.name.value == "key" else None
     return None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 
 from api.execution.errors import RequestError
-from api.resolvers.base import Info, selected
+from api.resolvers.base import Info, field, selected
 from api.resolvers.notice import with_words
 from api.schema.paging import Node
 from domain.claims.screens import visible_claim, visible_comment
@@ -87,18 +87,18 @@ async def _find(info: Info, id: str) -> Row | None:
 
 @strawberry.type
 class NodeQuery:
-    @strawberry.field(graphql_type=Node | None, description="Any object by its id; null when there is none for this viewer.")
+    @field(Node | None, description="Any object by its id; null when there is none for this viewer.")
     async def node(self, info: Info, id: strawberry.ID) -> Any:
         return await _find(info, id)
 
-    @strawberry.field(graphql_type=list[Node | None], description="Objects by their ids, in the same order; at most 100.")
+    @field(list[Node | None], description="Objects by their ids, in the same order; at most 100.")
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> Any:
         if len(ids) > MAX_SIZE:
             raise RequestError(f"at most {MAX_SIZE} ids at once")
-        found = {id: await _find(info, id) for id in dict.fromkeys(ids)}
-        return [found[id] for id in ids]
+        found = {each: await _find(info, each) for each in dict.fromkeys(ids)}
+        return [found[each] for each in ids]
 
-    @strawberry.field(description="The server's clock.")
+    @field(datetime, description="The server's clock.")
     def server_time(self, info: Info) -> datetime:
         return info.context.now()
 

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from api.notifications.messages import push_text
-from api.resolvers.base import Info, asked, attach, connection, counts, keys_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, field, keys_of, selected
 from api.resolvers.mutation import InvalidInput, mutation
 from api.schema.errors import MemberUserError
 from api.schema.member import Buyer
@@ -27,7 +27,7 @@ def with_words(row: Row, language: str) -> Row:
 class BuyerNotices:
     """Fields of the signed-in buyer."""
 
-    @strawberry.field(graphql_type=NotificationConnection, description="My inbox, newest first.")
+    @field(NotificationConnection, description="My inbox, newest first.")
     async def notifications(
         self,
         info: Info,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, granted, key_of, keys_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, field, granted, key_of, keys_of, selected
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
 from api.schema.errors import OrderUserError
 from api.schema.member import Buyer
@@ -51,7 +51,7 @@ async def staff_view(info: Info, shop_id: UUID) -> Viewpoint:
 class BuyerOrders:
     """Fields of the signed-in buyer."""
 
-    @strawberry.field(graphql_type=OrderConnection, description="My orders of all shops, newest first.")
+    @field(OrderConnection, description="My orders of all shops, newest first.")
     async def orders(
         self,
         info: Info,
@@ -69,7 +69,7 @@ class BuyerOrders:
         )  # fmt: skip
         return connection(info, question, part, wanted)
 
-    @strawberry.field(graphql_type=UnpaidConnection, description="What I owe, the nearest deadline first.")
+    @field(UnpaidConnection, description="What I owe, the nearest deadline first.")
     async def unpaid(
         self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
     ) -> Row:
@@ -86,7 +86,7 @@ class BuyerOrders:
 class OrderLines:
     """Fields of an order."""
 
-    @strawberry.field(graphql_type=OrderLineConnection, description="Its lines, oldest first.")
+    @field(OrderLineConnection, description="Its lines, oldest first.")
     def lines(self: Any, info: Info, first: int = 10, after: str | None = None) -> Any:
         order: Row = self
         question = asked(info, f"lines of {order['key']}", None, first=first, after=after)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, key_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
 from api.resolvers.mutation import effect, mutation, text
 from api.resolvers.order import minor
 from api.schema.errors import PickupUserError
@@ -39,7 +39,7 @@ LONGEST_SCAN = 120
 class BuyerPickups:
     """Fields of the signed-in buyer."""
 
-    @strawberry.field(graphql_type=PickupConnection, description="What I may collect at which shop, newest first.")
+    @field(PickupConnection, description="What I may collect at which shop, newest first.")
     async def pickups(
         self,
         info: Info,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from api.resolvers.base import Info, key_of, selected
+from api.resolvers.base import Info, field, key_of, selected
 from api.schema.post import SalesPost
 from domain.errors import NotFound
 from domain.paging import Row
@@ -13,7 +13,7 @@ from domain.posts import screens
 
 @strawberry.type
 class PostQuery:
-    @strawberry.field(graphql_type=SalesPost | None, description="A post with its rule, its items and what is left. No sign-in needed.")
+    @field(SalesPost | None, description="A post with its rule, its items and what is left. No sign-in needed.")
     async def sales_post(self, info: Info, id: strawberry.ID) -> Row | None:
         try:
             post_id = key_of(id, "post")

@@ -8,7 +8,7 @@ import strawberry
 
 from api.auth.permissions import Rights
 from api.execution.errors import RequestError
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
 from api.resolvers.order import narrowed_by, staff_view
 from api.schema.order import OrderConnection, OrderFilter
 from api.schema.shop import Shop
@@ -22,7 +22,7 @@ from domain.shops.rules import Permission
 
 @strawberry.type
 class ShopQuery:
-    @strawberry.field(graphql_type=Shop | None, description="A shop by id or handle, for its staff; null for everybody else.")
+    @field(Shop | None, description="A shop by id or handle, for its staff; null for everybody else.")
     async def shop(self, info: Info, id: strawberry.ID | None = None, handle: str | None = None) -> Row | None:
         viewer = info.context.require_viewer()
         if (id is None) is (handle is None):
@@ -42,7 +42,7 @@ class ShopQuery:
 class ShopOrders:
     """Fields of a shop's desk."""
 
-    @strawberry.field(graphql_type=OrderConnection, description="Its orders, newest first; by list or all. For staff.")
+    @field(OrderConnection, description="Its orders, newest first; by list or all. For staff.")
     async def orders(
         self,
         root: strawberry.Parent[Row],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, key_of, selected
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of
 from api.schema.errors import StockUserError
 from api.schema.shop import Shop
@@ -20,7 +19,7 @@ from domain.stock import commands
 class ShopStock:
     """Fields of a shop's desk."""
 
-    @strawberry.field(graphql_type=StockLevelConnection, description="Stock levels, newest product first. For staff.")
+    @field(StockLevelConnection, description="Stock levels, newest product first. For staff.")
     async def stock(
         self,
         root: strawberry.Parent[Row],

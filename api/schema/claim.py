@@ -45,7 +45,7 @@ class SocialComment(Node):
     permalink: str | None
     author: SocialIdentity
     post: SalesPost | None
-    claim: Annotated["Claim", strawberry.lazy("api.schema.claim")] | None
+    claim: Annotated[Claim, strawberry.lazy("api.schema.claim")] | None
     revisions: list[CommentRevision]
 
 
@@ -57,7 +57,7 @@ class Claim(Node):
     decided_at: datetime
     comment: SocialComment | None
     rule: ClaimRuleVersion | None
-    order: Annotated["Order", strawberry.lazy("api.schema.order")] | None
+    order: Annotated[Order, strawberry.lazy("api.schema.order")] | None
 
 
 SocialCommentConnection = Connection[SocialComment]

@@ -92,7 +92,7 @@ if TYPE_CHECKING:
 
 else:
 
-    def _enum(name):  # noqa: ANN001, ANN202
+    def _enum(name):
         return strawberry.enum(Enum(name, {code: code for code in FAMILIES[name]}), description="Treat unknown values as REFUSED.")
 
     OrderErrorCode = _enum("OrderErrorCode")

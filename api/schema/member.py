@@ -19,7 +19,8 @@ class Buyer(Node):
 
 
 @strawberry.type(description="An installation of the app that gets pushes.")
-class Device(Node):
+class Device:
+    id: strawberry.ID
     platform: DevicePlatform
 
 

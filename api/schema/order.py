@@ -10,11 +10,12 @@ import strawberry
 from api.schema.claim import Claim
 from api.schema.errors import OrderUserError
 from api.schema.paging import Connection, Edge, Node, PageInfo
-from api.schema.post import DeliveryMethod, ProductVariant, SalesPost
+from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import Money
 from api.schema.shop import Shop
 from domain.orders.rules import FulfilmentState, OrderAction, OrderList, OrderState, PaymentState
 from domain.payments.rules import PaymentMethod
+from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
 strawberry.enum(OrderState, description="What the shop intends.")

@@ -16,7 +16,8 @@ strawberry.enum(DeliveryMethod, description="PICKUP: face to face, with a pass. 
 
 
 @strawberry.type(description="What is sold, in one or more variants.")
-class Product(Node):
+class Product:
+    id: strawberry.ID
     title: str
 
 
@@ -37,7 +38,8 @@ class ClaimRuleVersion:
 
 
 @strawberry.type(description="A product as one post offers it.")
-class PostItem(Node):
+class PostItem:
+    id: strawberry.ID
     codes: list[str]
     on_sale: bool
     max_quantity: int | None

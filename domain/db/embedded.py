@@ -221,11 +221,16 @@ class EmbeddedPostgres:
 
     def _move_out(self) -> None:
         """As root below a closed folder: put what the server's user cannot reach where it can."""
+        if not self._account.switch:
+            return
+        closed = [path for path in (self._bin / "postgres", self._data) if not self._account.reaches(path)]
+        if not closed:
+            return
         from domain.db import elsewhere  # rarely needed, and this file also runs by itself
 
-        if self._account.switch and not self._account.reaches(self._bin / "postgres"):
+        if self._data not in closed[:1]:
             self._bin = elsewhere.programs(self._bin)
-        if self._account.switch and not self._cluster.exists() and not self._account.reaches(self._data):
+        if self._data in closed and not self._cluster.exists():
             self._data = elsewhere.folder(self._data)
             self._cluster = self._data / "cluster"
             self._account = _prepare(self._data)

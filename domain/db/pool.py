@@ -131,7 +131,8 @@ async def close() -> None:
 
 async def dedicated() -> asyncpg.Connection[Any]:
     """A connection outside of the pool, for LISTEN. The caller closes it."""
-    return await asyncpg.connect(**credentials(_state.dsn), timeout=5)
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(_state.dsn), timeout=5)
+    return connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ async def transaction() -> AsyncIterator[Tx]:
             yield outer
         return
     async with _admitted(), in_transaction("default") as connection:
-        tx = Tx(connection, connection._connection)  # type: ignore[arg-type,attr-defined]
+        tx = Tx(connection, connection._connection)
         token = _current.set(tx)
         try:
             yield tx

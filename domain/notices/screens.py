@@ -50,7 +50,7 @@ async def notices_of_member(
 async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted) -> list[Row]:
     """These notices of this member, newest first; others' are not there."""
     notice = _notice_shape(wanted)
-    sql = f"select {notice.select} from {NOTICES} where n.member_id = $1 and n.id = any($2::uuid[]) order by n.created_at desc, n.id desc"  # noqa: S608
+    sql = f"select {notice.select} from {NOTICES} where n.member_id = $1 and n.id = any($2::uuid[]) order by n.created_at desc, n.id desc"
     return [notice.read(row) for row in await db.fetch(sql, member_id, list(notice_ids))]
 
 

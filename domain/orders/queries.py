@@ -64,12 +64,12 @@ async def unpaid_of_buyer(
     summary: dict[str, str] = {}
     if totals:
         summary["totals"] = f"""array(select row(o.currency, sum(o.total_minor - o.paid_minor)::bigint) from "order" o
-            where {where} group by o.currency order by o.currency)"""  # noqa: S608
+            where {where} group by o.currency order by o.currency)"""
     if by_shop:
         summary["by_shop"] = f"""array(select row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row}) from (
             select o.shop_id, o.currency, sum(o.total_minor - o.paid_minor)::bigint due, count(*)::int orders, min(o.pay_by) pay_by
             from "order" o where {where} group by o.shop_id, o.currency) owed join shop s on s.id = owed.shop_id
-            order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100)"""  # noqa: S608
+            order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100)"""
     found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
     if totals:
         found.summary["totals"] = [money(due, currency) for currency, due in found.summary["totals"]]
@@ -102,14 +102,14 @@ async def orders_of_shop(
 async def order_of_shop(shop_id: UUID, order_id: UUID, *, wanted: Wanted, viewpoint: Viewpoint) -> Row | None:
     """One order of this shop."""
     order = order_shape(wanted, viewpoint)
-    row = await db.fetchrow(f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = $2", shop_id, order_id)  # noqa: S608
+    row = await db.fetchrow(f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = $2", shop_id, order_id)
     return None if row is None else order.read(row)
 
 
 async def orders_by_id(shop_id: UUID, order_ids: Collection[UUID], *, wanted: Wanted, viewpoint: Viewpoint) -> list[Row]:
     """These orders of this shop, oldest first."""
     order = order_shape(wanted, viewpoint)
-    sql = f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = any($2::uuid[]) order by o.created_at, o.id"  # noqa: S608
+    sql = f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = any($2::uuid[]) order by o.created_at, o.id"
     return [order.read(row) for row in await db.fetch(sql, shop_id, list(order_ids))]
 
 
@@ -121,7 +121,7 @@ async def visible_order(order_id: UUID, member_id: UUID, *, wanted: Wanted, lang
     row = await db.fetchrow(
         f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, array[o.state, o.payment_state, o.fulfilment_state] as axes
             from {ORDERS} left join membership m on m.shop_id = o.shop_id and m.member_id = $2 and m.ended_at is null
-            where o.id = $1 and (o.member_id = $2 or {staff})""",  # noqa: S608
+            where o.id = $1 and (o.member_id = $2 or {staff})""",
         *args.values,
     )
     if row is None:
@@ -154,7 +154,7 @@ async def visible_line(line_id: UUID, member_id: UUID, *, wanted: Wanted, langua
     line = line_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_ORDERS, "l.shop_id", member_id, args)
     row = await db.fetchrow(
-        f'select {line.select} from {LINES} join "order" o on o.id = l.order_id where l.id = $1 and (o.member_id = $2 or {staff})',  # noqa: S608
+        f'select {line.select} from {LINES} join "order" o on o.id = l.order_id where l.id = $1 and (o.member_id = $2 or {staff})',
         *args.values,
     )
     return None if row is None else line.read(row)

@@ -86,7 +86,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     if "lines" in wanted:
         line = line_shape(wanted["lines"]["nodes"], viewpoint)
         rows = f"""array(select {line.row} from {LINES} where l.order_id = o.id
-            order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""  # noqa: S608
+            order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
         branches.append(("actions", "array[o.state, o.payment_state, o.fulfilment_state]", lambda axes: viewpoint.actions(*axes)))
@@ -126,10 +126,10 @@ def line_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(("variant", variant.row, variant.read))
     if "claim" in wanted:
         claim = claim_shape(wanted["claim"], viewpoint)
-        branches.append(("claim", f"(select {claim.row} from claim c where c.id = l.claim_id)", claim.read_if))  # noqa: S608
+        branches.append(("claim", f"(select {claim.row} from claim c where c.id = l.claim_id)", claim.read_if))
     if "post" in wanted["source"]:
         post = post_shape(wanted["source"]["post"], viewpoint.language)
-        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = l.post_id)"  # noqa: S608
+        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = l.post_id)"
         base = shape(LINE, _line, [*branches, ("source_post", sql, post.read_if)])
         return Shape(base.columns, lambda row: _with_post(base.read(row)))
     return shape(LINE, _line, branches)
@@ -159,10 +159,10 @@ def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     branches: list[tuple[str, str, Read]] = []
     if "comment" in wanted:
         comment = comment_shape(wanted["comment"], viewpoint)
-        branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))  # noqa: S608
+        branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))
     if "order" in wanted:
         order = order_shape(wanted["order"], viewpoint)
-        sql = f'(select {order.row} from "order" o join shop s on s.id = o.shop_id where o.id = c.order_id)'  # noqa: S608
+        sql = f'(select {order.row} from "order" o join shop s on s.id = o.shop_id where o.id = c.order_id)'
         branches.append(("order", sql, order.read_if))
     if "rule" in wanted:
         sql = "(select row(r.id, r.version, r.policy, r.effective_at) from claim_policy_version r where r.id = c.policy_version_id)"
@@ -192,10 +192,10 @@ def comment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     branches: list[tuple[str, str, Read]] = []
     if "claim" in wanted:
         claim = claim_shape(wanted["claim"], viewpoint)
-        branches.append(("claim", f"(select {claim.row} from claim c where c.comment_id = sc.id)", claim.read_if))  # noqa: S608
+        branches.append(("claim", f"(select {claim.row} from claim c where c.comment_id = sc.id)", claim.read_if))
     if "post" in wanted:
         post = post_shape(wanted["post"], viewpoint.language)
-        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = sc.post_id)"  # noqa: S608
+        sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = sc.post_id)"
         branches.append(("post", sql, post.read_if))
     if "revisions" in wanted:
         sql = "array(select row(r.kind, r.text, r.at) from comment_revision r where r.comment_id = sc.id order by r.id limit 50)"

@@ -95,10 +95,10 @@ def _item_shape(wanted: Wanted) -> Shape:
     branches: list[tuple[str, str, Read]] = []
     if "variants" in wanted:
         variant = variant_shape(wanted["variants"])
-        rows = f"array(select {variant.row} from variant v where v.product_id = p.id order by v.position, v.id)"  # noqa: S608
+        rows = f"array(select {variant.row} from variant v where v.product_id = p.id order by v.position, v.id)"
         branches.append(("variants", rows, variant.read_all))
     if "availability" in wanted:
-        branches.append(("availability", f"(select coalesce(sum({AVAILABLE}), 0)::int from variant v where v.product_id = p.id)", same))  # noqa: S608
+        branches.append(("availability", f"(select coalesce(sum({AVAILABLE}), 0)::int from variant v where v.product_id = p.id)", same))
     return shape(("i.id", "i.codes", "i.on_sale", "i.max_qty", "p.id", "p.title"), _item, branches)
 
 
@@ -113,7 +113,7 @@ def post_shape(wanted: Wanted, language: str) -> Shape:
     if "items" in wanted:
         item = _item_shape(wanted["items"])
         rows = f"""array(select {item.row} from post_item i join product p on p.id = i.product_id
-            where i.post_id = sp.id order by i.position, i.id)"""  # noqa: S608
+            where i.post_id = sp.id order by i.position, i.id)"""
         branches.append(("items", rows, item.read_all))
     return shape(("sp.id", "sp.title", "sp.state", "sp.delivery_method", "sp.opens_at", "sp.closes_at"), _post, branches)
 
@@ -122,7 +122,7 @@ async def sales_post(post_id: UUID, *, wanted: Wanted, language: str) -> Row | N
     """A post that is not a draft, for anybody; one statement."""
     post = post_shape(wanted, language)
     row = await db.fetchrow(
-        f"select {post.select} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = $1 and sp.state <> 'DRAFT'",  # noqa: S608
+        f"select {post.select} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = $1 and sp.state <> 'DRAFT'",
         post_id,
     )
     return None if row is None else post.read(row)
@@ -134,7 +134,7 @@ async def variant(variant_id: UUID, *, wanted: Wanted) -> Row | None:
     row = await db.fetchrow(
         f"""select {found.select} from variant v join product p on p.id = v.product_id join shop s on s.id = v.shop_id
             where v.id = $1 and exists (select from post_item i join sales_post sp on sp.id = i.post_id
-                                        where i.product_id = p.id and sp.state <> 'DRAFT')""",  # noqa: S608
+                                        where i.product_id = p.id and sp.state <> 'DRAFT')""",
         variant_id,
     )
     return None if row is None else found.read(row)

@@ -36,7 +36,7 @@ async def shop_of_staff(member_id: UUID, *, shop_id: UUID | None = None, handle:
     row = await db.fetchrow(
         f"""select {SHOP.select}, m.role, m.denied from shop s
             join membership m on m.shop_id = s.id and m.member_id = $3 and m.ended_at is null
-            where s.id = $1::uuid or s.handle = $2::text""",  # noqa: S608
+            where s.id = $1::uuid or s.handle = $2::text""",
         shop_id,
         handle,
         member_id,
@@ -85,7 +85,7 @@ async def levels_of_shop(
 async def level_of_variant(shop_id: UUID, variant_id: UUID, *, wanted: Wanted) -> Row | None:
     """One level of this shop; one statement."""
     level = _level_shape(wanted)
-    row = await db.fetchrow(f"select {level.select} from {_LEVELS} where l.shop_id = $1 and l.variant_id = $2", shop_id, variant_id)  # noqa: S608
+    row = await db.fetchrow(f"select {level.select} from {_LEVELS} where l.shop_id = $1 and l.variant_id = $2", shop_id, variant_id)
     return None if row is None else level.read(row)
 
 
@@ -111,5 +111,5 @@ async def currency_of(shop_id: UUID) -> str | None:
 
 async def shop_by_id(shop_id: UUID) -> Row | None:
     """A shop as everybody sees it; one statement."""
-    row = await db.fetchrow(f"select {SHOP.select} from shop s where s.id = $1", shop_id)  # noqa: S608
+    row = await db.fetchrow(f"select {SHOP.select} from shop s where s.id = $1", shop_id)
     return None if row is None else SHOP.read(row)

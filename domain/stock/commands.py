@@ -175,13 +175,13 @@ async def set_quantity(
     delta = quantity - change_from_quantity
     async with db.transaction() as tx:
         row = await tx.fetchrow(
-            """update stock_level set on_hand = $3::bigint, version = version + 1
-               where shop_id = $1 and variant_id = $2 and on_hand = $4::bigint and $3::bigint between 0 and $5
+            """update stock_level set on_hand = $3, version = version + 1
+               where shop_id = $1 and variant_id = $2 and on_hand = $4::bigint and $3 between 0 and $5
                  and held::bigint + committed <= $3::bigint + backorder_limit
                returning on_hand, held, committed, backorder_limit""",
             shop_id,
             variant_id,
-            quantity,
+            max(-1, min(quantity, MAX_PIECES + 1)),
             change_from_quantity,
             MAX_PIECES,
         )

@@ -69,7 +69,7 @@ async def levels_of_shop(
 
 async def count_of_shop(shop_id: UUID, *, cap: int = 10_000) -> int:
     """How many levels the shop has, counted up to `cap` + 1."""
-    count: int = await db.fetchval("select count(*) from (select 1 from stock_level where shop_id = $1 limit $2) some", shop_id, cap + 1)
+    count: int = await db.fetchval("select count(*) from (select 1 from stock_level where shop_id = $1 limit $2) l", shop_id, cap + 1)
     return count
 
 

@@ -1,0 +1,1 @@
+"""Running one GraphQL request: HTTP in and out, limits, prepared documents, errors."""

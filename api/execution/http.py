@@ -1,0 +1,161 @@
+"""GraphQL over HTTP: what comes in is read strictly, what goes out has the media type that was asked for.
+
+The specification (graphql.github.io/graphql-over-http, draft of 2025) leaves `application/json` its old statuses: 200 for a refused document;
+`application/graphql-response+json` gets 400 without `data`. A request that is no GraphQL request at all is 400 or 415 for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.execution.errors import RETRY_AFTER_SECONDS, Code, RequestError, extensions
+
+LARGEST_BODY: Final = 100_000
+"""Bytes."""
+DEEPEST_VARIABLES: Final = 20
+JSON: Final = "application/json"
+GRAPHQL: Final = "application/graphql-response+json"
+
+
+class HttpError(Exception):
+    """The request cannot be answered as GraphQL; `status` says why."""
+
+    def __init__(self, status: int, message: str, code: Code = Code.BAD_REQUEST, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is to be run."""
+
+    query: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+
+def accepted(header: str | None) -> str:
+    """The media type to answer with.
+
+    Raises:
+        HttpError: 406, neither is accepted.
+    """
+    if not header or not header.strip():
+        return JSON
+    offered: dict[str, float] = {}
+    for part in header[:500].split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        try:
+            offered[name] = float(quality)
+        except ValueError:
+            continue
+    wildcard = max((offered[name] for name in ("*/*", "application/*") if name in offered), default=0.0)
+    graphql, plain = offered.get(GRAPHQL, 0.0), offered.get(JSON, wildcard)
+    if graphql <= 0 and plain <= 0:
+        raise HttpError(406, f"answers are {GRAPHQL} or {JSON}")
+    return GRAPHQL if graphql >= plain else JSON
+
+
+async def read(request: Request) -> Operation:
+    """The operation of a GET or POST request.
+
+    Raises:
+        HttpError: it is none.
+        RequestError: a text in the variables holds NUL.
+    """
+    if request.method == "GET":
+        return _operation(_from_query(request.query_params))
+    if request.method != "POST":
+        raise HttpError(405, "use POST", headers={"allow": "GET, POST"})
+    return _operation(_json(await _body(request), "the body"))
+
+
+def _from_query(parameters: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = dict(parameters)
+    for name in ("variables", "extensions"):
+        if found.get(name):
+            found[name] = _json(found[name].encode("utf-8", "replace"), name)
+        else:
+            found.pop(name, None)
+    return found
+
+
+async def _body(request: Request) -> bytes:
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if media_type != JSON:
+        raise HttpError(415, f"the content type must be {JSON}")
+    if any(p.startswith("charset=") and p.removeprefix("charset=").strip('"') not in ("utf-8", "utf8") for p in parameters):
+        raise HttpError(415, "the charset must be utf-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpError(415, "the body must not be compressed")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise HttpError(413, f"the body is larger than {LARGEST_BODY} bytes")
+    return bytes(body)
+
+
+def _json(raw: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise HttpError(400, f"{what} must be JSON in UTF-8, not nested too deeply and without lone surrogates") from None
+
+
+def _operation(given: Any) -> Operation:
+    if isinstance(given, list):
+        raise HttpError(400, "batches are not answered; send one operation")
+    if not isinstance(given, dict):
+        raise HttpError(400, "the body must be a JSON object")
+    query, name = given.get("query"), given.get("operationName")
+    variables, further = given.get("variables"), given.get("extensions")
+    if not isinstance(query, str) or not query:
+        raise HttpError(400, "query must be a text")
+    if name is not None and not isinstance(name, str):
+        raise HttpError(400, "operationName must be a text")
+    if variables is not None and not isinstance(variables, dict):
+        raise HttpError(400, "variables must be an object")
+    if further is not None and not isinstance(further, dict):
+        raise HttpError(400, "extensions must be an object")
+    _check_values(variables)
+    return Operation(query, variables or {}, name or None)
+
+
+def _check_values(variables: Any) -> None:
+    stack: list[tuple[Any, int]] = [(variables, 0)]
+    while stack:
+        value, depth = stack.pop()
+        if depth > DEEPEST_VARIABLES:
+            raise HttpError(400, "variables are nested too deeply")
+        if isinstance(value, str) and "\0" in value:
+            raise RequestError("a text in the variables holds NUL")
+        if isinstance(value, dict):
+            stack += [(child, depth + 1) for pair in value.items() for child in pair]
+        elif isinstance(value, list):
+            stack += [(child, depth + 1) for child in value]
+
+
+def respond(content: Mapping[str, Any], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer as bytes; never stored by a cache on the way."""
+    return Response(
+        orjson.dumps(content), status, {"content-type": f"{media_type}; charset=utf-8", "cache-control": "no-store", **(headers or {})}
+    )
+
+
+def refuse(
+    code: Code, message: str, *, status: int, media_type: str = JSON, request_id: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer with one error and no data."""
+    retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if code is Code.UNAVAILABLE else {}
+    body = {"errors": [{"message": message, "extensions": extensions(code, request_id)}]}
+    return respond(body, media_type, status, {**retry, **(headers or {})})
