@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType, execute
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.http.ides import get_graphql_ide_html
@@ -106,8 +106,9 @@ class Endpoint:
         self._documents = Documents(schema._schema, introspection=self._development)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise HTTPException(404)
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).close(1008)
+            return
         request = Request(scope, receive)
         request_id = getattr(request.state, "request_id", "") or str(new_id())
         try:

@@ -187,7 +187,7 @@ async def _reached(settings: Settings) -> list[tuple[str, Mark, str]]:
 async def _invariants() -> list[Finding]:
     from plusone.invariants import check
 
-    violations = await check()
+    violations = await check(datetime.now(UTC))
     if not violations:
         return [Finding("invariants", Mark.OK, "all hold")]
-    return [Finding(f"invariant {violation.invariant}", Mark.MISSING, f"{len(violation.rows)} rows break it") for violation in violations]
+    return [Finding(f"invariant {v.invariant}", Mark.MISSING, f"does not hold: {v.sentence} ({len(v.rows)} rows)") for v in violations]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
@@ -29,7 +29,7 @@ GRACE_SECONDS: Final = 25
 class QuietServer(uvicorn.Server):
     """Leaves signals to the process that it runs in: uvicorn's own handling ends in the signal's default, which skips our clean-up."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
@@ -127,12 +127,11 @@ def shown(listening: socket.socket) -> str:
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     """Run a process's coroutine on uvloop, where there is one."""
-    try:
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
         import uvloop
 
         factory = uvloop.new_event_loop
-    except ImportError:
-        factory = asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.get_loop().set_exception_handler(_loop_trouble)
         runner.run(_as_coroutine(main))

@@ -55,11 +55,12 @@ def database(settings: Settings) -> Iterator[str]:
 
 async def _alone(dsn: str) -> asyncpg.Connection[Any]:
     try:
-        return await asyncpg.connect(**db.credentials(dsn), timeout=CONNECT_SECONDS)
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**db.credentials(dsn), timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise StartRefused(
             f"The database does not let us in ({type(error).__name__}): check DATABASE_URL, and that PostgreSQL runs and takes connections."
         ) from None
+    return connection
 
 
 async def pending(dsn: str) -> list[str]:

@@ -62,7 +62,7 @@ async def fill_waiting(services: Services, payload: Payload) -> None:
     variant_ids = [UUID(variant) for variant in payload["variants"]]
     now = services.clock.now()
     await waiting.fill(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
-    await pickup.ready_waiting_orders(shop_id, variant_ids, now=now, jobs=services.jobs)
+    await pickup.ready_waiting_orders(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
 
 
 async def sweep_deadlines(services: Services, stop: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,63 +13,65 @@ from api.execution.errors import RequestError
 from api.resolvers.base import Info, field, selected
 from api.resolvers.notice import with_words
 from api.schema.paging import Node
-from domain.claims.screens import visible_claim, visible_comment
+from domain.claims.screens import visible_claims, visible_comments
 from domain.ids import read_public_id
-from domain.members.screens import member as member_row
+from domain.members.screens import member
 from domain.notices.screens import notices_by_id
-from domain.orders.queries import visible_line, visible_order
+from domain.orders.queries import visible_lines, visible_orders
 from domain.paging import MAX_SIZE, Row, Wanted
-from domain.pickup.screens import visible_pickup
-from domain.posts.screens import sales_post, variant
-from domain.shops.screens import shop_by_id
+from domain.pickup.screens import visible_pickups
+from domain.posts.screens import sales_posts, variants
+from domain.shops.screens import shops_by_id
 
-Find = Callable[[Info, UUID, Wanted], Awaitable[Row | None]]
-
-
-async def _shop(_: Info, key: UUID, __: Wanted) -> Row | None:
-    return await shop_by_id(key)
+Find = Callable[[Info, Sequence[UUID], Wanted], Awaitable[Mapping[UUID, Row]]]
 
 
-async def _post(info: Info, key: UUID, wanted: Wanted) -> Row | None:
-    return await sales_post(key, wanted=wanted, language=info.context.language)
+async def _shops(_: Info, keys: Sequence[UUID], __: Wanted) -> Mapping[UUID, Row]:
+    return await shops_by_id(keys)
 
 
-async def _variant(_: Info, key: UUID, wanted: Wanted) -> Row | None:
-    return await variant(key, wanted=wanted)
+async def _posts(info: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UUID, Row]:
+    return await sales_posts(keys, wanted=wanted, language=info.context.language)
 
 
-async def _notice(info: Info, key: UUID, wanted: Wanted) -> Row | None:
-    found = await notices_by_id(info.context.require_viewer().member_id, [key], wanted=wanted)
-    return with_words(found[0], info.context.language) if found else None
+async def _variants(_: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UUID, Row]:
+    return await variants(keys, wanted=wanted)
 
 
-async def _member(info: Info, key: UUID, _: Wanted) -> Row | None:
-    return await member_row(key) if key == info.context.require_viewer().member_id else None
+async def _notices(info: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UUID, Row]:
+    found = await notices_by_id(info.context.require_viewer().member_id, keys, wanted=wanted)
+    return {key: with_words(row, info.context.language) for key, row in found.items()}
 
 
-def _own(find: Callable[..., Awaitable[Row | None]]) -> Find:
-    """An object that is somebody's: its query is given the viewer."""
+async def _members(info: Info, keys: Sequence[UUID], _: Wanted) -> Mapping[UUID, Row]:
+    own = info.context.require_viewer().member_id
+    row = await member(own) if own in keys else None
+    return {} if row is None else {own: row}
 
-    async def own(info: Info, key: UUID, wanted: Wanted) -> Row | None:
+
+def _visible(find: Callable[..., Awaitable[Mapping[UUID, Row]]]) -> Find:
+    """Objects that are somebody's: their query is given the viewer."""
+
+    async def visible(info: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UUID, Row]:
         viewer = info.context.require_viewer()
-        return await find(key, viewer.member_id, wanted=wanted, language=info.context.language)
+        return await find(keys, viewer.member_id, wanted=wanted, language=info.context.language)
 
-    return own
+    return visible
 
 
 KINDS: Final[dict[str, tuple[str, Find]]] = {
-    "claim": ("Claim", _own(visible_claim)),
-    "comment": ("SocialComment", _own(visible_comment)),
-    "line": ("OrderLine", _own(visible_line)),
-    "member": ("Buyer", _member),
-    "notice": ("Notification", _notice),
-    "order": ("Order", _own(visible_order)),
-    "pickup": ("Pickup", _own(visible_pickup)),
-    "post": ("SalesPost", _post),
-    "shop": ("Shop", _shop),
-    "variant": ("ProductVariant", _variant),
+    "claim": ("Claim", _visible(visible_claims)),
+    "comment": ("SocialComment", _visible(visible_comments)),
+    "line": ("OrderLine", _visible(visible_lines)),
+    "member": ("Buyer", _members),
+    "notice": ("Notification", _notices),
+    "order": ("Order", _visible(visible_orders)),
+    "pickup": ("Pickup", _visible(visible_pickups)),
+    "post": ("SalesPost", _posts),
+    "shop": ("Shop", _shops),
+    "variant": ("ProductVariant", _variants),
 }
-"""Tag of an id: its type, and how it is found."""
+"""Tag of an id: its type, and how objects of it are found."""
 
 
 def type_of(row: Row) -> str:
@@ -77,26 +79,32 @@ def type_of(row: Row) -> str:
     return KINDS[row["id"].partition("_")[0]][0]
 
 
-async def _find(info: Info, id: str) -> Row | None:
-    read = read_public_id(id)
-    if read is None or read[0] not in KINDS:
-        return None
-    name, find = KINDS[read[0]]
-    return await find(info, read[1], selected(info, on=name))
+async def _find(info: Info, ids: Sequence[str]) -> list[Row | None]:
+    """Objects in the order of their ids; one statement per kind."""
+    read = [read_public_id(each) for each in ids]
+    wanted: dict[str, list[UUID]] = {}
+    for each in read:
+        if each is not None and each[0] in KINDS:
+            wanted.setdefault(each[0], []).append(each[1])
+    found: dict[tuple[str, UUID], Row] = {}
+    for tag, keys in wanted.items():
+        name, find = KINDS[tag]
+        rows = await find(info, list(dict.fromkeys(keys)), selected(info, on=name))
+        found |= {(tag, key): row for key, row in rows.items()}
+    return [None if each is None else found.get(each) for each in read]
 
 
 @strawberry.type
 class NodeQuery:
     @field(Node | None, description="Any object by its id; null when there is none for this viewer.")
     async def node(self, info: Info, id: strawberry.ID) -> Any:
-        return await _find(info, id)
+        return (await _find(info, [id]))[0]
 
     @field(list[Node | None], description="Objects by their ids, in the same order; at most 100.")
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> Any:
         if len(ids) > MAX_SIZE:
             raise RequestError(f"at most {MAX_SIZE} ids at once")
-        found = {each: await _find(info, each) for each in dict.fromkeys(ids)}
-        return [found[each] for each in ids]
+        return await _find(info, ids)
 
     @field(datetime, description="The server's clock.")
     def server_time(self, info: Info) -> datetime:

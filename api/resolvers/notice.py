@@ -63,7 +63,7 @@ class NoticeMutations:
         await commands.mark_read(member_id=member_id, ids=ids, now=info.context.now())
         if "notifications" in wanted:
             rows = await screens.notices_by_id(member_id, ids, wanted=wanted["notifications"])
-            found["notifications"] = [with_words(row, info.context.language) for row in rows]
+            found["notifications"] = [with_words(row, info.context.language) for row in rows.values()]
         if "unread_count" in wanted:
             found["unread_count"] = await screens.unread_of_member(member_id)
         return found

@@ -19,4 +19,5 @@ class PostQuery:
             post_id = key_of(id, "post")
         except NotFound:
             return None
-        return await screens.sales_post(post_id, wanted=selected(info), language=info.context.language)
+        found = await screens.sales_posts([post_id], wanted=selected(info), language=info.context.language)
+        return found.get(post_id)

@@ -58,8 +58,8 @@ async def readings_of(tx: Tx, post_ids: Collection[UUID]) -> dict[UUID, Reading]
         key = (post_id, facts.version, facts.policy_version_id)
         if key not in _compiled:
             policy = ClaimPolicy.read(facts.policy)
-            offers, variants = await offers_of_post(tx, post_id)
-            _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, variants)
+            offers, found = await offers_of_post(tx, post_id)
+            _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found)
             while len(_compiled) > MOST_COMPILED:
                 _compiled.popitem(last=False)
         _compiled.move_to_end(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,27 +55,27 @@ async def comment_of_shop(shop_id: UUID, comment_id: UUID, *, wanted: Wanted, vi
     return None if row is None else comment.read(row)
 
 
-async def visible_comment(comment_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """A comment for its author, or for staff of the shop who may view comments; for anybody else it does not exist."""
-    args = Args(comment_id, member_id)
+async def visible_comments(comment_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Comments for their author, or for staff of the shop who may view comments; for anybody else they do not exist."""
+    args = Args(list(comment_ids), member_id)
     comment = comment_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_COMMENTS, "sc.shop_id", member_id, args)
-    row = await db.fetchrow(
+    rows = await db.fetch(
         f"""select {comment.select} from social_comment sc left join buyer b on b.id = sc.buyer_id
-            where sc.id = $1 and (b.member_id = $2 or {staff})""",
+            where sc.id = any($1::uuid[]) and (b.member_id = $2 or {staff})""",
         *args.values,
     )
-    return None if row is None else comment.read(row)
+    return {row[0]: comment.read(row) for row in rows}
 
 
-async def visible_claim(claim_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """A claim for its buyer, or for staff of the shop who may view comments; for anybody else it does not exist."""
-    args = Args(claim_id, member_id)
+async def visible_claims(claim_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Claims for their buyer, or for staff of the shop who may view comments; for anybody else they do not exist."""
+    args = Args(list(claim_ids), member_id)
     claim = claim_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_COMMENTS, "c.shop_id", member_id, args)
-    row = await db.fetchrow(
+    rows = await db.fetch(
         f"""select {claim.select} from claim c left join buyer b on b.id = c.buyer_id
-            where c.id = $1 and (b.member_id = $2 or {staff})""",
+            where c.id = any($1::uuid[]) and (b.member_id = $2 or {staff})""",
         *args.values,
     )
-    return None if row is None else claim.read(row)
+    return {row[0]: claim.read(row) for row in rows}

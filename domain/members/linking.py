@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from domain import db
 from domain.audit.commands import Actor, Entry, record
 from domain.db import Tx, jsonb
 
@@ -34,20 +35,33 @@ async def link_buyers(tx: Tx, member_id: UUID, provider: str, subject: str, now:
     return len(linked)
 
 
-async def _lock(tx: Tx, member_id: UUID, provider: str, subject: str) -> None:
-    """Orders before buyers, as everybody who writes an order does.
+async def link_missed(now: datetime, *, within: timedelta = timedelta(hours=1)) -> int:
+    """Link buyers that were first written in the very moment their person first signed in, so that neither saw the other.
 
-    FOR UPDATE on the buyers waits for orders that are just being inserted for them (their foreign key holds the row): none is missed.
+    For a schedule of the worker; looks at identities of the last `within` and answers how many buyers were linked.
     """
-    theirs = "((b.provider = $1 and b.external_id = $2 and b.member_id is null) or b.member_id = $3)"
+    rows = await db.fetch(
+        """select distinct i.member_id, i.provider, i.subject from identity i
+           join buyer b on b.provider = i.provider and b.external_id = i.subject and b.member_id is null
+           where i.created_at > $1 order by i.member_id, i.provider, i.subject""",
+        now - within,
+    )
+    linked = 0
+    for row in rows:
+        async with db.transaction() as tx:
+            linked += await link_buyers(tx, row["member_id"], row["provider"], row["subject"], now)
+    return linked
+
+
+async def _lock(tx: Tx, member_id: UUID, provider: str, subject: str) -> None:
+    """Buyers before orders, as everybody who makes orders does: one that is being made for these buyers is waited for."""
     await tx.execute(
-        f"""select 1 from "order" o join buyer b on b.shop_id = o.shop_id and b.id = o.buyer_id
-            where {theirs} and o.member_id is null order by o.id for update of o""",  # noqa: S608  one fixed condition
+        """select 1 from buyer where (provider = $1 and external_id = $2 and member_id is null) or member_id = $3
+           order by id for no key update""",
         provider,
         subject,
         member_id,
     )
-    await tx.execute(f"select 1 from buyer b where {theirs} order by b.id for update", provider, subject, member_id)  # noqa: S608
 
 
 async def _take_orders(tx: Tx, member_id: UUID, actor: Actor, now: datetime) -> list[Entry]:

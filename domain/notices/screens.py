@@ -47,11 +47,11 @@ async def notices_of_member(
     return await fetch_page(_notice_shape(wanted), listing, page, args, count=count, summary=summary)
 
 
-async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted) -> list[Row]:
+async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted) -> dict[UUID, Row]:
     """These notices of this member, newest first; others' are not there."""
     notice = _notice_shape(wanted)
     sql = f"select {notice.select} from {NOTICES} where n.member_id = $1 and n.id = any($2::uuid[]) order by n.created_at desc, n.id desc"
-    return [notice.read(row) for row in await db.fetch(sql, member_id, list(notice_ids))]
+    return {row[0]: notice.read(row) for row in await db.fetch(sql, member_id, list(notice_ids))}
 
 
 async def unread_of_member(member_id: UUID) -> int:

@@ -113,22 +113,21 @@ async def orders_by_id(shop_id: UUID, order_ids: Collection[UUID], *, wanted: Wa
     return [order.read(row) for row in await db.fetch(sql, shop_id, list(order_ids))]
 
 
-async def visible_order(order_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """An order for its buyer, or for staff of its shop who may view orders; for anybody else it does not exist."""
-    args = Args(order_id, member_id)
+async def visible_orders(order_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Orders for their buyer, or for staff of the shop who may view orders; for anybody else they do not exist."""
+    args = Args(list(order_ids), member_id)
     order = order_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_ORDERS, "o.shop_id", member_id, args)
-    row = await db.fetchrow(
+    rows = await db.fetch(
         f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, array[o.state, o.payment_state, o.fulfilment_state] as axes
             from {ORDERS} left join membership m on m.shop_id = o.shop_id and m.member_id = $2 and m.ended_at is null
-            where o.id = $1 and (o.member_id = $2 or {staff})""",
+            where o.id = any($1::uuid[]) and (o.member_id = $2 or {staff})""",
         *args.values,
     )
-    if row is None:
-        return None
-    found: Row = order.read(row)
+    found: dict[UUID, Row] = {row[0]: order.read(row) for row in rows}
     if "actions" in wanted:
-        found["actions"] = _actions(row, language)
+        for row in rows:
+            found[row[0]]["actions"] = _actions(row, language)
     return found
 
 
@@ -148,13 +147,14 @@ async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoin
     return await fetch_page(line_shape(wanted, viewpoint), listing, page, args, count=count)
 
 
-async def visible_line(line_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """An order line for whoever may see its order."""
-    args = Args(line_id, member_id)
+async def visible_lines(line_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Order lines for whoever may see their orders."""
+    args = Args(list(line_ids), member_id)
     line = line_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_ORDERS, "l.shop_id", member_id, args)
-    row = await db.fetchrow(
-        f'select {line.select} from {LINES} join "order" o on o.id = l.order_id where l.id = $1 and (o.member_id = $2 or {staff})',
+    rows = await db.fetch(
+        f"""select {line.select} from {LINES} join "order" o on o.id = l.order_id
+            where l.id = any($1::uuid[]) and (o.member_id = $2 or {staff})""",
         *args.values,
     )
-    return None if row is None else line.read(row)
+    return {row[0]: line.read(row) for row in rows}

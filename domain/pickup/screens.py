@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -44,13 +45,13 @@ async def pickups_of_member(
     return await fetch_page(_pickup_shape(wanted, viewpoint), listing, page, args, count=count)
 
 
-async def visible_pickup(pickup_id: UUID, member_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """A pickup for its buyer, or for staff of the shop who may view orders; for anybody else it does not exist."""
-    args = Args(pickup_id, member_id)
+async def visible_pickups(pickup_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Pickups for their buyer, or for staff of the shop who may view orders; for anybody else they do not exist."""
+    args = Args(list(pickup_ids), member_id)
     pickup = _pickup_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_ORDERS, "k.shop_id", member_id, args)
-    row = await db.fetchrow(
-        f"select {pickup.select} from {PICKUPS} where k.id = $1 and (k.member_id = $2 or {staff})",
+    rows = await db.fetch(
+        f"select {pickup.select} from {PICKUPS} where k.id = any($1::uuid[]) and (k.member_id = $2 or {staff})",
         *args.values,
     )
-    return None if row is None else pickup.read(row)
+    return {row[0]: pickup.read(row) for row in rows}

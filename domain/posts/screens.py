@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -118,23 +118,23 @@ def post_shape(wanted: Wanted, language: str) -> Shape:
     return shape(("sp.id", "sp.title", "sp.state", "sp.delivery_method", "sp.opens_at", "sp.closes_at"), _post, branches)
 
 
-async def sales_post(post_id: UUID, *, wanted: Wanted, language: str) -> Row | None:
-    """A post that is not a draft, for anybody; one statement."""
+async def sales_posts(post_ids: Collection[UUID], *, wanted: Wanted, language: str) -> dict[UUID, Row]:
+    """Posts that are not drafts, for anybody; one statement."""
     post = post_shape(wanted, language)
-    row = await db.fetchrow(
-        f"select {post.select} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = $1 and sp.state <> 'DRAFT'",
-        post_id,
+    rows = await db.fetch(
+        f"select {post.select} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = any($1::uuid[]) and sp.state <> 'DRAFT'",
+        list(post_ids),
     )
-    return None if row is None else post.read(row)
+    return {row[0]: post.read(row) for row in rows}
 
 
-async def variant(variant_id: UUID, *, wanted: Wanted) -> Row | None:
-    """A variant that some post offers or offered, for anybody; one statement."""
+async def variants(variant_ids: Collection[UUID], *, wanted: Wanted) -> dict[UUID, Row]:
+    """Variants that some post offers or offered, for anybody; one statement."""
     found = variant_shape(wanted)
-    row = await db.fetchrow(
+    rows = await db.fetch(
         f"""select {found.select} from variant v join product p on p.id = v.product_id join shop s on s.id = v.shop_id
-            where v.id = $1 and exists (select from post_item i join sales_post sp on sp.id = i.post_id
+            where v.id = any($1::uuid[]) and exists (select from post_item i join sales_post sp on sp.id = i.post_id
                                         where i.product_id = p.id and sp.state <> 'DRAFT')""",
-        variant_id,
+        list(variant_ids),
     )
-    return None if row is None else found.read(row)
+    return {row[0]: found.read(row) for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -109,7 +110,7 @@ async def currency_of(shop_id: UUID) -> str | None:
     return found
 
 
-async def shop_by_id(shop_id: UUID) -> Row | None:
-    """A shop as everybody sees it; one statement."""
-    row = await db.fetchrow(f"select {SHOP.select} from shop s where s.id = $1", shop_id)
-    return None if row is None else SHOP.read(row)
+async def shops_by_id(shop_ids: Collection[UUID]) -> dict[UUID, Row]:
+    """Shops as everybody sees them; one statement."""
+    rows = await db.fetch(f"select {SHOP.select} from shop s where s.id = any($1::uuid[])", list(shop_ids))
+    return {row[0]: SHOP.read(row) for row in rows}

@@ -11,7 +11,7 @@ import pytest
 
 from domain import db as database
 from domain.ids import new_id
-from domain.members import commands
+from domain.members import commands, linking
 from domain.members.commands import link_identity, sign_in
 from domain.members.errors import SignInRefused
 from domain.members.linking import link_buyers
@@ -172,7 +172,7 @@ async def test_an_order_written_between_two_links_follows_with_the_next(db):
 
 
 async def test_a_link_waits_for_an_order_that_is_just_being_written(db):
-    """The order is in a transaction that began before the sign-in and ends after it came."""
+    """The order is in a transaction that locked its buyer before the sign-in came and ends after it."""
     shop = await a_shop()
     buyer = await a_buyer(shop, provider="facebook", external_id="mei")
     written, may_commit = asyncio.Event(), asyncio.Event()
@@ -180,6 +180,7 @@ async def test_a_link_waits_for_an_order_that_is_just_being_written(db):
     async def write() -> UUID:
         async with database.transaction() as tx:
             order_id = new_id()
+            await tx.execute("select 1 from buyer where id = $1 for no key update", buyer.id)
             await tx.execute(
                 """insert into "order" (id, shop_id, number, buyer_id, state, payment_state, fulfilment_state, delivery_method, currency,
                      flagged, version, created_at, updated_at, subtotal_minor, shipping_minor, discount_minor, total_minor, paid_minor)
@@ -202,6 +203,44 @@ async def test_a_link_waits_for_an_order_that_is_just_being_written(db):
 
     order_id, member_id, _ = await asyncio.gather(write(), link(), commit_when_the_link_waits())
     assert await member_of("order", order_id) == member_id
+
+
+async def test_without_the_lock_the_order_just_being_written_is_missed(db, monkeypatch):
+    """The twin: the link goes by while the order is not committed, and the order has no member."""
+    shop = await a_shop()
+    buyer = await a_buyer(shop, provider="facebook", external_id="mei")
+    await database.execute("update buyer set member_id = $2 where id = $1", buyer.id, member_id := await go())
+
+    async def no_lock(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(linking, "_lock", no_lock)
+    connection = await database.dedicated()
+    try:
+        async with connection.transaction():
+            order_id = new_id()
+            await connection.execute(
+                """insert into "order" (id, shop_id, number, buyer_id, state, payment_state, fulfilment_state, delivery_method, currency,
+                     flagged, version, created_at, updated_at, subtotal_minor, shipping_minor, discount_minor, total_minor, paid_minor)
+                   values ($1, $2, 'x-1', $3, 'OPEN', 'UNPAID', 'UNFULFILLED', 'PICKUP', 'TWD', false, 1, $4, $4, 0, 0, 0, 0, 0)""",
+                order_id, shop.id, buyer.id, NOW,
+            )  # fmt: skip
+            assert await go(now=LATER) == member_id
+    finally:
+        await connection.close()
+    assert await member_of("order", order_id) is None
+
+
+async def test_a_buyer_written_in_the_moment_of_the_first_sign_in_is_found_by_the_schedule(db):
+    shop = await a_shop()
+    member_id = await go()
+    missed = await a_buyer(shop, provider="facebook", external_id="mei")
+    order = await order_of(shop, missed)
+    other = await a_buyer(shop, provider="facebook", external_id="somebody")
+    assert await linking.link_missed(NOW + timedelta(minutes=59)) == 1
+    assert await linking.link_missed(NOW + timedelta(minutes=59)) == 0
+    assert await member_of("buyer", missed.id) == await member_of("order", order.id) == member_id
+    assert await member_of("buyer", other.id) is None
 
 
 async def test_a_second_identity_joins_the_member_and_its_buyers_follow(db):
@@ -239,7 +278,8 @@ async def test_a_thousand_orders_are_linked_by_the_same_few_statements(db):
     async with database.transaction() as tx:
         tx.raw.add_query_logger(lambda record: sent.append(record.query))
         assert await link_buyers(tx, member_id, "facebook", "mei", LATER) == 1
-        assert len(sent) == 8
+    await asyncio.sleep(0)
+    assert len([sql for sql in sent if not sql.startswith("COMMIT")]) == 7
     assert await database.fetchval('select count(*) from "order" where member_id = $1 and version = 2', member_id) == 1000
     assert await database.fetchval("select count(*) from audit_entry") == 1001
     assert await database.fetchval("select count(*) from order_event") == 1000

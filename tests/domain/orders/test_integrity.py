@@ -1,0 +1,298 @@
+"""Every foreign key, CHECK, unique rule and append-only trigger of the integrity migration, broken on purpose, one at a time."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from domain import db as database
+from domain.db import Tx
+from domain.ids import new_id
+from tests.build import NOW, ABuyer, AShop, a_buyer, a_channel, a_claim, a_device, a_member, a_membership, a_post, a_product, a_shop, an_order
+
+migration = importlib.import_module("domain.migrations.0002_integrity")
+FOREIGN_KEYS = [
+    *[(t, "shop_id", f"{t}_shop", "shop") for t in migration.TO_SHOP],
+    *[(t, c, f"{t}_{c}", to) for t, c, to in migration.WITHIN_SHOP],
+    *[(t, c, f"{t}_{c}", to) for t, c, to, _ in migration.TO_ONE],
+]
+WITHIN_SHOP = {f"{t}_{c}" for t, c, _ in migration.WITHIN_SHOP}
+APPEND_ONLY = re.findall(r"before update or delete on (\w+)", migration.APPEND_ONLY)
+
+
+async def a_world() -> AShop:
+    """A shop with at least one row in every table that the migration guards."""
+    shop, member = await a_shop(), await a_member()
+    await a_membership(shop, member)
+    device, buyer = await a_device(member), await a_buyer(shop, member_id=member)
+    product = await a_product(shop, variants=["紅", "白"])
+    channel = await a_channel(shop)
+    post = await a_post(shop, products=[product], channel=channel)
+    claim = await a_claim(shop, channel=channel, buyer=buyer)
+    order = await an_order(shop, [(product.variants[0], 1)], buyer=buyer, post=post)
+    await _more(shop, buyer, member, device, product.variants[0].id, post.id, claim, order.id, order.lines[0])
+    return shop
+
+
+async def _more(
+    shop: AShop, buyer: ABuyer, member: UUID, device: UUID, variant: UUID, post: UUID, claim: UUID, order: UUID, line: UUID
+) -> None:
+    comment = await database.fetchval("select comment_id from claim where id = $1", claim)
+    policy, notice, pickup, over, session = (new_id() for _ in range(5))
+    for table, values in (
+        ("claim_policy_version", {"id": policy, "post_id": post, "version": 1, "policy": "{}", "effective_at": NOW}),
+        ("order_event", {"order_id": order, "kind": "X", "data": "{}", "actor": "", "at": NOW}),
+        ("comment_revision", {"comment_id": comment, "kind": "ADD", "text": "", "at": NOW, "received_at": NOW}),
+        (
+            "waitlist_entry",
+            {"id": new_id(), "variant_id": variant, "claim_id": claim, "buyer_id": buyer.id, "quantity": 1, "state": "WAITING", "queued_at": NOW},
+        ),
+        (
+            "platform_reply",
+            {"id": new_id(), "comment_id": comment, "dedupe_key": str(new_id()), "kind": "PUBLIC", "text": "", "state": "PENDING", "tries": 0,
+             "external_id": "", "last_error": "", "created_at": NOW},
+        ),
+        ("notice", {"id": notice, "buyer_id": buyer.id, "kind": "ANNOUNCEMENT", "data": "{}", "dedupe_key": "x", "created_at": NOW}),
+        (
+            "payment",
+            {"id": new_id(), "order_id": order, "method": "CASH", "reference": "", "amount_minor": 1, "currency": "TWD", "recorded_by": member,
+             "recorded_at": NOW},
+        ),
+        (
+            "pickup",
+            {"id": pickup, "buyer_id": buyer.id, "code_id": pickup.int >> 65, "state": "OPEN", "issue_number": 1, "short_code": "ABCD1234",
+             "version": 1, "created_at": NOW},
+        ),
+        ("pickup_order", {"order_id": order, "pickup_id": pickup}),
+        (
+            "hand_over",
+            {"id": over, "pickup_id": pickup, "issue_number": 1, "by_member_id": member, "device": "", "collected_minor": 0, "conflict": False,
+             "at": NOW},
+        ),
+        ("hand_over_line", {"hand_over_id": over, "order_line_id": line, "quantity": 1}),
+        (
+            "audit_entry",
+            {"at": NOW, "actor": "", "role": "", "action": "", "object_type": "", "object_id": order, "detail": "{}", "request_id": ""},
+        ),
+        ("audit_seal", {"up_to_id": 1, "entries": 1, "hash": "", "sealed_at": NOW}),
+    ):  # fmt: skip
+        await _insert(table, {"shop_id": shop.id, **values})
+    await _insert("identity", {"id": new_id(), "member_id": member, "provider": "line", "subject": str(member), "created_at": NOW, "last_seen_at": NOW})
+    await _insert(
+        "session",
+        {"id": session, "member_id": member, "installation_id": "", "created_at": NOW, "last_used_at": NOW, "idle_until": NOW, "ends_at": NOW,
+         "ended_reason": ""},
+    )  # fmt: skip
+    await _insert("refresh_token", {"hash": str(new_id()), "session_id": session, "created_at": NOW})
+    await _insert(
+        "push_delivery",
+        {"id": new_id(), "notice_id": notice, "device_id": device, "state": "PENDING", "tries": 0, "next_try_at": NOW, "use_by": NOW,
+         "provider_id": "", "last_error": ""},
+    )  # fmt: skip
+    endpoint = await database.fetchval("select endpoint_id from channel where shop_id = $1", shop.id)
+    await _insert(
+        "inbox_event",
+        {"endpoint_id": endpoint, "source": "facebook", "external_key": "1", "lane": 1, "occurred_at": NOW, "payload": "{}", "state": "DECIDED",
+         "outcome": "", "tries": 0, "received_at": NOW, "parked_reason": ""},
+    )  # fmt: skip
+    await _insert(
+        "signing_key",
+        {"kid": str(new_id()), "use": "PICKUP", "number": shop.number % 256, "public_key": b"", "private_encrypted": "", "not_before": NOW,
+         "not_after": NOW},
+    )  # fmt: skip
+    await database.execute("update order_line set claim_id = $2, policy_version_id = $3 where id = $1", line, claim, policy)
+    await database.execute("update claim set order_id = $2, post_id = $3, policy_version_id = $4 where id = $1", claim, order, post, policy)
+    await database.execute("update social_comment set post_id = $2 where id = $1", comment, post)
+
+
+async def _insert(table: str, values: dict[str, object]) -> None:
+    places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+    await database.execute(f'insert into "{table}" ({", ".join(values)}) values ({places})', *values.values())
+
+
+class RolledBackError(Exception):
+    pass
+
+
+@asynccontextmanager
+async def only(table: str, *, foreign_key: str = "") -> AsyncIterator[Tx]:
+    """A transaction that is rolled back, in which the triggers of this table are off and no foreign key but this one exists."""
+    try:
+        async with database.transaction() as tx:
+            await tx.execute(f'alter table "{table}" disable trigger user')
+            rows = await tx.fetch(
+                "select conrelid::regclass::text as owner, conname from pg_constraint where contype = 'f' and conname <> $1", foreign_key
+            )
+            await tx.execute(";".join(f'alter table {row["owner"]} drop constraint "{row["conname"]}"' for row in rows))
+            yield tx
+            raise RolledBackError
+    except RolledBackError:
+        pass
+
+
+@pytest.fixture(scope="module")
+async def world(database_dsn: str) -> tuple[AShop, AShop]:
+    """Two full shops, written once: every test here rolls its changes back."""
+    from tests.conftest import empty  # noqa: PLC0415
+
+    await empty(database_dsn)
+    return await a_world(), await a_world()
+
+
+async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -> None:
+    rows = await database.fetch(
+        """select conname, contype::text as kind from pg_constraint c join pg_class t on t.oid = c.conrelid
+           where contype in ('f','c') and t.relnamespace = 'public'::regnamespace and t.relname not like 'pgqueuer%'"""
+    )
+    named = {kind: {row["conname"] for row in rows if row["kind"] == kind} for kind in ("f", "c")}
+    assert named["f"] == {name for _, _, name, _ in FOREIGN_KEYS}
+    assert named["c"] == {name for _, name, _ in migration.CHECKS}
+    triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
+    assert {row["owner"] for row in triggers} == set(APPEND_ONLY)
+    assert len(APPEND_ONLY) == 5
+
+
+@pytest.mark.parametrize(("table", "column", "name", "to"), FOREIGN_KEYS, ids=[name for _, _, name, _ in FOREIGN_KEYS])
+async def test_a_row_that_points_to_nothing_is_refused(world: tuple[AShop, AShop], table: str, column: str, name: str, to: str) -> None:
+    shop, _ = world
+    nothing = "'nothing'" if column == "session_id_hash" else f"'{uuid4()}'"
+    where = f"where shop_id = '{shop.id}'" if name in WITHIN_SHOP or name.endswith("_shop") else ""
+    async with only(table, foreign_key=name) as tx:
+        assert await tx.fetchval(f'select count(*) from "{table}" {where}') > 0, "the world has no such row"
+        with pytest.raises(asyncpg.ForeignKeyViolationError) as refused:
+            async with tx.raw.transaction():
+                await tx.execute(f'update "{table}" set {column} = {nothing} where ctid = (select ctid from "{table}" {where} limit 1)')
+        assert refused.value.constraint_name == name
+
+
+@pytest.mark.parametrize(("table", "column", "to"), migration.WITHIN_SHOP, ids=[f"{t}_{c}" for t, c, _ in migration.WITHIN_SHOP])
+async def test_a_row_that_points_into_another_shop_is_refused(world: tuple[AShop, AShop], table: str, column: str, to: str) -> None:
+    shop, other = world
+    async with only(table, foreign_key=f"{table}_{column}") as tx:
+        # Unique keys would speak first where the other shop's row already has its partner.
+        for row in await tx.fetch(
+            "select conname from pg_constraint where conrelid = $1::regclass and contype in ('p','u') and conname <> 'x'", f'"{table}"'
+        ):
+            await tx.execute(f'alter table "{table}" drop constraint "{row["conname"]}" cascade')
+        for row in await tx.fetch("select indexrelid::regclass::text as index from pg_index where indrelid = $1::regclass and indisunique", f'"{table}"'):
+            await tx.execute(f"drop index {row['index']} cascade")
+        if table == to:
+            pytest.fail("a table that points to itself needs a case of its own")
+        with pytest.raises(asyncpg.ForeignKeyViolationError) as refused:
+            async with tx.raw.transaction():
+                await tx.execute(
+                    f"""update "{table}" set {column} = (select id from "{to}" where shop_id = $2 limit 1)
+                        where ctid = (select ctid from "{table}" where shop_id = $1 limit 1)""",
+                    shop.id, other.id,
+                )  # fmt: skip
+        assert refused.value.constraint_name == f"{table}_{column}"
+
+
+FREE = "on_hand = 10, held = 0, committed = 0, sell_beyond = 'OVERSELL', backorder_limit = 10"
+BREAKS = {
+    "stock_level_on_hand": f"{FREE}, on_hand = -1",
+    "stock_level_held": f"{FREE}, held = -1",
+    "stock_level_committed": f"{FREE}, committed = -1",
+    "stock_level_backorder": f"{FREE}, sell_beyond = 'DENY'",
+    "stock_level_never_oversold": f"{FREE}, held = 11, committed = 10",
+    "variant_price": "price_minor = -1",
+    "order_amounts": "subtotal_minor = -1, shipping_minor = 1, discount_minor = 0, total_minor = 0",
+    "order_total": "subtotal_minor = 5, shipping_minor = 2, discount_minor = 1, total_minor = 7",
+    "order_paid": "paid_minor = total_minor + 1",
+    "order_version": "version = 0",
+    "order_line_price": "unit_price_minor = -1",
+    "order_line_quantity": "quantity = -1, handed_over = 0",
+    "order_line_handed_over": "handed_over = quantity + 1",
+    "waitlist_entry_quantity": "quantity = 0",
+    "payment_amount": "amount_minor = 0",
+    "hand_over_line_quantity": "quantity = 0",
+    "hand_over_collected": "collected_minor = -1",
+    "pickup_issue_number": "issue_number = 65536",
+    "signing_key_number": "number = 256",
+    "shop_pay_within": "pay_within_minutes = 0",
+}
+MORE_BREAKS = [
+    ("stock_level", "stock_level_backorder", f"{FREE}, backorder_limit = -1"),
+    ("order", "order_amounts", "subtotal_minor = 1, shipping_minor = -1, discount_minor = 0, total_minor = 0"),
+    ("order", "order_amounts", "subtotal_minor = 1, shipping_minor = 0, discount_minor = -1, total_minor = 2"),
+    ("order", "order_amounts", "subtotal_minor = 1, shipping_minor = 0, discount_minor = 2, total_minor = -1, paid_minor = 0"),
+    ("order", "order_paid", "paid_minor = -1"),
+    ("order_line", "order_line_handed_over", "handed_over = -1"),
+    ("pickup", "pickup_issue_number", "issue_number = -1"),
+    ("signing_key", "signing_key_number", "number = -1"),
+]
+
+
+def test_every_check_has_its_break() -> None:
+    assert set(BREAKS) == {name for _, name, _ in migration.CHECKS}
+
+
+@pytest.mark.parametrize(("table", "name", "change"), [*[(t, name, BREAKS[name]) for t, name, _ in migration.CHECKS], *MORE_BREAKS])
+async def test_a_figure_that_cannot_be_is_refused(world: tuple[AShop, AShop], table: str, name: str, change: str) -> None:
+    # The last word on a column counts, as in the sentence "all of this, but on_hand = -1".
+    columns = dict(part.split(" = ", 1) for part in change.split(", "))
+    sets = ", ".join(f"{column} = {value}" for column, value in columns.items())
+    async with only(table) as tx:
+        for other in [n for t, n, _ in migration.CHECKS if t == table and n != name]:
+            await tx.execute(f'alter table "{table}" drop constraint {other}')
+        with pytest.raises(asyncpg.CheckViolationError) as refused:
+            async with tx.raw.transaction():
+                await tx.execute(f'update "{table}" set {sets} where ctid = (select ctid from "{table}" limit 1)')
+        assert refused.value.constraint_name == name
+
+
+@pytest.mark.parametrize("statement", ["update {} set shop_id = shop_id", "delete from {}", "update {} set shop_id = shop_id where false"])
+@pytest.mark.parametrize("table", APPEND_ONLY)
+async def test_what_happened_is_never_changed_or_deleted(world: tuple[AShop, AShop], table: str, statement: str) -> None:
+    before = await database.fetchval(f"select count(*) from {table}")
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await database.execute(statement.format(table))
+    assert refused.value.constraint_name == "append_only"
+    assert before == await database.fetchval(f"select count(*) from {table}") > 0
+
+
+UNIQUE = {
+    "order_stacks": ("order", {"id": "gen_random_uuid()", "number": "'other'"}),
+    "pickup_open": ("pickup", {"id": "gen_random_uuid()", "code_id": "1", "short_code": "''"}),
+    "pickup_short_code": ("pickup", {"id": "gen_random_uuid()", "code_id": "1", "buyer_id": "gen_random_uuid()"}),
+    "membership_active": ("membership", {"id": "gen_random_uuid()"}),
+    "device_target": ("device", {"id": "gen_random_uuid()", "installation_id": "'other'"}),
+    "policy_of_post": ("claim_policy_version", {"id": "gen_random_uuid()"}),
+}
+
+
+def test_every_unique_index_has_its_break() -> None:
+    assert set(UNIQUE) == {found for index in migration.INDEXES for found in re.findall(r"create unique index (\w+)", index)}
+
+
+@pytest.mark.parametrize("name", list(UNIQUE))
+async def test_a_second_one_of_what_there_is_one_of_is_refused(world: tuple[AShop, AShop], name: str) -> None:
+    table, changes = UNIQUE[name]
+    async with only(table) as tx:
+        columns = [
+            row["column_name"]
+            for row in await tx.fetch(
+                "select column_name from information_schema.columns where table_name = $1 and is_generated = 'NEVER'", table
+            )
+        ]
+        values = ", ".join(changes.get(column, column) for column in columns)
+        with pytest.raises(asyncpg.UniqueViolationError) as refused:
+            async with tx.raw.transaction():
+                await tx.execute(f'insert into "{table}" ({", ".join(columns)}) select {values} from "{table}" limit 1')
+        assert refused.value.constraint_name == name
+
+
+async def test_a_policy_of_the_shop_itself_is_unique_too(world: tuple[AShop, AShop]) -> None:
+    """Its `post_id` is null, and two nulls are the same here."""
+    insert = "insert into claim_policy_version (id, shop_id, version, policy, effective_at) values (gen_random_uuid(), $1, 1, '{}', $2)"
+    async with only("claim_policy_version") as tx:
+        await tx.execute(insert, world[0].id, NOW)
+        with pytest.raises(asyncpg.UniqueViolationError):
+            async with tx.raw.transaction():
+                await tx.execute(insert, world[0].id, NOW)

@@ -1,0 +1,33 @@
+"""Which statements ran: `with recorded() as sql: …; assert len(sql) == 1`.
+
+asyncpg's own connection methods are wrapped, so nothing that reaches the database is missed; BEGIN, COMMIT and savepoints count too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from asyncpg.connection import Connection
+
+METHODS = ("fetch", "fetchrow", "fetchval", "execute", "executemany")
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """The texts of the statements that run in this block, in order, over all connections of the process."""
+    found: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in METHODS:
+            patch.setattr(Connection, name, _noting(getattr(Connection, name), found))
+        yield found
+
+
+def _noting(method: Callable[..., Any], into: list[str]) -> Callable[..., Any]:
+    async def noting(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
+        into.append(query)
+        return await method(self, query, *args, **kwargs)
+
+    return noting
