@@ -51,6 +51,7 @@ def routes(services: Services, providers: Providers | None = None) -> list[Route
     Raises:
         MissingSetting: a provider's setting cannot be.
     """
+    keys.sign_with(services.vault)
     desk = SignInDesk(services, providers_for(services.settings) if providers is None else providers)
     post = [
         ("/auth/nonce", desk.nonce),

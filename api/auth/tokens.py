@@ -53,7 +53,7 @@ async def issue_access(member_id: UUID, session_id: UUID, ver: int, *, issuer: s
     """A token for one session; `issuer` is the settings' `public_url`.
 
     Raises:
-        NoSigningKey: `ensure_keys` was not called in this process.
+        NoSigningKey: this process was not told its vault (`keys.sign_with`).
     """
     key = await keys.active_key(KeyUse.ACCESS, now)
     expires_at = now.replace(microsecond=0) + ACCESS_TOKEN_LIFE

@@ -46,7 +46,7 @@ MAX_SAME_NAME: Final = 50
 """Fields of one response name in one selection set: validation compares them pair by pair."""
 MAX_COST: Final = 1_000
 MUTATION_COST: Final = 10
-LIST_SIZE: Final = 10
+LIST_SIZE: Final = 5
 FREE: Final = frozenset({"Money", "PageInfo", "OrderSource", "SocialIdentity"})
 
 
@@ -198,7 +198,7 @@ class Costs:
         named: Any = get_named_type(definition.type)
         own = 0 if named.name in FREE else 1
         if named.name.endswith("Connection"):
-            return own + self._connection(node.selection_set, named, size or DEFAULT_SIZE)
+            return self._connection(node.selection_set, named, size or DEFAULT_SIZE)
         child = self._selections(node.selection_set, named)
         if isinstance(get_nullable_type(definition.type), GraphQLList):
             return self._list_size(node) * (own + child)

@@ -32,7 +32,7 @@ class InvalidDevice(DomainError):
 
 
 class NoSigningKey(DomainError):
-    """No key of this use may sign now: `ensure_keys` has not run, or all keys were revoked."""
+    """No key of this use may sign: this process was not told its vault."""
 
     code: ClassVar[str] = "NO_SIGNING_KEY"
     retryable: ClassVar[bool] = True

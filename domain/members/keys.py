@@ -102,12 +102,17 @@ def forget() -> None:
     _process.opened.clear()
 
 
+def sign_with(vault: Vault) -> None:
+    """This process opens its keys with this vault from here on, and makes missing ones when they are first asked for; no I/O."""
+    _process.vault = vault
+
+
 async def ensure_keys(vault: Vault, now: datetime) -> None:
     """Create the first key of each use where there is none that signs now; safe when two processes start at once.
 
-    Called at the start of every process that signs or checks; it signs with `vault` from here on.
+    For the start of a process; one that only called `sign_with` does the same at the first need.
     """
-    _process.vault = vault
+    sign_with(vault)
     async with db.transaction() as tx:
         await _one_at_a_time(tx)
         rows = await tx.fetch("select distinct use from signing_key where revoked_at is null and not_before <= $1 and not_after > $1", now)
@@ -140,13 +145,10 @@ async def active_key(use: KeyUse, now: datetime) -> ActiveKey:
     """The newest key of this use that has begun.
 
     Raises:
-        NoSigningKey: `ensure_keys` was not called in this process.
+        NoSigningKey: neither `sign_with` nor `ensure_keys` was called in this process.
     """
-    await _fresh(now)
+    await _fresh(now, use)
     key = _signing_now(use, now)
-    if key is None and _process.vault is not None:
-        await ensure_keys(_process.vault, now)
-        key = _signing_now(use, now)
     if key is None or _process.vault is None:
         raise NoSigningKey
     private = _process.opened.get(key.kid)
@@ -158,7 +160,7 @@ async def active_key(use: KeyUse, now: datetime) -> ActiveKey:
 
 async def public_keys(use: KeyUse, now: datetime) -> tuple[PublicKey, ...]:
     """Keys of this use whose signatures count, and those published ahead; newest first."""
-    await _fresh(now)
+    await _fresh(now, use)
     return tuple(key for key in _process.public if key.use is use and key.not_after > now)
 
 
@@ -166,11 +168,13 @@ def _signing_now(use: KeyUse, now: datetime) -> PublicKey | None:
     return next((key for key in _process.public if key.use is use and key.not_before <= now < key.not_after), None)
 
 
-async def _fresh(now: datetime) -> None:
+async def _fresh(now: datetime, use: KeyUse) -> None:
     loaded = _process.loaded_at
     # A clock that was set back makes the age negative: read again then, too.
     if loaded is None or not timedelta(0) <= now - loaded < CACHE:
         await _load(now)
+    if _signing_now(use, now) is None and _process.vault is not None:
+        await ensure_keys(_process.vault, now)
 
 
 async def _load(now: datetime) -> None:

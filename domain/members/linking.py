@@ -29,7 +29,7 @@ async def link_buyers(tx: Tx, member_id: UUID, provider: str, subject: str, now:
     for table in ("notice", "pickup"):
         await tx.execute(
             f"""update {table} t set member_id = $1 from buyer b
-                where b.member_id = $1 and t.shop_id = b.shop_id and t.buyer_id = b.id and t.member_id is null""",  # noqa: S608  two fixed names
+                where b.member_id = $1 and t.shop_id = b.shop_id and t.buyer_id = b.id and t.member_id is null""",
             member_id,
         )
     return len(linked)

@@ -21,6 +21,7 @@ import contextlib
 import dataclasses
 import logging
 import traceback
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -124,9 +125,11 @@ class _Guarded(AbstractEntrypointExecutor):
     places: _Places
     driver: AsyncpgDriver
     halt: asyncio.Event
+    begun: deque[int]
 
     async def execute(self, job: Job, context: Context) -> None:  # noqa: ARG002
-        async with self.places.taken(alone=_runs(job) > 0):
+        suspect = _runs(job) > 0
+        async with self.places.taken(alone=suspect):
             if self.halt.is_set():
                 raise RetryRequested(reason="stopping")
             crashes = await self._begin(job)
@@ -136,9 +139,12 @@ class _Guarded(AbstractEntrypointExecutor):
                 await self._end(job)
                 raise JobHeld(f"{job.entrypoint} {job.id} killed its process {crashes} times")
             await self._run(job)
+            if suspect:
+                await self._end(job)  # before the next suspect runs, which may be the one that kills
 
     async def _begin(self, job: Job) -> int | None:
         """Count this run, committed before it begins; answers the crashes so far, or None when the job is gone."""
+        self.begun.append(job.id)
         rows = await self.driver.fetch(
             """update pgqueuer set headers = coalesce(headers, '{}') || jsonb_build_object($2::text, coalesce((headers ->> $2)::int, 0) + 1)
                where id = $1 returning (headers ->> $2)::int - 1 as crashes""",
@@ -187,6 +193,8 @@ class PgQueuerRunner:
         self._limits = limits or Limits()
         self._handlers: dict[str, Handler] = {}
         self._schedules: dict[str, tuple[str, Callable[[], Awaitable[None]]]] = {}
+        self._begun: deque[int] = deque(maxlen=1000)
+        """The latest jobs begun here: after a lost connection they are known not to have killed us."""
 
     def handle(self, name: str, handler: Handler) -> None:
         """Register what runs for jobs of this name.
@@ -230,6 +238,8 @@ class PgQueuerRunner:
         connection = await self._connect()
         lost, halt = asyncio.Event(), asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
+        await connection.execute("update pgqueuer set headers = headers - $2::text where id = any($1::bigint[])", list(self._begun), RUNS)
+        self._begun.clear()
         tasks = self._start(AsyncpgDriver(connection), halt)
         watches = [asyncio.create_task(event.wait()) for event in (stop, lost)]
         try:
@@ -288,7 +298,7 @@ class PgQueuerRunner:
             raise AssertionError("the executor calls the handler itself")
 
         def executor(parameters: EntrypointExecutorParameters) -> _Guarded:
-            return _Guarded(parameters, handler, self._limits, places, driver, halt)
+            return _Guarded(parameters, handler, self._limits, places, driver, halt, self._begun)
 
         queue.entrypoint(name, accepts_context=False, on_failure="hold", executor_factory=executor)(unused)
 

@@ -163,7 +163,7 @@ async def until_decided(dsn: str, *, seconds: float) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         async with asyncio.timeout(seconds):
-            while await connection.fetchval("select count(*) from inbox_event where state = 'PENDING'"):
+            while await connection.fetchval("select count(*) from inbox_event where state = 'PENDING'"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
         await connection.close()

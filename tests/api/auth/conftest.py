@@ -71,7 +71,7 @@ async def served(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client of this app behind uvicorn on a free port of this machine."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"))
     running = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn offers no event
         await asyncio.sleep(0.005)
     try:
         port = server.servers[0].sockets[0].getsockname()[1]

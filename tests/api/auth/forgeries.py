@@ -189,7 +189,7 @@ def _headers(g: Genuine) -> Iterator[tuple[str, str]]:
 
 
 def _claims(g: Genuine) -> Iterator[tuple[str, str]]:
-    header, claims, signature = g.token.split(".")
+    header, _, signature = g.token.split(".")
     changed = b64(dumps(g.claims | {"sub": str(g.other_member)}))
     yield "another's sub under the old signature", f"{header}.{changed}.{signature}"
     yield "a later exp under the old signature", f"{header}.{b64(dumps(g.claims | {'exp': g.claims['exp'] + 600}))}.{signature}"

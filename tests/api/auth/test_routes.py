@@ -258,7 +258,9 @@ async def test_a_recorded_token_is_not_for_a_nonce_of_ours(line):
     for vector in VECTORS["vectors"]:
         answer = await exchange(line, vector["token"], provider="line", channel="web", installationId=vector["name"])
         assert_refused(answer, 401, "UNAUTHENTICATED")
-        answer = await exchange(line, vector["token"], provider="line", channel="web", nonce=VECTORS["expected_nonce"], installationId=vector["name"])
+        answer = await exchange(
+            line, vector["token"], provider="line", channel="web", nonce=VECTORS["expected_nonce"], installationId=vector["name"]
+        )
         assert_refused(answer, 401, "UNAUTHENTICATED")
     assert await counts() == NOTHING
 
@@ -286,7 +288,10 @@ async def test_a_native_line_token_is_checked_with_the_keys_behind_the_address(d
 
     async with served(Starlette(routes=[Route("/certs", certs)])) as line_server:
         settings = load(
-            secret_key=SECRET_KEY, environment="development", line_login_channel_id=CHANNEL, line_login_jwks_url=f"{line_server.base_url}/certs"
+            secret_key=SECRET_KEY,
+            environment="development",
+            line_login_channel_id=CHANNEL,
+            line_login_jwks_url=f"{line_server.base_url}/certs",
         )
         services = services_for(settings, clock=clock)
         await keys.ensure_keys(services.vault, clock.now())
@@ -366,7 +371,28 @@ async def test_who_guessed_is_not_readable(http):
 
 # Bad input
 
-ODD: list[Any] = [None, 0, -1, 2**63, 10**400, 1.5, True, "", "\0", "a\0b", "\ud800", "x" * 10_000, "\u202e", [], ["x"], {}, {"x": 1}, "'; --", "${7*7}", "../../x"]
+ODD: list[Any] = [
+    None,
+    0,
+    -1,
+    2**63,
+    10**400,
+    1.5,
+    True,
+    "",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "x" * 10_000,
+    "\u202e",
+    [],
+    ["x"],
+    {},
+    {"x": 1},
+    "'; --",
+    "${7*7}",
+    "../../x",
+]
 GOOD: dict[str, dict[str, Any]] = {
     "/auth/nonce": {"provider": "dev"},
     "/auth/exchange": {

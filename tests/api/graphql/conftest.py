@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,8 +21,8 @@ from domain.ids import new_id, public_id
 from domain.members import keys
 from domain.members.standing import forget
 from domain.settings import load
+from tests import build
 
-build = importlib.import_module("tests.build")
 
 SECRET_KEY = "a root secret that is used by tests only, 48 chars"
 
@@ -113,8 +112,8 @@ def signed_in(services: Services, http: httpx.AsyncClient, clock: FixedClock) ->
 class People:
     """A shop, its staff by role, a buyer of it, and strangers; all with their ids."""
 
-    shop: Any
-    other_shop: Any
+    shop: build.AShop
+    other_shop: build.AShop
     owner: UUID
     manager: UUID
     helper: UUID
@@ -122,7 +121,7 @@ class People:
     other_owner: UUID
     member: UUID
     stranger: UUID
-    buyer: Any
+    buyer: build.ABuyer
 
 
 @pytest.fixture

@@ -20,7 +20,12 @@ A, B = UUID(int=1), UUID(int=2)
 
 async def entries(shop_id: UUID, count: int = 1, detail: dict[str, object] | None = None) -> None:
     async with database.transaction() as tx:
-        await record(tx, ACTOR, [Entry(shop_id, "test.act", "order", new_id(), detail or {"n": n, "a": {"z": 1, "b": 2}}) for n in range(count)], now=NOW)
+        await record(
+            tx,
+            ACTOR,
+            [Entry(shop_id, "test.act", "order", new_id(), detail or {"n": n, "a": {"z": 1, "b": 2}}) for n in range(count)],
+            now=NOW,
+        )
 
 
 async def sealed(limit: int = 100, patience_seconds: float = 0) -> int:
@@ -53,7 +58,9 @@ async def test_seals_chain_on_and_go_on_where_they_stopped(db: str) -> None:
     for shop in (A, B, A, B, A):
         await entries(shop, 3)
     assert [await sealed(limit=4) for _ in range(5)] == [4, 4, 4, 3, 0]
-    counts = {row["shop_id"]: row["n"] for row in await database.fetch("select shop_id, sum(entries) as n from audit_seal group by shop_id")}
+    counts = {
+        row["shop_id"]: row["n"] for row in await database.fetch("select shop_id, sum(entries) as n from audit_seal group by shop_id")
+    }
     assert counts == {A: 9, B: 6}
     assert (await verify_chain(A), await verify_chain(B), await verify_chain(uuid4())) == (None, None, None)
 
@@ -166,7 +173,9 @@ async def test_sealing_waits_for_a_transaction_that_soon_ends(db: str) -> None:
         await _by_hand(slow, A)
         await entries(A, 1)
         waiting = asyncio.create_task(sealed(patience_seconds=30))
-        while not await database.fetchval("select count(*) from pg_stat_activity where query like '%pg_snapshot_xmin%' and pid <> pg_backend_pid()"):
+        while not await database.fetchval(  # noqa: ASYNC110
+            "select count(*) from pg_stat_activity where query like '%pg_snapshot_xmin%' and pid <> pg_backend_pid()"
+        ):
             await asyncio.sleep(0.01)
         await transaction.commit()
         # The entry of the slow transaction may or may not have been visible when the bound was drawn; what is left comes with the next call.

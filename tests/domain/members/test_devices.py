@@ -55,7 +55,9 @@ async def test_a_device_is_registered_once_per_installation(db):
     first = await register(member)
     second = await register(member, target="token-2", now=LATER, platform=DevicePlatform.IOS, target_kind=PushTarget.FID, locale="ja")
     assert first == second
-    row = await database.fetchrow("select member_id, platform, target_kind, target, locale, created_at, last_seen_at, revoked_at from device")
+    row = await database.fetchrow(
+        "select member_id, platform, target_kind, target, locale, created_at, last_seen_at, revoked_at from device"
+    )
     assert row is not None
     assert tuple(row) == (member, "IOS", "FID", "token-2", "ja", NOW, LATER, None)
     assert await database.fetchval("select count(*) from device") == 1

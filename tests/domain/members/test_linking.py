@@ -58,7 +58,9 @@ async def member_of(table: str, row_id: UUID) -> UUID | None:
 async def test_the_first_sign_in_makes_a_member_and_the_next_finds_it(db):
     member_id = await go()
     assert await go(now=LATER) == member_id
-    row = await database.fetchrow("select m.ver, m.display_name, i.provider, i.subject, i.created_at, i.last_seen_at from member m join identity i on i.member_id = m.id")
+    row = await database.fetchrow(
+        "select m.ver, m.display_name, i.provider, i.subject, i.created_at, i.last_seen_at from member m join identity i on i.member_id = m.id"
+    )
     assert row is not None
     assert tuple(row) == (1, "林小美", "facebook", "mei", NOW, LATER)
     assert await database.fetchval("select count(*) from member") == 1
@@ -98,7 +100,11 @@ async def test_without_the_turns_two_first_sign_ins_collide(db, monkeypatch):
 async def test_all_that_shops_knew_becomes_the_member_s(db):
     shops = [await a_shop(), await a_shop()]
     buyers = [await a_buyer(shop, provider="facebook", external_id="mei") for shop in shops]
-    orders = [await order_of(shop, buyer, **state) for shop, buyer in zip(shops, buyers, strict=True) for state in ({}, {"state": OrderState.CANCELLED})]
+    orders = [
+        await order_of(shop, buyer, **state)
+        for shop, buyer in zip(shops, buyers, strict=True)
+        for state in ({}, {"state": OrderState.CANCELLED})
+    ]
     paid = await order_of(shops[0], buyers[0], payment=PaymentState.PAID)
     notices, pickups = [await a_notice(b) for b in buyers], [await a_pickup(b) for b in buyers]
     member_id = await go(now=LATER)
@@ -134,7 +140,9 @@ async def test_the_second_sign_in_changes_nothing(db):
     await go()
 
     async def everything() -> list[str]:
-        return [str([tuple(r) for r in await database.fetch(f'select * from "{t}"')]) for t in ("order", "buyer", "order_event", "audit_entry")]
+        return [
+            str([tuple(r) for r in await database.fetch(f'select * from "{t}"')]) for t in ("order", "buyer", "order_event", "audit_entry")
+        ]
 
     before = await everything()
     await go(now=LATER)
@@ -197,7 +205,7 @@ async def test_a_link_waits_for_an_order_that_is_just_being_written(db):
 
     async def commit_when_the_link_waits() -> None:
         await written.wait()
-        while not await database.fetchval("select exists (select 1 from pg_locks where not granted)"):
+        while not await database.fetchval("select exists (select 1 from pg_locks where not granted)"):  # noqa: ASYNC110  polls the server
             await asyncio.sleep(0.01)
         may_commit.set()
 

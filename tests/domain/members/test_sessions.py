@@ -134,7 +134,21 @@ async def test_no_session_lives_longer_than_180_days(grant):
 
 @pytest.mark.parametrize(
     "token",
-    ["", "A", "A" * 42, "A" * 43, "A" * 44, "=" * 43, "A" * 42 + "B", "\ud800" * 43, "\0" * 43, "Ａ" * 43, "A" * 42 + "\n", "A" * 100_000, "+" * 43],
+    [
+        "",
+        "A",
+        "A" * 42,
+        "A" * 43,
+        "A" * 44,
+        "=" * 43,
+        "A" * 42 + "B",
+        "\ud800" * 43,
+        "\0" * 43,
+        "Ａ" * 43,
+        "A" * 42 + "\n",
+        "A" * 100_000,
+        "+" * 43,
+    ],
 )
 async def test_what_is_no_token_of_ours_is_refused(grant, token):
     with pytest.raises(SignInRefused):

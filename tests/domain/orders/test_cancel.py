@@ -47,7 +47,9 @@ async def test_pieces_of_all_lines_are_free_again(db: str) -> None:
     assert (await figures(red), await figures(white)) == ((3, 3, 0), (4, 2, 0))
     await cancelled(order, shop)
     assert (await figures(red), await figures(white)) == ((3, 0, 0), (4, 1, 0))
-    rows = await database.fetch("select variant_id, held_delta, order_line_id, actor from stock_movement where kind = 'RELEASED' order by id")
+    rows = await database.fetch(
+        "select variant_id, held_delta, order_line_id, actor from stock_movement where kind = 'RELEASED' order by id"
+    )
     assert sorted((row["held_delta"], row["order_line_id"], row["actor"]) for row in rows) == sorted(
         [(-2, order.lines[0], CLERK.name), (-1, order.lines[1], CLERK.name), (-1, order.lines[2], CLERK.name)]
     )
@@ -61,7 +63,9 @@ async def test_the_order_keeps_its_lines_and_says_why(db: str) -> None:
     variant = await a_variant(shop)
     order = await an_order(shop, [(variant, 2)])
     await cancelled(order, shop, "買家改口")
-    row = await database.fetchrow('select state, payment_state, version, updated_at, total_minor, list from "order" where id = $1', order.id)
+    row = await database.fetchrow(
+        'select state, payment_state, version, updated_at, total_minor, list from "order" where id = $1', order.id
+    )
     assert row is not None
     assert tuple(row) == ("CANCELLED", "UNPAID", 2, NOW, 1180, "DONE")
     assert await database.fetchval("select quantity from order_line where order_id = $1", order.id) == 2

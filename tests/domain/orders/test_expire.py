@@ -100,5 +100,5 @@ async def test_an_order_that_cannot_be_expired_keeps_no_other(db: str, caplog: p
     with caplog.at_level(logging.ERROR):
         assert await expire_due(now=LATE, limit=100, jobs=JOBS) == 3
     assert [record.getMessage() for record in caplog.records] == [f"order {poison.id} cannot be expired"]
-    assert await database.fetch('select id from "order" where state = \'OPEN\'') == [(poison.id,)]
+    assert await database.fetch("select id from \"order\" where state = 'OPEN'") == [(poison.id,)]
     assert await figures(good) == (9, 1, 0)

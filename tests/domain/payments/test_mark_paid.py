@@ -26,7 +26,9 @@ OWNER_ID = UUID(int=1)
 OWNER = Actor(f"member:{OWNER_ID}", "OWNER")
 
 
-async def pay(order: AnOrder, *, shop_id: UUID | None = None, amount: int | None = None, version: int | None = None, minutes: int = 0) -> None:
+async def pay(
+    order: AnOrder, *, shop_id: UUID | None = None, amount: int | None = None, version: int | None = None, minutes: int = 0
+) -> None:
     await mark_paid(
         order_id=order.id, shop_id=shop_id or order.shop_id, method=PaymentMethod.BANK_TRANSFER, reference="末五碼 12345", amount_minor=amount,
         expected_version=version, actor=OWNER, by_member_id=OWNER_ID, now=NOW + timedelta(minutes=minutes), jobs=JOBS,
@@ -46,11 +48,18 @@ async def test_one_step_pays_commits_and_makes_ready(db: str) -> None:
     await pay(order, amount=1770, version=1)
     assert await state_of(order) == ("OPEN", "PAID", "READY_FOR_PICKUP", 1770, 2)
     assert (await figures(red), await figures(white)) == ((3, 0, 2), (4, 0, 1))
-    moved = await database.fetch("select held_delta, committed_delta, order_line_id from stock_movement where at = $1 and kind = 'COMMITTED'", NOW)
+    moved = await database.fetch(
+        "select held_delta, committed_delta, order_line_id from stock_movement where at = $1 and kind = 'COMMITTED'", NOW
+    )
     assert sorted(tuple(m) for m in moved) == sorted([(-2, 2, order.lines[0]), (-1, 1, order.lines[1])])
-    paid = await database.fetch("select shop_id, order_id, method, reference, amount_minor, currency, recorded_by, recorded_at from payment")
+    paid = await database.fetch(
+        "select shop_id, order_id, method, reference, amount_minor, currency, recorded_by, recorded_at from payment"
+    )
     assert [tuple(p) for p in paid] == [(shop.id, order.id, "BANK_TRANSFER", "末五碼 12345", 1770, "TWD", OWNER_ID, NOW)]
-    assert await database.fetchval("select array_agg(kind order by id) from order_event where order_id = $1", order.id) == ["PAID", "READY_FOR_PICKUP"]
+    assert await database.fetchval("select array_agg(kind order by id) from order_event where order_id = $1", order.id) == [
+        "PAID",
+        "READY_FOR_PICKUP",
+    ]
     assert await database.fetchval("select array_agg(kind order by kind) from notice") == ["PAYMENT_RECEIVED", "PICKUP_READY"]
     entry = await database.fetchrow("select actor, action, object_id, detail from audit_entry")
     assert entry is not None

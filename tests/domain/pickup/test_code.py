@@ -132,7 +132,8 @@ def _modules(svg: str) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("raw", "text"), [(bytes(5), "00000000"), (b"\xff" * 5, "ZZZZZZZZ"), (b"\x00\x00\x00\x00\x01", "00000001"), (b"\x08\x00\x00\x00\x00", "10000000")]
+    ("raw", "text"),
+    [(bytes(5), "00000000"), (b"\xff" * 5, "ZZZZZZZZ"), (b"\x00\x00\x00\x00\x01", "00000001"), (b"\x08\x00\x00\x00\x00", "10000000")],
 )
 def test_a_short_code_is_crockford_base32(raw: bytes, text: str) -> None:
     assert short_code(raw) == text

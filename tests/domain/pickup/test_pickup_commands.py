@@ -192,7 +192,7 @@ async def test_a_member_who_linked_the_buyer_later_gets_the_pass(db: str) -> Non
 
 async def test_a_pass_that_nothing_leaves_for_is_not_issued(counter: Counter) -> None:
     issued = await counter.issue()
-    await database.execute('update "order" set payment_state = \'REFUNDED\', version = version + 1')
+    await database.execute("update \"order\" set payment_state = 'REFUNDED', version = version + 1")
     facts = await refused(counter.issue(), R.UNPAID, changed=())
     assert facts == {"due_minor": 0, "currency": "TWD"}
     await database.execute("update pickup set state = 'CANCELLED'")
@@ -229,7 +229,7 @@ async def test_a_scan_shows_what_may_leave_and_changes_nothing(counter: Counter)
 
 async def test_only_the_ready_orders_of_a_pass_are_shown(counter: Counter) -> None:
     other = await paid(counter.shop, [(counter.red, 1)], counter.buyer)
-    await database.execute('update "order" set payment_state = \'REFUNDED\', paid_minor = 0, version = version + 1 where id = $1', other.id)
+    await database.execute("update \"order\" set payment_state = 'REFUNDED', paid_minor = 0, version = version + 1 where id = $1", other.id)
     preview = await counter.scan((await counter.issue()).token)
     assert preview.order_ids == (counter.order.id,)
     assert (preview.due_minor, preview.currency) == (590, "TWD")
@@ -343,9 +343,13 @@ async def test_goods_leave_and_everything_says_so(counter: Counter) -> None:
     )
     assert await counter.state() == ("COMPLETED", "HANDED_OVER", "COLLECTED")
     assert (await figures(counter.red), await figures(counter.white)) == ((1, 0, 0), (3, 0, 0))
-    moved = await database.fetch("select on_hand_delta, held_delta, committed_delta, order_line_id from stock_movement where kind = 'HANDED_OVER'")
+    moved = await database.fetch(
+        "select on_hand_delta, held_delta, committed_delta, order_line_id from stock_movement where kind = 'HANDED_OVER'"
+    )
     assert sorted(tuple(m) for m in moved) == sorted([(-2, 0, -2, counter.order.lines[0]), (-1, 0, -1, counter.order.lines[1])])
-    over = await database.fetchrow("select id, shop_id, pickup_id, issue_number, by_member_id, device, collected_minor, conflict, at from hand_over")
+    over = await database.fetchrow(
+        "select id, shop_id, pickup_id, issue_number, by_member_id, device, collected_minor, conflict, at from hand_over"
+    )
     assert over is not None
     assert tuple(over) == (seen.hand_over_id, counter.shop.id, issued.pickup_id, 1, CLERK_ID, "櫃台 1", 0, False, at)
     assert await database.fetchval("select array_agg(kind order by id) from order_event") == ["PAID", "READY_FOR_PICKUP", "HANDED_OVER"]

@@ -101,6 +101,8 @@ def test_nothing_leaves_when_nothing_is_due() -> None:
     assert refused.value.refusal is R.NOT_READY
 
 
-@pytest.mark.parametrize(("name", "seen"), [("王小明", "王○明"), ("陳美", "陳○"), ("Mary Lin", "M○n"), ("林", "林"), ("", ""), ("  歐陽小美 ", "歐○美")])
+@pytest.mark.parametrize(
+    ("name", "seen"), [("王小明", "王○明"), ("陳美", "陳○"), ("Mary Lin", "M○n"), ("林", "林"), ("", ""), ("  歐陽小美 ", "歐○美")]
+)
 def test_the_counter_sees_a_masked_name(name: str, seen: str) -> None:
     assert masked(name) == seen

@@ -33,7 +33,13 @@ def clean():
 
 
 async def open_shop(**changes: Any) -> UUID:
-    given: dict[str, Any] = {"handle": "deer-and-co", "name": "小鹿團購", "currency": "TWD", "time_zone": "Asia/Taipei", "locale": "zh-TW"} | changes
+    given: dict[str, Any] = {
+        "handle": "deer-and-co",
+        "name": "小鹿團購",
+        "currency": "TWD",
+        "time_zone": "Asia/Taipei",
+        "locale": "zh-TW",
+    } | changes
     return await create_shop(owner_id=given.pop("owner_id", None) or await a_member(), now=NOW, **given)
 
 
@@ -51,7 +57,13 @@ async def test_a_shop_opens_with_its_owner_and_a_number(db):
     shop_id = await open_shop(owner_id=owner, pickup_place="捷運中山站 2 號出口", pay_within_minutes=60)
     row = await database.fetchrow("select * from shop")
     assert row is not None
-    assert (row["id"], row["handle"], row["currency"], row["time_zone"], row["pay_within_minutes"]) == (shop_id, "deer-and-co", "TWD", "Asia/Taipei", 60)
+    assert (row["id"], row["handle"], row["currency"], row["time_zone"], row["pay_within_minutes"]) == (
+        shop_id,
+        "deer-and-co",
+        "TWD",
+        "Asia/Taipei",
+        60,
+    )
     assert row["number"] > 1000
     (membership,) = await memberships_of_member(owner)
     assert (membership.shop_id, membership.handle, membership.name, membership.role, membership.denied) == (
@@ -130,7 +142,13 @@ async def test_an_endpoint_is_found_by_its_address_with_its_secrets(db):
     endpoint_id = await open_endpoint(destination="U-bot")
     found = await endpoint_by_slug("facebook", "main", VAULT)
     assert found is not None
-    assert (found.id, found.source, found.secret, found.verify_token, found.destination) == (endpoint_id, "facebook", "app-secret", "hand-shake", "U-bot")
+    assert (found.id, found.source, found.secret, found.verify_token, found.destination) == (
+        endpoint_id,
+        "facebook",
+        "app-secret",
+        "hand-shake",
+        "U-bot",
+    )
     assert await endpoint_by_slug("line", "main", VAULT) is None
     assert await endpoint_by_slug("facebook", "Main", VAULT) is None
 
@@ -186,7 +204,15 @@ async def test_an_address_is_one_endpoint_s(db):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("source", "Face"), ("slug", "a/b"), ("slug", ""), ("secret", ""), ("secret", "a\0"), ("verify_token", "\ud800"), ("destination", "x" * 65)],
+    [
+        ("source", "Face"),
+        ("slug", "a/b"),
+        ("slug", ""),
+        ("secret", ""),
+        ("secret", "a\0"),
+        ("verify_token", "\ud800"),
+        ("destination", "x" * 65),
+    ],
 )
 async def test_an_endpoint_with_a_field_that_cannot_be_is_refused(db, field, value):
     with pytest.raises(InvalidShop) as refused:
@@ -237,6 +263,8 @@ async def test_a_person_s_shops_come_by_name_without_those_they_left(db):
     person = await a_member()
     for n, name in enumerate(("乙", "甲", "丙")):
         await open_shop(handle=f"shop-{n}", name=name, owner_id=person)
-    await database.execute("update membership set ended_at = $1 where shop_id = (select id from shop where name = '丙')", NOW + timedelta(days=1))
+    await database.execute(
+        "update membership set ended_at = $1 where shop_id = (select id from shop where name = '丙')", NOW + timedelta(days=1)
+    )
     assert sorted(m.name for m in await memberships_of_member(person)) == ["乙", "甲"]
     assert await memberships_of_member(new_id()) == []

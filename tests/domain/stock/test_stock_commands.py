@@ -26,7 +26,9 @@ HELPER = Actor(f"member:{UUID(int=1)}", "HELPER")
 
 
 async def adjusted(variant: AVariant, delta: int, reason: AdjustReason = AdjustReason.RECEIPT, shop_id: UUID | None = None) -> Level:
-    return await adjust(shop_id=shop_id or variant.shop_id, variant_id=variant.id, delta=delta, reason=reason, actor=HELPER, now=NOW, jobs=JOBS)
+    return await adjust(
+        shop_id=shop_id or variant.shop_id, variant_id=variant.id, delta=delta, reason=reason, actor=HELPER, now=NOW, jobs=JOBS
+    )
 
 
 async def counted(variant: AVariant, quantity: int, seen: int, shop_id: UUID | None = None) -> Level:
@@ -43,7 +45,9 @@ async def counted(variant: AVariant, quantity: int, seen: int, shop_id: UUID | N
 async def test_every_reason_has_its_kind_in_the_ledger(db: str, reason: AdjustReason, kind: str) -> None:
     variant = await a_variant(on_hand=3)
     assert await adjusted(variant, 4, reason) == Level(7, 0, 0, 0)
-    rows = await database.fetch("select kind, on_hand_delta, held_delta, committed_delta, actor, reason, at from stock_movement order by id offset 1")
+    rows = await database.fetch(
+        "select kind, on_hand_delta, held_delta, committed_delta, actor, reason, at from stock_movement order by id offset 1"
+    )
     assert [tuple(row) for row in rows] == [(kind, 4, 0, 0, HELPER.name, reason.value, NOW)]
     assert await database.fetchval("select version from stock_level") == 2
     entries = await database.fetch("select action, object_type, object_id, detail::text from audit_entry")
@@ -188,7 +192,14 @@ async def test_a_new_variants_books_open_with_what_is_there(db: str) -> None:
     bare = await _bare_variant()
     async with database.transaction() as tx:
         opened = await receive_first(
-            tx, shop_id=bare.shop_id, variant_id=bare.id, on_hand=7, sell_beyond=SellBeyond.PREORDER, backorder_limit=5, actor=HELPER, now=NOW
+            tx,
+            shop_id=bare.shop_id,
+            variant_id=bare.id,
+            on_hand=7,
+            sell_beyond=SellBeyond.PREORDER,
+            backorder_limit=5,
+            actor=HELPER,
+            now=NOW,
         )
     assert opened == Level(7, 0, 0, 5)
     row = await level(bare.shop_id, bare.id)
@@ -254,7 +265,14 @@ async def test_the_sellers_list_of_levels_in_pages(db: str) -> None:
     rows = await levels_of_shop(shop.id)
     assert [row.variant_id for row in rows] == [variant.id for variant in variants]
     first = rows[0]
-    assert (first.product_title, first.variant_label, first.on_hand, first.held, first.committed, first.available) == ("圍巾", "紅", 5, 2, 1, 2)
+    assert (first.product_title, first.variant_label, first.on_hand, first.held, first.committed, first.available) == (
+        "圍巾",
+        "紅",
+        5,
+        2,
+        1,
+        2,
+    )
     assert rows == [*await levels_of_shop(shop.id, limit=2), *await levels_of_shop(shop.id, after=rows[1].variant_id)]
     assert await levels_of_shop(shop.id, before=rows[4].variant_id, limit=2, backwards=True) == rows[2:4]
     assert await levels_of_shop(shop.id, variant_ids=[variants[3].id]) == [rows[3]]
