@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import orjson
-
 from domain import db
 from domain.claims.rules import ClaimOutcome
 from domain.ids import new_id
@@ -384,49 +382,3 @@ async def _ledger(shop_id: UUID, variant_id: UUID, line_id: UUID, kind: str, hel
            values ($1, $2, $3, 0, $4, $5, $6, 'worker:build', '', $7)""",
         shop_id, variant_id, kind, held, committed, line_id, at,
     )  # fmt: skip
-
-
-async def queued(name: str) -> list[dict[str, object]]:
-    """Payloads of the jobs of this name that wait, in the order they were enqueued."""
-    rows = await db.fetch("select payload from pgqueuer where entrypoint = $1 order by id", name)
-    return [orjson.loads(row["payload"]) for row in rows]
-
-
-TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
-    "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
-
-
-async def everything(*, but: Sequence[str] = ()) -> dict[str, list[str]]:
-    """All rows of the seller's tables as text: equal before and after when nothing changed."""
-    return {
-        name: sorted(row["row"] for row in await db.fetch(f'select t::text as row from "{name}" t')) for name in TABLES if name not in but
-    }
-
-
-async def figures(variant: AVariant) -> tuple[int, int, int]:
-    """(on hand, held, committed) of a variant."""
-    row = await db.fetchrow("select on_hand, held, committed from stock_level where variant_id = $1", variant.id)
-    assert row is not None
-    return row["on_hand"], row["held"], row["committed"]
-
-
-BOOKS = """
-select l.variant_id::text as broken from stock_level l join lateral (
-    select sum(on_hand_delta) as o, sum(held_delta) as h, sum(committed_delta) as c from stock_movement m where m.variant_id = l.variant_id) m on true
-  where (l.on_hand, l.held, l.committed) is distinct from (m.o, m.h, m.c)
-union all
-select variant_id::text from stock_level l where held <> (
-  select coalesce(sum(x.quantity), 0) from order_line x join "order" o on o.id = x.order_id
-  where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state not in ('PAID','NONE_DUE','COLLECT_ON_DELIVERY'))
-union all
-select variant_id::text from stock_level l where committed <> (
-  select coalesce(sum(x.quantity - x.handed_over), 0) from order_line x join "order" o on o.id = x.order_id
-  where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state = 'PAID')
-union all
-select id::text from order_line l where handed_over <> (select coalesce(sum(quantity), 0) from hand_over_line h where h.order_line_id = l.id)
-"""
-
-
-async def books_agree() -> None:
-    """Ledger, levels, orders and hand-overs say the same."""
-    assert await db.fetch(BOOKS) == []

@@ -26,6 +26,7 @@ AUDIENCE: Final = "plusone-app"
 TYPE: Final = "at+jwt"
 ALGORITHM: Final = "EdDSA"
 LONGEST: Final = 4096
+MOST_PROVEN: Final = 5_000
 CLOCK_SKEW = timedelta(seconds=60)
 """A token may be issued so far in the future by our clock: another process's clock may be ahead. Its end is exact."""
 HEADER_KEYS = frozenset({"alg", "typ", "kid"})
@@ -47,6 +48,16 @@ class AccessToken:
 
     text: str = field(repr=False)
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    kid: str
+    issuer: str
+    claims: dict[str, Any]
+
+
+_proven: dict[str, _Proven] = {}
 
 
 async def issue_access(member_id: UUID, session_id: UUID, ver: int, *, issuer: str, now: datetime) -> AccessToken:
@@ -105,7 +116,23 @@ def jwks(public: tuple[PublicKey, ...]) -> dict[str, Any]:
 
 
 async def _proven_claims(token: str, issuer: str, now: datetime) -> dict[str, Any]:
-    """Claims whose signature, issuer and audience hold, with exactly our names."""
+    """Claims whose signature, issuer and audience hold, with exactly our names.
+
+    A phone sends the same token for ten minutes: what was proven once is kept, and holds as long as its key does.
+    """
+    public = await keys.public_keys(KeyUse.ACCESS, now)
+    known = _proven.get(token)
+    if known is not None and known.issuer == issuer and any(key.kid == known.kid for key in public):
+        return known.claims
+    kid, claims = _prove(token, issuer, public)
+    if len(_proven) >= MOST_PROVEN:
+        _proven.clear()
+    _proven[token] = _Proven(kid, issuer, claims)
+    return claims
+
+
+def _prove(token: str, issuer: str, public: tuple[PublicKey, ...]) -> tuple[str, dict[str, Any]]:
+    """The kid and the claims; raises Unauthenticated when the token does not hold under one of these keys."""
     try:
         header, claims = read_unverified(token, longest=LONGEST)
     except Malformed:
@@ -115,12 +142,12 @@ async def _proven_claims(token: str, issuer: str, now: datetime) -> dict[str, An
         raise Unauthenticated
     if claims.keys() != set(CLAIMS):
         raise Unauthenticated
-    key = next((key for key in await keys.public_keys(KeyUse.ACCESS, now) if key.kid == kid), None)
+    key = next((key for key in public if key.kid == kid), None)
     if key is None:
         raise Unauthenticated
     try:
         # UnicodeError, TypeError and the like are what PyJWT lets through for odd texts; a forged token is never our failure.
-        return jwt.decode(token, key=key.key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=issuer, options=OPTIONS)
+        return kid, jwt.decode(token, key=key.key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=issuer, options=OPTIONS)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise Unauthenticated from None
 

@@ -70,7 +70,7 @@ def extensions(code: Code, request_id: str) -> dict[str, Any]:
 def classify(error: GraphQLError) -> tuple[Code, str]:
     """The public code and message of an error of execution or validation."""
     cause = error.original_error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+    while isinstance(cause, GraphQLError):
         cause = cause.original_error
     match cause:
         case RequestError():
@@ -85,7 +85,7 @@ def classify(error: GraphQLError) -> tuple[Code, str]:
             return Code.BAD_REQUEST, "There is no such object."
         case DomainError():
             return Code.BAD_REQUEST, "The request was refused."
-        case None if error.path is None:
+        case _ if error.path is None:  # not of a field: the document or its variables
             return Code.BAD_REQUEST, without_suggestion(error.message)
     return Code.INTERNAL, "Something went wrong on our side."
 
@@ -99,4 +99,4 @@ def log_unexpected(error: BaseException, request_id: str) -> None:
     """Log where it happened and of what type; never the message, which may quote what somebody wrote."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     places = [f"{frame.filename.rsplit('/', 3)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
-    log.error("unexpected error in a request", extra={"request_id": request_id, "error_type": type(error).__name__, "places": places})
+    log.error("unexpected %s in a request: %s", type(error).__name__, " < ".join(reversed(places)), extra={"request_id": request_id})

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GOOGLE: Final = "https://fcm.googleapis.com"
-CHUNK: Final = 500
-"""Most messages of one call of the client."""
+CHUNK: Final = 100
+"""Messages of one call of the client: as many as it has connections, so that none waits for one. It would take 500."""
 TIMEOUT_SECONDS: Final = 10
 QUOTA_WAIT_SECONDS: Final = 60.0
 """After a 429 without Retry-After: quotas refill by the minute."""
@@ -127,18 +127,18 @@ class FcmGateway:
     ) -> None:
         if production and os.environ.get(EMULATOR):
             raise PushMisconfigured(f"{EMULATOR} is set: with it firebase-admin accepts unsigned ID tokens. Unset it in production.")
-        self._loop = asyncio.new_event_loop()
         self._app = _app(account, timeout_seconds)
         self._service = _service(self._app)
         if base_url is not None:
             _redirect(self._service, base_url)
+        self._loop = asyncio.new_event_loop()
         self._timeout = timeout_seconds
         self._fresh = asyncio.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fcm", daemon=True)
         self._thread.start()
 
     async def send(self, messages: Sequence[PushMessage]) -> list[PushResult]:
-        """Send in chunks of 500; never raises for what a server or the network does."""
+        """Send in chunks; never raises for what a server or the network does."""
         results: list[PushResult] = []
         for start in range(0, len(messages), CHUNK):
             results += await self._there(self._send(messages[start : start + CHUNK]))

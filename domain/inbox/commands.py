@@ -32,6 +32,8 @@ MAX_ROWS: Final = 1_000
 """Rows of one statement; a larger delivery takes several of them in one transaction."""
 MAX_WAITING_ROWS: Final = 20_000
 """Rows that wait for the writer; beyond that the door says 503 and the platform comes again."""
+MAX_WAITING_CHARS: Final = 64_000_000
+"""The same for the length of their payloads: what a process may keep in memory for a database that is away."""
 BATCH_SECONDS: Final = 1.5
 """A batch that takes longer loses its connection: its requests must be answered within 2 s."""
 MAX_REASON_CHARS: Final = 300
@@ -68,6 +70,7 @@ class _Row:
 @dataclass(slots=True, eq=False)
 class _Request:
     rows: list[_Row]
+    chars: int
     done: asyncio.Future[None]
 
 
@@ -91,6 +94,7 @@ class InboxWriter:
     def __init__(self) -> None:
         self._waiting: deque[_Request] = deque()
         self._rows = 0
+        self._chars = 0
         self._arrived = asyncio.Event()
         self._open = False
         self._task: asyncio.Task[None] | None = None
@@ -125,13 +129,20 @@ class InboxWriter:
         if not events:
             return
         rows = [_row(endpoint_id, source, event, received_at) for event in events]
-        if not self._open or self._rows + len(rows) > max(MAX_WAITING_ROWS, len(rows)):
+        request = _Request(rows, sum(len(row.payload) for row in rows), asyncio.get_running_loop().create_future())
+        if not self._open or not self._has_room(request):
             raise DatabaseAway("the inbox takes nothing more for the moment")
-        request = _Request(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._rows += len(rows)
+        self._chars += request.chars
         self._arrived.set()
         await request.done
+
+    def _has_room(self, request: _Request) -> bool:
+        """Whether a request may wait; an empty queue takes any."""
+        return not self._waiting or (
+            self._rows + len(request.rows) <= MAX_WAITING_ROWS and self._chars + request.chars <= MAX_WAITING_CHARS
+        )
 
     async def _write(self) -> None:
         while self._open or self._waiting:
@@ -150,6 +161,7 @@ class InboxWriter:
         while self._waiting and (not batch or rows + len(self._waiting[0].rows) <= MAX_ROWS):
             request = self._waiting.popleft()
             self._rows -= len(request.rows)
+            self._chars -= request.chars
             if not request.done.done():
                 batch.append(request)
                 rows += len(request.rows)

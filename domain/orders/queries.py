@@ -119,7 +119,7 @@ async def visible_orders(order_ids: Collection[UUID], member_id: UUID, *, wanted
     order = order_shape(wanted, Viewpoint(language))
     staff = staff_may(Permission.VIEW_ORDERS, "o.shop_id", member_id, args)
     rows = await db.fetch(
-        f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, array[o.state, o.payment_state, o.fulfilment_state] as axes
+        f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, row(o.state, o.payment_state, o.fulfilment_state) as axes
             from {ORDERS} left join membership m on m.shop_id = o.shop_id and m.member_id = $2 and m.ended_at is null
             where o.id = any($1::uuid[]) and (o.member_id = $2 or {staff})""",
         *args.values,

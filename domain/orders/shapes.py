@@ -89,7 +89,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
-        branches.append(("actions", "array[o.state, o.payment_state, o.fulfilment_state]", lambda axes: viewpoint.actions(*axes)))
+        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
     return shape(ORDER, _order, branches)
 
 

@@ -126,7 +126,7 @@ async def fetch_page(
 def numbered(sql: str, columns: int) -> str:
     """The same statement with columns c0, c1, …: names of joined tables would clash in a sub-select."""
     names = ", ".join(f"c{n}" for n in range(columns))
-    return f"select * from ({sql}) as plain({names}, position_at, position_id)"
+    return f"select * from ({sql}) as plain({names}, lists, position_at, position_id)"
 
 
 def with_total(part: Slice, total: int) -> Slice:

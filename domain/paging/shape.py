@@ -74,13 +74,14 @@ class Shape:
 
     @property
     def select(self) -> str:
-        """The columns for a select list."""
-        return ", ".join(self.columns)
+        """The columns for a select list, and one that is always null: asyncpg reads a list of rows inside a row only on a connection that
+        has seen such a list as a column."""
+        return f"{', '.join(self.columns)}, null::record[] as lists"
 
     @property
     def row(self) -> str:
         """The object as one value."""
-        return f"row({self.select})"
+        return f"row({', '.join(self.columns)})"
 
     def row_if(self, present: str) -> str:
         """The object as one value, null unless `present` (a column of an outer join) is not null."""

@@ -238,8 +238,6 @@ class PgQueuerRunner:
         connection = await self._connect()
         lost, halt = asyncio.Event(), asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.execute("update pgqueuer set headers = headers - $2::text where id = any($1::bigint[])", list(self._begun), RUNS)
-        self._begun.clear()
         tasks = self._start(AsyncpgDriver(connection), halt)
         watches = [asyncio.create_task(event.wait()) for event in (stop, lost)]
         try:
@@ -261,10 +259,19 @@ class PgQueuerRunner:
             raise DatabaseAway("the connection of the job queue was lost")
 
     async def _connect(self) -> asyncpg.Connection[Any]:
+        """A connection of our own; through it, jobs of the cycle before are cleared of having killed a process."""
         settings = {"application_name": "plusone-jobs", "timezone": "UTC", "jit": "off", "statement_timeout": "10000"}
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             **credentials(self._dsn), timeout=5, command_timeout=15, server_settings=settings
         )
+        try:
+            await connection.execute(
+                "update pgqueuer set headers = headers - $2::text where id = any($1::bigint[])", list(self._begun), RUNS
+            )
+        except BaseException:
+            connection.terminate()
+            raise
+        self._begun.clear()
         return connection
 
     def _start(self, driver: AsyncpgDriver, halt: asyncio.Event) -> list[asyncio.Task[None]]:

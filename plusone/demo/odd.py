@@ -107,7 +107,7 @@ ODD: Final = (
     Odd("unknown fields", "amei", FACEBOOK, 205, _page(205, _chatter("fields", 205, "路過看看", sentiment={"score": [1, 2]}, verified=None))),
     Odd("NUL in a text", "amei", FACEBOOK, 232, _page(232, _chatter("nul", 232, "手滑按到\x00了"))),
     Odd("a lone surrogate", "amei", FACEBOOK, 251, _page(251, _chatter("surrogate", 251, "這個表情壞掉 \ud83d"))),
-    Odd("a text that is none", "amei", FACEBOOK, 263, _page(263, _chatter("number", 263, "") | {"field": "feed"}, "no change at all"), events=2, parked=1),
+    Odd("a text that is none", "amei", FACEBOOK, 263, _page(263, _chatter("number", 263, "", message=42), "no change"), events=2, parked=2),
     Odd("not JSON", "amei", FACEBOOK, 281, b'{"object":"page","entry":[{', parked=1),
     Odd("an item that is none", "gangdo", COLLECTOR, 306, json.dumps({"batch_id": "odd-1", "items": ["+1", 7]}).encode(), events=2, parked=2),
     Odd("another schema", "gangdo", COLLECTOR, 321, json.dumps({"items": [{"schema": "plusone.comment/9", "text": "M1+1"}]}).encode(), parked=1),

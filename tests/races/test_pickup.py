@@ -31,7 +31,8 @@ from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason, Level, SellBeyond
 from domain.vault import Vault
-from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order, books_agree, figures
+from tests.books import books_agree, figures
+from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order
 from tests.conftest import empty
 
 T = TypeVar("T")

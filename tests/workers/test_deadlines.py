@@ -11,7 +11,8 @@ from domain.audit.seal import verify_chain
 from domain.bootstrap import Services, services
 from domain.clock import FixedClock
 from domain.settings import Settings
-from tests.build import a_shop, a_variant, an_order, books_agree, everything, figures
+from tests.books import books_agree, everything, figures
+from tests.build import a_shop, a_variant, an_order
 from workers import deadlines
 
 

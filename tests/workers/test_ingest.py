@@ -150,7 +150,7 @@ async def test_a_batch_ends_as_the_same_comments_one_by_one(db: str, seed: int) 
     states = []
     for most in (1, 200):
         await database.execute(
-            "truncate inbox_event, order_event, stock_movement, notice, platform_reply, waitlist_entry, order_line, claim, comment_revision, social_comment, audit_entry, pgqueuer, push_delivery, lane_tries, \"order\", buyer, stock_level, variant, product, post_item, post_placement, claim_policy_version, sales_post, channel, webhook_endpoint, shop cascade"
+            'truncate inbox_event, order_event, stock_movement, notice, platform_reply, waitlist_entry, order_line, claim, comment_revision, social_comment, audit_entry, pgqueuer, push_delivery, lane_tries, "order", buyer, stock_level, variant, product, post_item, post_placement, claim_policy_version, sales_post, channel, webhook_endpoint, shop cascade'
         )
         wall = await a_wall(variants=("紅", "白"), on_hand=(6, 4))
         await a_history(wall, seed)

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from starlette.datastructures import Headers
 
+from api.auth import tokens
 from api.auth.bearer import viewer_of
 from api.auth.tokens import verify_access
 from api.auth.viewer import Unauthenticated, Viewer
@@ -166,6 +167,34 @@ async def test_the_public_keys_are_published_with_the_next_one(services, http: h
     key = known[jwt.get_unverified_header(token)["kid"]]
     options = {"verify_exp": False, "verify_iat": False}
     assert jwt.decode(token, key, algorithms=["EdDSA"], audience="plusone-app", issuer=ISSUER, options=options)["ver"] == 1
+
+
+async def test_a_signature_is_checked_once_and_everything_else_each_time(services, signed_in, access_of, clock, monkeypatch):
+    token = await access_of(await signed_in())
+    checked = []
+    real = tokens._prove
+    monkeypatch.setattr(tokens, "_prove", lambda *given: checked.append(given[0]) or real(*given))
+    monkeypatch.setattr(tokens, "_proven", {})
+    for _ in range(10):
+        assert await holds(token, clock.now())
+    assert checked == [token]
+    # Proven once, it still ends with its time, its issuer and its key.
+    assert not await holds(token, clock.now() + timedelta(minutes=10))
+    with pytest.raises(Unauthenticated):
+        await verify_access(token, issuer="https://other.test", now=clock.now())
+    key = await keys.active_key(KeyUse.ACCESS, clock.now())
+    await keys.revoke(key.kid, services.vault, clock.now())
+    assert not await holds(token, clock.now())
+
+
+async def test_forgeries_are_not_kept_and_the_kept_ones_have_a_limit(services, signed_in, access_of, clock, monkeypatch):
+    monkeypatch.setattr(tokens, "_proven", {})
+    monkeypatch.setattr(tokens, "MOST_PROVEN", 3)
+    grant = await signed_in()
+    for _ in range(10):
+        assert await holds(await access_of(grant), clock.now())
+        assert not await holds("e30.e30.AAAA", clock.now())
+    assert 1 <= len(tokens._proven) <= 3
 
 
 def test_secrets_are_in_no_repr(services):

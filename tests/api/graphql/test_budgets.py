@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.ids import public_id
+from domain import db as database
+from domain.ids import new_id, public_id
+from domain.members.standing import forget
 from domain.orders.rules import FulfilmentState, PaymentState
 from tests import build
 from tests.sql_recorder import recorded
@@ -27,8 +29,8 @@ DESK_ORDERS = """query ($shop: ID!) { shop(id: $shop) { name orders(list: TO_PAY
   total { amount } lines { nodes { title quantity claim { outcome comment { text } } } } } } } }"""
 DESK_STOCK = """query ($shop: ID!) { shop(id: $shop) { stock(first: 50) { totalCount nodes { onHand held committed available version sellBeyond
   backorderLimit variant { label availability product { title } } } } } }"""
-DESK_COMMENTS = """query ($shop: ID!) { shop(id: $shop) { comments(first: 20, filter: {outcome: ORDERED}) { totalCount nodes { text author { name }
-  post { title } revisions { text } claim { outcome reason order { number } } } } } }"""
+DESK_COMMENTS = """query ($shop: ID!) { shop(id: $shop) { comments(first: 10, filter: {outcome: ORDERED}) { totalCount nodes { text author { name }
+  post { title } revisions { text } claim { outcome reason order { number actions lines { nodes { title } } } } } } } }"""
 POST = """query ($post: ID!) { salesPost(id: $post) { title state closesAt shop { name } rule { sentence version effectiveAt }
   items { codes availability product { title } variants { label availability price { amount currencyCode } } } } }"""
 
@@ -43,6 +45,14 @@ async def furnished(people, orders: int) -> str:
         state = {} if n == 0 else paid
         await build.an_order(people.shop, {scarf.variants[0]: 1, scarf.variants[1]: 2}, buyer=people.buyer, post=post, created_at=at, **state)
         await build.a_claim(people.shop, buyer=people.buyer)
+    await database.execute("update claim set order_id = (select id from \"order\" limit 1)")
+    pickup = new_id()
+    await database.execute(
+        """insert into pickup (id, shop_id, buyer_id, member_id, code_id, state, issue_number, short_code, version, created_at)
+           values ($1, $2, $3, $4, 77, 'OPEN', 0, '', 1, $5)""",
+        pickup, people.shop.id, people.buyer.id, people.member, build.NOW,
+    )  # fmt: skip
+    await database.execute("insert into pickup_order (order_id, shop_id, pickup_id) select id, shop_id, $1 from \"order\" limit 5", pickup)
     return public_id("post", post.id)
 
 
@@ -89,8 +99,6 @@ async def test_the_post_page_is_one_statement_without_sign_in(people, signed_in)
 
 async def test_the_first_request_of_a_session_looks_at_the_session_once(people, signed_in) -> None:
     client = await signed_in(people.member)
-    from domain.members.standing import forget
-
     forget()
     with recorded() as sql:
         await client.get("{ me { orders { nodes { number } } } }")

@@ -13,7 +13,7 @@ from domain.ids import new_id
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.rules import OrderState
-from tests import build
+from tests import books, build
 from tests.api.graphql.conftest import pid
 
 MARK_PAID = """mutation ($input: OrderMarkPaidInput!, $key: String!) { orderMarkPaid(input: $input) @idempotent(key: $key) {
@@ -60,10 +60,10 @@ async def test_marking_paid_moves_money_stock_and_goods(people, signed_in) -> No
         "number": order.number, "paymentState": "PAID", "fulfilmentState": "READY_FOR_PICKUP", "list": "TO_PICK_UP",
         "version": payload["order"]["version"], "paid": {"amount": "1180"}, "amountDue": {"amount": "0"}, "actions": ["HAND_OVER"],
     }  # fmt: skip
-    assert await build.figures(variant) == (3, 0, 2)
+    assert await books.figures(variant) == (3, 0, 2)
     row = await database.fetchrow("select method, reference, amount_minor, recorded_by from payment where order_id = $1", order.id)
     assert tuple(row) == ("BANK_TRANSFER", "12345", 1180, people.manager)
-    await build.books_agree()
+    await books.books_agree()
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ async def test_marking_paid_moves_money_stock_and_goods(people, signed_in) -> No
 )
 async def test_marking_paid_is_refused_with_a_code_and_changes_nothing(people, signed_in, change, code, extra) -> None:
     order = await build.an_order(people.shop, {await build.a_variant(people.shop): 2}, buyer=people.buyer)
-    before = await build.everything()
+    before = await books.everything()
     client = await signed_in(people.owner)
     given = {"orderId": pid("order", order.id), "method": "CASH", "reference": "r", **change}
     payload = await do(client, MARK_PAID, given)
     assert refused(payload) == [code]
     assert {name: payload["userErrors"][0][name] for name in extra} == extra
     assert payload["userErrors"][0]["retryable"] is False
-    assert await build.everything() == before
+    assert await books.everything() == before
 
 
 async def test_words_follow_the_request_and_then_the_member(people, signed_in) -> None:
@@ -111,18 +111,18 @@ async def test_cancelling_frees_the_pieces_and_tells_the_buyer(people, signed_in
     client = await signed_in(people.helper)
     payload = await do(client, CANCEL, {"orderId": pid("order", order.id), "reason": "買家要求"})
     assert payload == {"order": {"state": "CANCELLED", "list": "DONE", "actions": []}, "userErrors": []}
-    assert await build.figures(variant) == (3, 0, 0)
+    assert await books.figures(variant) == (3, 0, 0)
     assert await database.fetchval("select kind from notice where member_id = $1", people.member) == "ORDER_CANCELLED"
 
 
 async def test_a_paid_order_is_not_cancelled(people, signed_in) -> None:
     variant = await build.a_variant(people.shop)
     order = await build.an_order(people.shop, {variant: 1}, payment=build.PaymentState.PAID)
-    before = await build.everything()
+    before = await books.everything()
     client = await signed_in(people.owner)
     assert refused(await do(client, CANCEL, {"orderId": pid("order", order.id)})) == ["INVALID_TRANSITION"]
     assert refused(await do(client, CANCEL, {"orderId": pid("order", order.id), "reason": "x" * 201})) == ["INVALID_INPUT"]
-    assert await build.everything() == before
+    assert await books.everything() == before
 
 
 async def test_stock_is_adjusted_and_answers_its_level(people, signed_in) -> None:
@@ -136,8 +136,8 @@ async def test_stock_is_adjusted_and_answers_its_level(people, signed_in) -> Non
     assert refused(payload) == ["INSUFFICIENT_STOCK"]
     assert payload["userErrors"][0]["availableQuantity"] == 6
     assert refused(await do(client, ADJUST, {"variantId": pid("variant", variant.id), "delta": 2_000_000_000, "reason": "RECEIPT"})) == ["OVER_LIMIT"]
-    assert await build.figures(variant) == (8, 2, 0)
-    await build.books_agree()
+    assert await books.figures(variant) == (8, 2, 0)
+    await books.books_agree()
 
 
 async def test_stock_is_set_only_from_what_the_counter_saw(people, signed_in) -> None:
@@ -149,8 +149,8 @@ async def test_stock_is_set_only_from_what_the_counter_saw(people, signed_in) ->
     assert refused(payload) == ["VERSION_CONFLICT"]
     assert payload["userErrors"][0]["conflictingQuantity"] == 9
     assert refused(await do(client, SET, {**given, "quantity": -1, "changeFromQuantity": 9})) == ["INVALID_INPUT"]
-    assert await build.figures(variant) == (9, 0, 0)
-    await build.books_agree()
+    assert await books.figures(variant) == (9, 0, 0)
+    await books.books_agree()
 
 
 async def a_comment_to_review(people: Any, **given: Any) -> tuple[str, build.AProduct]:
@@ -172,7 +172,7 @@ async def test_a_comment_is_made_an_order_by_hand(people, signed_in) -> None:
     claim = payload["comment"]["claim"]
     assert (claim["outcome"], claim["review"]) == ("ORDERED", "RESOLVED")
     assert claim["order"]["lines"]["nodes"] == [{"quantity": 2}]
-    assert await build.figures(scarf.variants[0]) == (3, 2, 0)
+    assert await books.figures(scarf.variants[0]) == (3, 2, 0)
 
 
 async def test_a_comment_is_dismissed(people, signed_in) -> None:
@@ -180,7 +180,7 @@ async def test_a_comment_is_dismissed(people, signed_in) -> None:
     client = await signed_in(people.manager)
     payload = await do(client, RESOLVE, {"commentId": comment, "action": "DISMISS", "note": "閒聊"})
     assert payload == {"comment": {"claim": {"outcome": "NEEDS_REVIEW", "review": "RESOLVED", "order": None}}, "userErrors": []}
-    assert await build.figures(scarf.variants[0]) == (3, 0, 0)
+    assert await books.figures(scarf.variants[0]) == (3, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,10 @@ async def test_a_comment_that_cannot_be_resolved_so_stays_open(people, signed_in
     given: dict[str, Any] = {"commentId": comment, "action": "MAKE_ORDER", "lines": [line]}
     for name, value in change.items():
         (line if name in line else given)[name] = value
-    before = await build.everything()
+    before = await books.everything()
     client = await signed_in(people.helper)
     assert refused(await do(client, RESOLVE, given)) == [code]
-    assert await build.everything() == before
+    assert await books.everything() == before
     assert await database.fetchval("select count(*) from claim where review = 'OPEN'") == 1
 
 
@@ -235,9 +235,9 @@ async def test_goods_are_handed_over_from_pass_to_confirmation(people, signed_in
     assert (len(issued["shortCode"]), issued["issueNumber"], issued["coversOrders"]) == (8, 1, [{"number": order.number}])
 
     scanner, shop = await signed_in(people.scanner), pid("shop", people.shop.id)
-    before = await build.everything()
+    before = await books.everything()
     seen = (await do(scanner, SCAN, {"shopId": shop, "token": issued["token"], "deviceId": "counter-1"}))["preview"]
-    assert await build.everything() == before
+    assert await books.everything() == before
     (line,) = seen["lines"]
     assert (line["orderNumber"], line["quantity"], line["left"]) == (order.number, 2, 2)
     assert seen["pickupId"] == pickup
@@ -257,7 +257,7 @@ async def test_goods_are_handed_over_from_pass_to_confirmation(people, signed_in
     assert refused(used) == ["PICKUP_REFUSED"]
     assert used["userErrors"][0]["refusal"] == "ALREADY_USED"
     assert used["userErrors"][0]["message"] == "已經取貨。"
-    await build.books_agree()
+    await books.books_agree()
 
 
 async def test_every_scan_of_a_wrong_code_says_why(people, signed_in, clock) -> None:

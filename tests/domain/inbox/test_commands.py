@@ -165,11 +165,12 @@ async def test_an_endpoint_that_is_gone_fails_alone(writer: InboxWriter) -> None
     assert await stored() == ["a"]
 
 
-async def test_a_full_inbox_says_so_at_once(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("MAX_WAITING_ROWS", 3), ("MAX_WAITING_CHARS", 3 * len("null"))])
+async def test_a_full_inbox_says_so_at_once(db: str, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     inbox = InboxWriter()
     inbox.start()
     endpoint = await an_endpoint()
-    monkeypatch.setattr(commands, "MAX_WAITING_ROWS", 3)
+    monkeypatch.setattr(commands, limit, value)
     waiting = asyncio.gather(*(inbox.receive(endpoint, "facebook", [Event(f"{n}")], received_at=NOW) for n in range(3)))
     await asyncio.sleep(0)
     assert inbox.waiting_rows == 3
@@ -225,6 +226,34 @@ async def test_a_batch_that_hangs_loses_its_connection_and_the_next_one_is_store
     monkeypatch.setattr(commands, "BATCH_SECONDS", 5)
     await writer.receive(endpoint, "facebook", [Event("b")], received_at=NOW)
     assert await stored() == ["a", "b"]
+
+
+class Hasty(InboxWriter):
+    """The twin without the guard: it says yes before the COMMIT."""
+
+    async def _store(self, batch: Any) -> None:
+        commands._resolve(batch, None)
+        await super()._store(batch)
+
+
+@pytest.mark.parametrize(("kind", "acknowledged_too_early"), [(InboxWriter, False), (Hasty, True)], ids=["ours", "twin"])
+async def test_nothing_is_acknowledged_before_its_commit(db: str, kind: type[InboxWriter], acknowledged_too_early: bool) -> None:
+    inbox = kind()
+    inbox.start()
+    endpoint = await an_endpoint()
+    async with database.transaction() as tx:  # holds the writer's statement up
+        await tx.execute("lock table inbox_event in exclusive mode")
+        answer = asyncio.create_task(inbox.receive(endpoint, "facebook", [Event("a")], received_at=NOW))
+        async with asyncio.timeout(10):
+            while not await tx.fetchval(  # noqa: ASYNC110
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into inbox%'"
+            ):
+                await asyncio.sleep(0.005)
+        assert answer.done() is acknowledged_too_early
+        assert await tx.fetchval("select count(*) from inbox_event") == 0
+    await answer
+    await inbox.stop()
+    assert await stored() == ["a"]
 
 
 async def an_event(endpoint: UUID, key: str, state: str, tries: int = 0) -> int:

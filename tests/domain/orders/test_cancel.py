@@ -14,22 +14,8 @@ from domain.orders.commands import cancel
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import PaymentState
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
-from tests.build import (
-    NOW,
-    AnOrder,
-    AShop,
-    a_buyer,
-    a_device,
-    a_member,
-    a_product,
-    a_shop,
-    a_variant,
-    an_order,
-    books_agree,
-    everything,
-    figures,
-    queued,
-)
+from tests.books import books_agree, everything, figures, queued
+from tests.build import NOW, AnOrder, AShop, a_buyer, a_device, a_member, a_product, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 CLERK = Actor(f"member:{UUID(int=1)}", "HELPER", "request-1")

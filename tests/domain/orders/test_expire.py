@@ -12,7 +12,8 @@ from domain.jobs import RESTOCKED
 from domain.orders import commands
 from domain.orders.commands import expire_due
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
-from tests.build import NOW, a_buyer, a_member, a_product, a_shop, a_variant, an_order, books_agree, everything, figures, queued
+from tests.books import books_agree, everything, figures, queued
+from tests.build import NOW, a_buyer, a_member, a_product, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 LATE = NOW + timedelta(days=4)

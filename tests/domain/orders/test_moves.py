@@ -14,7 +14,6 @@ import pytest
 from domain import db as database
 from domain.audit.commands import Actor
 from domain.errors import DomainError
-from domain.ids import new_id
 from domain.orders.commands import cancel, expire_due, lock_order, move
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import (
@@ -34,7 +33,8 @@ from domain.payments.errors import AlreadyPaid
 from domain.payments.rules import PaymentMethod
 from domain.posts.rules import DeliveryMethod
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
-from tests.build import NOW, AShop, AVariant, a_shop, a_variant, an_order, books_agree, everything
+from tests.books import books_agree, everything, many_orders
+from tests.build import NOW, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 CLERK = Actor("member:00000000-0000-0000-0000-000000000001", "OWNER")
@@ -111,52 +111,13 @@ async def test_a_command_moves_along_legal_moves_and_no_others(db: str) -> None:
 async def test_the_list_column_equals_the_rule_over_all_states(db: str) -> None:
     shop = await a_shop()
     everything_possible = list(itertools.product(OrderState, PaymentState, FulfilmentState, DeliveryMethod, (False, True)))
-    await _many(shop, None, everything_possible)
+    await many_orders(shop, None, everything_possible)
     rows = await database.fetch('select state, payment_state, fulfilment_state, delivery_method, flagged, list from "order"')
     assert len(rows) == len(everything_possible) == 4 * 11 * 11 * 2 * 2
     for row in rows:
         state, payment, fulfilment, method, flagged, stored = row
         rule = list_of(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method), flagged=flagged)
         assert stored == rule.value, tuple(row)
-
-
-async def _many(
-    shop: AShop, variant: AVariant | None, states: list[tuple[OrderState, PaymentState, FulfilmentState, DeliveryMethod, bool]]
-) -> list[UUID]:
-    """Orders in these states, each of a buyer of its own; with a variant each has a line of one piece and the level holds what it should."""
-    ids, buyers = [new_id() for _ in states], [new_id() for _ in states]
-    await database.execute(
-        """insert into buyer (id, shop_id, provider, external_id, name, created_at)
-           select id, $1, 'facebook', id::text, '', $2 from unnest($3::uuid[]) b(id)""",
-        shop.id, NOW, buyers,
-    )  # fmt: skip
-    price = variant.price_minor if variant else 0
-    await database.execute(
-        """insert into "order" (id, shop_id, number, buyer_id, state, payment_state, fulfilment_state, delivery_method, currency, subtotal_minor,
-             shipping_minor, discount_minor, total_minor, paid_minor, pay_by, flagged, version, created_at, updated_at)
-           select o.id, $1, 'n' || o.n, o.buyer_id, o.state, o.payment, o.fulfilment, o.method, 'TWD', $3::bigint, 0, 0, $3::bigint,
-             case when o.payment = 'PAID' then $3::bigint else 0 end, $2, o.flagged, 1, $2, $2
-           from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[]) with ordinality
-             o(id, buyer_id, state, payment, fulfilment, method, flagged, n)""",
-        shop.id, NOW, price, ids, buyers, *[[str(state[i]) for state in states] for i in range(4)], [state[4] for state in states],
-    )  # fmt: skip
-    if variant:
-        await database.execute(
-            """insert into order_line (id, shop_id, order_id, variant_id, platform, title, variant_label, unit_price_minor, quantity, handed_over,
-                 created_at)
-               select gen_random_uuid(), $1, id, $2, 'FACEBOOK_PAGE', '', '', $3, 1, 0, $4 from "order" where shop_id = $1""",
-            shop.id, variant.id, price, NOW,
-        )  # fmt: skip
-        await database.execute(
-            """with wanted as (select
-                 count(*) filter (where payment_state not in ('PAID','NONE_DUE','COLLECT_ON_DELIVERY')) as held,
-                 count(*) filter (where payment_state = 'PAID') as committed from "order" where shop_id = $1 and state = 'OPEN'),
-               booked as (insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, actor, reason, at)
-                 select $1, $2, 'HELD', 0, held, committed, 'worker:build', '', $3 from wanted)
-               update stock_level set held = wanted.held, committed = wanted.committed from wanted where variant_id = $2""",
-            shop.id, variant.id, NOW,
-        )  # fmt: skip
-    return ids
 
 
 ALL = [(*axes, DeliveryMethod.PICKUP, False) for axes in itertools.product(OrderState, PaymentState, FulfilmentState)]
@@ -170,7 +131,7 @@ async def _after(order_ids: list[UUID]) -> list[tuple[str, str, int]]:
 
 async def test_cancelling_in_every_state(db: str) -> None:
     shop = await a_shop()
-    ids = await _many(shop, await a_variant(shop, on_hand=1000), ALL)
+    ids = await many_orders(shop, await a_variant(shop, on_hand=1000), ALL)
     for order_id, (state, payment, fulfilment, *_) in zip(ids, ALL, strict=True):
         allowed = OrderAction.CANCEL in seller_actions(state, payment, fulfilment)
         try:
@@ -191,7 +152,7 @@ async def test_cancelling_in_every_state(db: str) -> None:
 
 async def test_marking_paid_in_every_state(db: str) -> None:
     shop = await a_shop()
-    ids = await _many(shop, await a_variant(shop, on_hand=1000), ALL)
+    ids = await many_orders(shop, await a_variant(shop, on_hand=1000), ALL)
     for order_id, (state, payment, fulfilment, *_) in zip(ids, ALL, strict=True):
         allowed = OrderAction.MARK_PAID in seller_actions(state, payment, fulfilment)
         refusal: type[DomainError] | None = None
@@ -214,7 +175,7 @@ async def test_marking_paid_in_every_state(db: str) -> None:
 
 async def test_time_running_out_in_every_state(db: str) -> None:
     shop = await a_shop()
-    ids = await _many(shop, await a_variant(shop, on_hand=1000), ALL)
+    ids = await many_orders(shop, await a_variant(shop, on_hand=1000), ALL)
     assert await expire_due(now=NOW, limit=5_000, jobs=JOBS) == 0
     assert await expire_due(now=NOW + timedelta(microseconds=1), limit=5_000, jobs=JOBS) == 11
     assert await _after(ids) == [

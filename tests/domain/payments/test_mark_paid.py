@@ -19,7 +19,8 @@ from domain.payments.rules import PaymentMethod
 from domain.posts.rules import DeliveryMethod
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.stock.rules import SellBeyond
-from tests.build import NOW, AnOrder, a_buyer, a_member, a_product, a_shop, a_variant, an_order, books_agree, everything, figures
+from tests.books import books_agree, everything, figures
+from tests.build import NOW, AnOrder, a_buyer, a_member, a_product, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 OWNER_ID = UUID(int=1)

@@ -21,7 +21,8 @@ from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.stock.commands import adjust, set_quantity
 from domain.stock.rules import AdjustReason, SellBeyond
 from domain.vault import Vault
-from tests.build import NOW, AnOrder, a_buyer, a_device, a_member, a_shop, a_variant, an_order, books_agree, everything
+from tests.books import books_agree, everything
+from tests.build import NOW, AnOrder, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 VAULT = Vault("a secret of at least thirty-two characters")

@@ -227,8 +227,9 @@ async def test_anybody_may_leave_but_nobody_edits_their_own_rights(db, role):
     shop = await a_shop()
     await a_membership(shop)
     person = await a_membership(shop, role=role, denied=["VIEW_ORDERS"])
-    with pytest.raises(PermissionDenied):
-        await deny(shop_id=shop.id, member_id=person, permissions=[], by=person, now=NOW)
+    for permissions in ([], [P.VIEW_ORDERS], [P.VIEW_ORDERS, P.VIEW_STOCK]):
+        with pytest.raises(PermissionDenied):
+            await deny(shop_id=shop.id, member_id=person, permissions=permissions, by=person, now=NOW)
     await end_membership(shop_id=shop.id, member_id=person, by=person, now=NOW)
     with pytest.raises(NotFound):
         await rights_in(shop.id, person)

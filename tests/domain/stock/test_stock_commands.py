@@ -19,7 +19,8 @@ from domain.stock.commands import MAX_PIECES, Move, OutOfStep, adjust, lock_leve
 from domain.stock.errors import InsufficientStock, OverLimit, VersionConflict
 from domain.stock.queries import availability, count_of_shop, level, levels_of_shop
 from domain.stock.rules import AdjustReason, Level, MovementKind, SellBeyond
-from tests.build import NOW, AVariant, a_product, a_shop, a_variant, an_order, books_agree, everything, figures, queued
+from tests.books import books_agree, everything, figures, queued
+from tests.build import NOW, AVariant, a_product, a_shop, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 HELPER = Actor(f"member:{UUID(int=1)}", "HELPER")

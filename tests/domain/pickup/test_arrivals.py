@@ -1,0 +1,96 @@
+"""Goods that arrive go to paid orders that wait, first paid first; and the member's list of passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from domain import db as database
+from domain.errors import NotFound
+from domain.orders.rules import PaymentState
+from domain.pickup import commands
+from domain.pickup.queries import pickup_of_member, pickups_of_member
+from domain.stock.commands import adjust
+from domain.stock.rules import AdjustReason, SellBeyond
+from tests.books import books_agree, everything
+from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order
+from tests.counter import CLERK, JOBS, Counter, paid
+
+
+async def waiting_shop() -> tuple[AShop, AVariant, AVariant, list[AnOrder]]:
+    """Two variants sold beyond; paid one after another: 2 a · 1 a + 1 b · 3 a · 1 b; 1 a on hand."""
+    shop = await a_shop()
+    a = await a_variant(shop, on_hand=1, sell_beyond=SellBeyond.PREORDER, backorder_limit=20)
+    b = await a_variant(shop, on_hand=0, sell_beyond=SellBeyond.PREORDER, backorder_limit=20)
+    orders = [
+        await paid(shop, lines, await a_buyer(shop, member_id=await a_member()), at=NOW + timedelta(minutes=n))
+        for n, lines in enumerate([[(a, 2)], [(a, 1), (b, 1)], [(a, 3)], [(b, 1)]])
+    ]
+    return shop, a, b, orders
+
+
+async def arrived(shop: AShop, variant: AVariant, count: int) -> int:
+    await adjust(shop_id=shop.id, variant_id=variant.id, delta=count, reason=AdjustReason.RECEIPT, actor=CLERK, now=NOW, jobs=JOBS)
+    return await commands.ready_waiting_orders(shop_id=shop.id, variant_ids=[variant.id], now=NOW + timedelta(hours=1), jobs=JOBS)
+
+
+async def fulfilment(orders: Sequence[AnOrder]) -> list[str]:
+    return [await database.fetchval('select fulfilment_state from "order" where id = $1', order.id) for order in orders]
+
+
+async def test_arrived_goods_go_to_those_who_paid_first(db: str) -> None:
+    shop, a, b, orders = await waiting_shop()
+    w, r = "WAITING_STOCK", "READY_FOR_PICKUP"
+    assert await fulfilment(orders) == [w, w, w, w]
+    assert (await arrived(shop, a, 1), await fulfilment(orders)) == (1, [r, w, w, w])
+    assert (await arrived(shop, a, 3), await fulfilment(orders)) == (0, [r, w, w, w])
+    assert (await arrived(shop, b, 1), await fulfilment(orders)) == (1, [r, r, w, w])
+    assert (await arrived(shop, a, 1), await fulfilment(orders)) == (1, [r, r, r, w])
+    assert (await arrived(shop, b, 1), await fulfilment(orders)) == (1, [r, r, r, r])
+    assert await database.fetchval("select count(*) from pickup where state = 'OPEN'") == 4
+    assert await database.fetchval("select count(*) from notice where kind = 'PICKUP_READY'") == 4
+    assert await database.fetchval("select count(*) from audit_entry where action = 'order.ready' and actor = 'worker:restocked'") == 4
+    await books_agree()
+
+
+async def test_readying_again_changes_nothing(db: str) -> None:
+    shop, a, _, _ = await waiting_shop()
+    assert await arrived(shop, a, 1) == 1
+    before = await everything()
+    assert await commands.ready_waiting_orders(shop_id=shop.id, variant_ids=[a.id], now=NOW, jobs=JOBS) == 0
+    assert await commands.ready_waiting_orders(shop_id=shop.id, variant_ids=[], now=NOW, jobs=JOBS) == 0
+    assert await commands.ready_waiting_orders(shop_id=(await a_shop()).id, variant_ids=[a.id], now=NOW, jobs=JOBS) == 0
+    assert await everything() == before
+
+
+async def test_unpaid_orders_never_become_ready(db: str) -> None:
+    shop = await a_shop()
+    variant = await a_variant(shop, on_hand=0, sell_beyond=SellBeyond.PREORDER, backorder_limit=9)
+    order = await an_order(shop, [(variant, 1)], payment=PaymentState.UNPAID)
+    assert (await arrived(shop, variant, 5), await fulfilment([order])) == (0, ["UNFULFILLED"])
+
+
+async def test_a_member_sees_their_passes_in_all_shops_newest_first(db: str) -> None:
+    member = await a_member()
+    mine = []
+    for hours in range(4):
+        shop = await a_shop(name=f"店{hours}", pickup_place="公園")
+        order = await paid(
+            shop, [(await a_variant(shop), 2)], await a_buyer(shop, member_id=member, now=NOW), at=NOW + timedelta(hours=hours)
+        )
+        mine.append(order)
+    await Counter.open()
+    rows = await pickups_of_member(member)
+    assert [(row.shop_name, row.order_ids, row.order_numbers, row.left, row.place) for row in rows] == [
+        (f"店{n}", (mine[n].id,), (mine[n].number,), 2, "公園") for n in (3, 2, 1, 0)
+    ]
+    assert await pickups_of_member(member, limit=2) == rows[:2]
+    assert await pickups_of_member(member, after=(rows[1].created_at, rows[1].id)) == rows[2:]
+    assert await pickups_of_member(member, before=(rows[3].created_at, rows[3].id), limit=2, backwards=True) == rows[1:3]
+    await database.execute("update pickup set state = 'COLLECTED' where id = $1", rows[0].id)
+    assert await pickups_of_member(member, open_only=True) == rows[1:]
+    assert await pickup_of_member(member, rows[1].id) == rows[1]
+    with pytest.raises(NotFound):
+        await pickup_of_member(await a_member(), rows[1].id)
