@@ -18,6 +18,8 @@ from domain import db as database
 from domain.bootstrap import MODEL_MODULES
 from domain.clock import FixedClock
 from domain.db.embedded import EmbeddedPostgres
+from domain.members import keys, standing
+from domain.shops import queries as shop_queries
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move", "pgqueuer_log", "pgqueuer_schedules"}
@@ -90,6 +92,10 @@ async def empty(dsn: str) -> None:
 async def db(database_dsn: str) -> AsyncIterator[str]:
     """Empty migrated tables and a connected pool; answers the address."""
     await empty(database_dsn)
+    # What a process keeps for some seconds must not outlive the rows it was read from.
+    keys.forget()
+    standing.forget()
+    shop_queries.forget()
     yield database_dsn
 
 

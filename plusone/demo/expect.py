@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain import db
 from domain.claims.rules import ClaimOutcome, PublicReply
+from domain.db import Record
 from domain.ids import public_id
 from domain.notices.rules import NoticeKind
 from plusone import invariants
@@ -147,7 +148,8 @@ async def figures_of_shops(replayed: Replayed | None = None) -> dict[str, ShopFi
            from shop s"""
     )
     refused = Counter(delivery.shop for delivery, status in (replayed.statuses if replayed else ()) if status == 401)
-    return {row["handle"]: ShopFigures(*list(row.values())[1:], refused=refused[row["handle"]]) for row in rows}
+    names = ("orders", "pieces", "money_minor", "waiting", "review")
+    return {row["handle"]: ShopFigures(**{name: row[name] for name in names}, refused=refused[row["handle"]]) for row in rows}
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ WAITING: Final = """select b.provider, b.external_id, w.shop_id, w.variant_id, s
   join buyer b on b.id = w.buyer_id where w.state = 'WAITING' group by 1, 2, 3, 4"""
 
 
-def _values(row: Mapping[str, Any]) -> list[Any]:
+def _values(row: Record) -> list[Any]:
     return list(row.values())
 
 

@@ -93,7 +93,8 @@ _TOP = tuple(
 )
 _SKIRT = tuple(_sized(key, colour, size, 880, 3) for key, colour in (("卡", KHAKI), ("裙", BLACK)) for size in "ML")
 _SCARF = tuple(
-    Goods(key, 490, on_hand, colour[0], {"顏色": colour[1]}) for key, colour, on_hand in (("紅", RED, 12), ("白", WHITE, 12), ("黑", BLACK, 3))
+    Goods(key, 490, on_hand, colour[0], {"顏色": colour[1]})
+    for key, colour, on_hand in (("紅", RED, 12), ("白", WHITE, 12), ("黑", BLACK, 3))
 )
 
 

@@ -186,7 +186,9 @@ def _telegram_message(line: Line) -> Json:
     elif answered:
         message |= {"message_thread_id": answered, "reply_to_message": {"message_id": answered, "chat": chat_of(place)}}
     if line.media == "sticker":
-        return message | {"sticker": {"file_id": f"CAAC{hexadecimal(line.event, 12)}", "type": "regular", "width": 512, "height": 512, "emoji": "👍"}}
+        return message | {
+            "sticker": {"file_id": f"CAAC{hexadecimal(line.event, 12)}", "type": "regular", "width": 512, "height": 512, "emoji": "👍"}
+        }
     if line.media == "photo":
         return message | {"photo": [{"file_id": f"AgAC{hexadecimal(line.event, 12)}", "width": 1280, "height": 1280, "file_size": 181000}]}
     return message | {"text": line.text}

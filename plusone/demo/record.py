@@ -212,7 +212,16 @@ def _odd() -> Iterable[Delivery]:
         headers = sign(odd.endpoint, odd.body, at, FORGER if odd.forged else "")
         status = 401 if odd.forged else 200
         yield Delivery(
-            at, odd.endpoint.source, odd.endpoint.slug, odd.shop, headers, odd.body, status, stored=odd.events, parked=odd.parked, note=odd.name
+            at,
+            odd.endpoint.source,
+            odd.endpoint.slug,
+            odd.shop,
+            headers,
+            odd.body,
+            status,
+            stored=odd.events,
+            parked=odd.parked,
+            note=odd.name,
         )
 
 

@@ -15,7 +15,7 @@ import httpx
 from domain import db
 from plusone.demo.record import Delivery
 
-SCENE: Final = timedelta(seconds=20)
+SCENE: Final = timedelta(seconds=30)
 """Deliveries within so long of each other are sent together. Shorter than any lease, because the clock stands still until all of it is done."""
 SETTLE_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.005

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from api.app import create_app
 from domain import bootstrap, db
-from domain.bootstrap import Services
+from domain.bootstrap import MODEL_MODULES, Services
 from domain.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from domain.ids import public_id
 from domain.providers.platforms.fake import FakePlatformServer
@@ -88,11 +88,13 @@ def _run(demo: Coroutine[Any, Any, int]) -> int:
 
 async def _demo(console: Console, dsn: str, folder: Path, *, once: bool) -> int:
     stop = processes.stop_on_signals()
-    task = asyncio.create_task(_evening(console, dsn, folder, stop, once=once))
+    playing = asyncio.Event()
+    """Set once the replay is over: from then on Ctrl-C is the orderly end."""
+    task = asyncio.create_task(_evening(console, dsn, folder, stop, playing, once=once))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if not task.done() and not _PLAYING.is_set():
+    if not task.done() and not playing.is_set():
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         return await task
@@ -100,49 +102,43 @@ async def _demo(console: Console, dsn: str, folder: Path, *, once: bool) -> int:
     return 130
 
 
-_PLAYING = asyncio.Event()
-"""Set once the replay is over: from then on Ctrl-C is the orderly end."""
-
-
-async def _evening(console: Console, dsn: str, folder: Path, stop: asyncio.Event, *, once: bool) -> int:
-    async with house(console, dsn, folder) as running:
-        report = await _replay(console, running)
-        door = await _counter(console, running, report)
-        _conclude(console, report)
-        if once:
+async def _evening(console: Console, dsn: str, folder: Path, stop: asyncio.Event, playing: asyncio.Event, *, once: bool) -> int:
+    await runtime.migrate(dsn)
+    await db.connect(dsn, MODEL_MODULES, application_name="plusone-demo")
+    try:
+        async with house(dsn, _listen(console), folder) as running:
+            report = await play(console, running)
+            door = await counter(console, running, report)
+            _conclude(console, report)
+            if not once:
+                if door is not None:
+                    view.how_to_go_on(console, door)
+                console.print("\nCtrl-C ends it.", markup=False)
+                playing.set()
+                await stop.wait()
             return 1 if report.failures else 0
-        if door is not None:
-            view.how_to_go_on(console, door)
-        console.print("\nCtrl-C ends it.", markup=False)
-        _PLAYING.set()
-        await stop.wait()
-        return 1 if report.failures else 0
+    finally:
+        await db.close()
 
 
 @contextlib.asynccontextmanager
-async def house(console: Console, dsn: str, folder: Path) -> AsyncIterator[House]:
-    """Servers, migrations, shops, API and workers; all of it ends with the block."""
+async def house(dsn: str, listening: socket.socket, folder: Path) -> AsyncIterator[House]:
+    """Shops, servers, API and workers on a migrated, empty database that this process is connected to; the servers end with the block."""
     async with FakeFcm() as fcm, FakePlatformServer() as platform:
         fcm.answers[DEAD_TARGET] = UNREGISTERED
-        listening = _listen(console)
         settings = _settings(listening, fcm.url, platform.url, folder)
         logging.configure(settings)
-        await runtime.migrate(dsn)
-        await bootstrap.connect(settings, dsn, application_name="plusone-demo")
         clock = ReplayClock(EVENING)
         services = bootstrap.services(settings, clock=clock)
+        seeded = await seed(services)
         end = asyncio.Event()
+        parts = [processes.serve_http(create_app(services), listening, end), workers.run(services, end, dsn)]
+        running = [asyncio.create_task(part) for part in parts]
         try:
-            seeded = await seed(services)
-            parts = [processes.serve_http(create_app(services), listening, end), workers.run(services, end, dsn)]
-            running = [asyncio.create_task(part) for part in parts]
-            try:
-                yield House(services, clock, fcm, platform, settings.public_url, seeded)
-            finally:
-                end.set()
-                await asyncio.gather(*running)
+            yield House(services, clock, fcm, platform, settings.public_url, seeded)
         finally:
-            await db.close()
+            end.set()
+            await asyncio.gather(*running)
 
 
 def _listen(console: Console) -> socket.socket:
@@ -176,7 +172,8 @@ def _settings(listening: socket.socket, fcm_url: str, reply_url: str, folder: Pa
     )
 
 
-async def _replay(console: Console, running: House) -> Report:
+async def play(console: Console, running: House) -> Report:
+    """Replay the evening, show it, and compare it with the script."""
     deliveries = recorded()
     with view.View(console, len(deliveries)) as shown:
         try:
@@ -191,7 +188,7 @@ async def _replay(console: Console, running: House) -> Report:
     return report
 
 
-async def _counter(console: Console, running: House, report: Report) -> view.Door | None:
+async def counter(console: Console, running: House, report: Report) -> view.Door | None:
     """The rest of the main job, over HTTP: paid, pass, scan, handed over once."""
     async with httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=10) as client:
         try:
@@ -224,4 +221,3 @@ def _conclude(console: Console, report: Report) -> None:
     console.print(f"\n{len(report.failures)} of {report.checked} expectations did not hold:", style="bold red", markup=False)
     for failure in report.failures:
         console.print(f"  {failure}", markup=False, soft_wrap=True)
-

@@ -66,7 +66,7 @@ async def seed(services: Services, *, now: datetime = OPENED) -> Seeded:
         channels = await _channels(shop, shops[shop.handle], endpoints, now)
         for post in shop.posts:
             async with db.transaction() as tx:
-                found = await _post(tx, shop, shops[shop.handle], post, channels, Actor(f"member:{staff[shop.owner]}", Role.OWNER.value), now)
+                found = await _post(tx, shops[shop.handle], post, channels, Actor(f"member:{staff[shop.owner]}", Role.OWNER.value), now)
             variants |= {(shop.handle, key): variant_id for key, variant_id in found.items()}
     members = {member.name: await _member(member, now) for member in MEMBERS}
     return Seeded(shops, variants, members, staff)
@@ -131,9 +131,7 @@ async def _channels(shop: ShopOfDemo, shop_id: UUID, endpoints: Mapping[str, UUI
     }
 
 
-async def _post(
-    tx: Tx, shop: ShopOfDemo, shop_id: UUID, post: Post, channels: Mapping[str, UUID], actor: Actor, now: datetime
-) -> dict[str, UUID]:
+async def _post(tx: Tx, shop_id: UUID, post: Post, channels: Mapping[str, UUID], actor: Actor, now: datetime) -> dict[str, UUID]:
     """Goods, post, rule and places of one post; answers the variants by their name in the script."""
     variants: dict[str, UUID] = {}
     items = []

@@ -81,12 +81,23 @@ class Row:
         word = OUTCOME[self.outcome][0] if self.outcome else "…"
         why = f"：{REASON.get(self.reason, self.reason)}" if self.reason else ""
         result = f"{word}{why}"
-        return at, PLATFORM[line.place.platform], shop.name, who, f"{ACTS.get(line.act, '')}{said}", f"{result} {self.outcome}", self.order, self.stock
+        return (
+            at,
+            PLATFORM[line.place.platform],
+            shop.name,
+            who,
+            f"{ACTS.get(line.act, '')}{said}",
+            f"{result} {self.outcome}",
+            self.order,
+            self.stock,
+        )
 
 
 async def rows_of(scene: Sequence[Delivery]) -> list[Row]:
     """The acts that these deliveries brought, in platform order, as they stand now."""
-    lines = sorted((_LINES[event] for delivery in scene if delivery.stored for event in delivery.events if event in _LINES), key=lambda x: x.at_ms)
+    lines = sorted(
+        (_LINES[event] for delivery in scene if delivery.stored for event in delivery.events if event in _LINES), key=lambda x: x.at_ms
+    )
     if not lines:
         return []
     found = await db.fetch(
@@ -215,6 +226,7 @@ def queries(door: Door) -> list[tuple[str, str]]:
 
 def how_to_go_on(console: Console, door: Door) -> None:
     """Addresses, tokens, and queries to paste into a shell."""
+
     def show(text: str, style: str = "") -> None:
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 

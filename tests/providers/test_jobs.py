@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -24,8 +22,8 @@ from domain.db import DatabaseAway, Tx
 from domain.db.embedded import EmbeddedPostgres
 from domain.jobs import LOT, Payload, lots
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerJobs, PgQueuerRunner
+from tests.providers.jobs_help import LIMITS, at_least, enqueue, queued, running, until
 
-LIMITS = Limits(places=4, batch=10, tries=3, first_delay_seconds=0.02, crashes=2, lease_seconds=1.0, poll_seconds=0.2, stop_seconds=10.0)
 ROOT = Path(__file__).parents[2]
 
 WORKER = """
@@ -51,35 +49,6 @@ async def main(dsn, limits):
 
 asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
 """
-
-
-async def until(what: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
-    """The first truthy answer."""
-    async with asyncio.timeout(seconds):
-        while not (answer := await what()):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        return answer
-
-
-async def enqueue(name: str, payloads: Sequence[Payload], run_at: datetime | None = None) -> None:
-    async with database.transaction() as tx:
-        await PgQueuerJobs().enqueue(tx, name, payloads, run_at=run_at)
-
-
-async def queued() -> int:
-    return await database.fetchval("select count(*) from pgqueuer")
-
-
-@contextlib.asynccontextmanager
-async def running(*runners: PgQueuerRunner) -> AsyncIterator[asyncio.Event]:
-    stop = asyncio.Event()
-    tasks = [asyncio.create_task(runner.run(stop)) for runner in runners]
-    try:
-        yield stop
-    finally:
-        stop.set()
-        async with asyncio.timeout(30):
-            await asyncio.gather(*tasks)
 
 
 class Workers:
@@ -130,13 +99,9 @@ async def test_jobs_exist_when_their_transaction_commits_and_not_before(db: str)
             await PgQueuerJobs().enqueue(tx, "greet", [{"name": "小芳"}, {"name": "阿明"}])
             assert await database.fetchval_apart("select count(*) from pgqueuer") == 0
             assert seen == []
-        await until(lambda: _len(seen, 2))
+        await until(lambda: at_least(seen, 2))
     assert sorted(payload["name"] for payload in seen) == sorted(["小芳", "阿明"])
     assert await queued() == 0
-
-
-async def _len(items: Sequence[object], count: int) -> bool:
-    return len(items) >= count
 
 
 async def test_many_jobs_are_one_statement_and_none_is_none(db: str) -> None:
@@ -166,7 +131,7 @@ async def test_a_job_waits_for_its_instant_whatever_the_clock_of_this_machine_sa
     await enqueue("later", [{"soon": True}], run_at=soon)
     await enqueue("later", [{"past": True}], run_at=soon - timedelta(days=400))
     async with running(runner):
-        await until(lambda: _len(seen, 2))
+        await until(lambda: at_least(seen, 2))
     assert seen == [{"past": True}, {"soon": True}]
     assert await database.fetchval("select clock_timestamp()") > soon
     assert await queued() == 2
@@ -247,7 +212,7 @@ async def test_a_stop_lets_jobs_in_hand_end_and_leaves_the_others_queued(db: str
     runner.handle("slow", slow)
     await enqueue("slow", [{"number": n} for n in range(20)])
     async with running(runner):
-        await until(lambda: _len(begun, LIMITS.places))
+        await until(lambda: at_least(begun, LIMITS.places))
     assert sorted(begun) == sorted(ended)
     rows = await database.fetch("select payload, status from pgqueuer")
     assert {row["status"] for row in rows} == {"queued"}
@@ -266,7 +231,7 @@ async def test_a_cancelled_runner_loses_no_job(db: str) -> None:
     runner.handle("slow", slow)
     await enqueue("slow", [{"number": n} for n in range(6)])
     task = asyncio.create_task(runner.run(asyncio.Event()))
-    await until(lambda: _len(begun, LIMITS.places))
+    await until(lambda: at_least(begun, LIMITS.places))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -393,100 +358,3 @@ async def test_the_runner_waits_for_a_database_that_is_not_there_yet(db: str) ->
     stop.set()
     async with asyncio.timeout(10):
         await task
-
-
-async def due_again(name: str, cron: str) -> None:
-    """A schedule that is due now; the next turn of its cron is far away."""
-    await database.execute("delete from pgqueuer_schedules where entrypoint = $1", name)
-    await database.execute(
-        "insert into pgqueuer_schedules (expression, entrypoint, next_run) values ($1, $2, now() - interval '1 s')", cron, name
-    )
-
-
-NEW_YEAR = "0 0 1 1 *"
-EVERY_SECOND = "* * * * * *"
-
-
-async def fired(dsn: str, names: Sequence[str]) -> list[str]:
-    """Two runners, each with one of the names for a schedule that is due once; which turns there were."""
-    turns: list[str] = []
-    beats = [0, 0]
-    runners = [PgQueuerRunner(dsn, LIMITS) for _ in names]
-    for name in set(names):
-        await due_again(name, NEW_YEAR)
-    for place, (runner, name) in enumerate(zip(runners, names, strict=True)):
-
-        async def turn(name: str = name) -> None:
-            turns.append(name)
-            await asyncio.sleep(0.05)
-
-        async def beat(place: int = place) -> None:
-            beats[place] += 1
-
-        runner.every(NEW_YEAR, name, turn)
-        runner.every(EVERY_SECOND, f"beat-{place}", beat)
-
-    async def both_have_looked_twice() -> bool:
-        return min(beats) >= 2
-
-    async with running(*runners):
-        await until(both_have_looked_twice)
-    await database.execute("delete from pgqueuer_schedules")
-    return sorted(turns)
-
-
-async def test_a_schedule_fires_once_over_two_runners(db: str) -> None:
-    assert await fired(db, ["new-year", "new-year"]) == ["new-year"]
-
-
-async def test_twin_without_a_common_row_fires_twice(db: str) -> None:
-    assert await fired(db, ["new-year-a", "new-year-b"]) == ["new-year-a", "new-year-b"]
-
-
-async def test_a_schedule_that_raises_is_no_end(db: str, caplog: pytest.LogCaptureFixture) -> None:
-    turns: list[int] = []
-    runner = PgQueuerRunner(db, LIMITS)
-
-    async def turn() -> None:
-        turns.append(1)
-        raise ValueError("小芳 is a name")
-
-    runner.every(EVERY_SECOND, "raises", turn)
-    async with running(runner):
-        await until(lambda: _len(turns, 2))
-    await database.execute("delete from pgqueuer_schedules")
-    assert "ValueError at " in caplog.text
-    assert "小芳" not in caplog.text
-
-
-async def test_old_log_rows_go_and_new_ones_stay(db: str) -> None:
-    await database.execute("delete from pgqueuer_log")
-    await database.execute(
-        """insert into pgqueuer_log (created, job_id, status, priority, entrypoint)
-           select now() - interval '4 days', n, 'successful', 0, 'x' from generate_series(1, 6000) n"""
-    )
-    await database.execute("insert into pgqueuer_log (job_id, status, priority, entrypoint) values (7, 'successful', 0, 'x')")
-    await due_again("job-log", "17 * * * *")
-
-    async def few() -> bool:
-        return await database.fetchval("select count(*) from pgqueuer_log") == 1
-
-    async with running(PgQueuerRunner(db, LIMITS)):
-        await until(few)
-    await database.execute("delete from pgqueuer_schedules")
-
-
-def test_wrong_registrations_are_refused() -> None:
-    async def action() -> None: ...
-
-    async def handler(_: Payload) -> None: ...
-
-    runner = PgQueuerRunner("postgresql:///x", LIMITS)
-    runner.handle("a", handler)
-    runner.every("*/5 * * * *", "b", action)
-    with pytest.raises(ValueError, match="'a'"):
-        runner.handle("a", handler)
-    with pytest.raises(ValueError, match="'b'"):
-        runner.every("* * * * *", "b", action)
-    with pytest.raises(ValueError, match="'c'"):
-        runner.every("when it rains", "c", action)

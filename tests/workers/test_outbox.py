@@ -293,12 +293,6 @@ async def test_5xx_is_tried_again_and_parked_after_the_limit(
     assert not row["revoked"]
 
 
-def test_the_tries_outlast_an_outage_of_15_minutes_and_follow_within_5() -> None:
-    assert sum(deliveries.DELAYS) > 15 * 60
-    assert max(deliveries.DELAYS) <= 5 * 60
-    assert len(deliveries.DELAYS) == deliveries.MAX_TRIES - 1
-
-
 async def test_a_longer_retry_after_of_503_is_obeyed(
     desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock
 ) -> None:
@@ -389,32 +383,6 @@ async def test_a_message_that_google_never_takes_is_parked_and_keeps_its_device(
     await run_jobs(Pushes(gateway, services))
     (row,) = await pushes()
     assert (row["state"], row["tries"], row["revoked"]) == ("PARKED", 1, False)
-
-
-async def test_a_late_sender_cannot_put_off_what_another_has_in_hand(desk: Desk, services: Services, clock: FixedClock) -> None:
-    await desk.device("t1")
-    await desk.notice()
-    (mine,) = await deliveries.claim_due(now=clock.now())
-    clock.at += deliveries.LEASE
-    (theirs,) = await deliveries.claim_due(now=clock.now())
-    assert (mine.tries, theirs.tries) == (1, 2)
-    before = await pushes()
-    async with database.transaction() as tx:
-        assert await deliveries.retry_at(tx, [mine], clock.now(), "late", jobs=services.jobs) == 0
-        assert await deliveries.park(tx, [mine], "late") == 0
-    assert await pushes() == before
-    async with database.transaction() as tx:
-        assert await deliveries.park(tx, [theirs], "in time") == 1
-
-
-async def test_a_push_that_always_kills_its_sender_is_parked(desk: Desk, clock: FixedClock) -> None:
-    await desk.device("t1")
-    await desk.notice()
-    for _ in range(deliveries.MAX_TRIES):
-        assert len(await deliveries.claim_due(now=clock.now())) == 1
-        clock.at += deliveries.LEASE
-    assert await deliveries.claim_due(now=clock.now()) == []
-    assert states(await pushes()) == [("PARKED", deliveries.MAX_TRIES)]
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

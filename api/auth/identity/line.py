@@ -3,7 +3,7 @@
 Native apps and LIFF send ES256, signed with LINE's keys (JWKS, by `kid`); web login sends HS256, keyed with the channel secret. Which of
 the two is asked for is the request's channel, a fixed adapter here; the token's own `alg` never chooses.
 
-Source: https://developers.line.biz/en/docs/line-login/verify-id-token/ (read 2026-11).
+Source: https://developers.line.biz/en/docs/line-login/verify-id-token/
 """
 
 from __future__ import annotations
