@@ -133,9 +133,10 @@ class Endpoint:
             return await self._run(operation, context, media_type, reading=request.method == "GET")
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)
-        except (RequestError, GraphQLSyntaxError) as error:
-            code = error.code if isinstance(error, RequestError) else Code.BAD_REQUEST
-            return refuse(code, str(error), status=_status_of_refusal(media_type), media_type=media_type)
+        except RequestError as error:
+            return refuse(error.code, str(error), status=_status_of_refusal(media_type), media_type=media_type)
+        except GraphQLSyntaxError as error:
+            return _refused([answer(error, request_id)], media_type)
         except Unauthenticated:
             headers = {"www-authenticate": "Bearer"}
             return refuse(Code.UNAUTHENTICATED, "The access token does not hold.", status=401, media_type=media_type, headers=headers)

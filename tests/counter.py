@@ -34,12 +34,17 @@ R = PickupRefusal
 
 
 async def paid(shop: AShop, lines: Sequence[tuple[AVariant, int]], buyer: ABuyer, at: datetime = NOW) -> AnOrder:
+    """An order that was paid at this instant."""
     order = await an_order(shop, lines, buyer=buyer)
+    await pay(order, at=at)
+    return order
+
+
+async def pay(order: AnOrder, at: datetime = NOW) -> None:
     await mark_paid(
-        order_id=order.id, shop_id=shop.id, method=PaymentMethod.CASH, reference="櫃台", amount_minor=None, expected_version=None,
+        order_id=order.id, shop_id=order.shop_id, method=PaymentMethod.CASH, reference="櫃台", amount_minor=None, expected_version=None,
         actor=CLERK, by_member_id=CLERK_ID, now=at, jobs=JOBS,
     )  # fmt: skip
-    return order
 
 
 class Counter:

@@ -93,9 +93,9 @@ class Documents:
         except GraphQLSyntaxError as error:
             if "tokens" in error.message:
                 raise TooComplex(f"a document has at most {MAX_TOKENS} tokens") from None
+            if "nested too deeply" in error.message:
+                raise TooComplex("the document is nested too deeply") from None
             raise
-        except RecursionError:
-            raise TooComplex("the document is nested too deeply") from None
         check_size(document, introspection=self._introspection)
         errors = validate(self._schema, document, self._rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._introspection)
         prepared = Prepared(document, errors)

@@ -17,6 +17,7 @@ from domain.errors import DomainError, NotFound, PermissionDenied, Unavailable
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+LONGEST_MESSAGE = 500
 AWAY: tuple[type[BaseException], ...] = (Unavailable, asyncpg.QueryCanceledError, *db.AWAY, *db.CONTENTION)
 """The same request may be sent again in a moment."""
 
@@ -48,7 +49,7 @@ def answer(error: GraphQLError, request_id: str) -> dict[str, Any]:
     code, message = classify(error)
     if code is Code.INTERNAL:
         log_unexpected(error.original_error or error, request_id)
-    shown: dict[str, Any] = {"message": message}
+    shown: dict[str, Any] = {"message": message[:LONGEST_MESSAGE]}
     if error.locations:
         shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 from uuid import UUID
 
@@ -130,29 +131,38 @@ def selected(info: Info, *path: str, on: str | None = None) -> Wanted:
 
 def _wanted(nodes: Sequence[FieldNode], type_: GraphQLObjectType, fragments: dict[str, FragmentDefinitionNode]) -> Wanted:
     tree: _Tree = {}
+    collector = _Collector(fragments)
     for node in nodes:
         if node.selection_set is not None:
-            _collect(node.selection_set, type_, fragments, tree)
+            collector.collect(node.selection_set, type_, tree)
     return _frozen(tree)
 
 
-def _collect(selections: SelectionSetNode, type_: GraphQLObjectType, fragments: dict[str, FragmentDefinitionNode], into: _Tree) -> None:
-    mine = {type_.name, *(interface.name for interface in type_.interfaces)}
-    for selection in selections.selections:
-        match selection:
-            case FieldNode() if selection.name.value in type_.fields:
-                field = type_.fields[selection.name.value]
-                below = into.setdefault(field.extensions["strawberry-definition"].python_name, {})
-                named = get_named_type(field.type)
-                if selection.selection_set is not None and isinstance(named, GraphQLObjectType):
-                    _collect(selection.selection_set, named, fragments, below)
-            case InlineFragmentNode():
-                if selection.type_condition is None or selection.type_condition.name.value in mine:
-                    _collect(selection.selection_set, type_, fragments, into)
-            case FragmentSpreadNode():
-                fragment = fragments[selection.name.value]
-                if fragment.type_condition.name.value in mine:
-                    _collect(fragment.selection_set, type_, fragments, into)
+@dataclass(slots=True)
+class _Collector:
+    """Gathers names; each fragment is walked once per place, however often it is spread there."""
+
+    fragments: dict[str, FragmentDefinitionNode]
+    walked: set[tuple[int, str]] = dataclass_field(default_factory=set)
+
+    def collect(self, selections: SelectionSetNode, type_: GraphQLObjectType, into: _Tree) -> None:
+        mine = {type_.name, *(interface.name for interface in type_.interfaces)}
+        for selection in selections.selections:
+            match selection:
+                case FieldNode() if selection.name.value in type_.fields:
+                    definition = type_.fields[selection.name.value]
+                    below = into.setdefault(definition.extensions["strawberry-definition"].python_name, {})
+                    named = get_named_type(definition.type)
+                    if selection.selection_set is not None and isinstance(named, GraphQLObjectType):
+                        self.collect(selection.selection_set, named, below)
+                case InlineFragmentNode():
+                    if selection.type_condition is None or selection.type_condition.name.value in mine:
+                        self.collect(selection.selection_set, type_, into)
+                case FragmentSpreadNode():
+                    fragment, place = self.fragments[selection.name.value], (id(into), selection.name.value)
+                    if fragment.type_condition.name.value in mine and place not in self.walked:
+                        self.walked.add(place)
+                        self.collect(fragment.selection_set, type_, into)
 
 
 def _frozen(tree: _Tree) -> Wanted:

@@ -165,8 +165,9 @@ async def retry_at(tx: Tx, pushes: Sequence[Push], at: datetime, reason: str, *,
 async def drop_late(reason: str, *, now: datetime, limit: int = 1000) -> int:
     """Close pushes past their time; the notices stay in the inbox."""
     return await db.execute(
-        """update push_delivery set state = 'DROPPED', last_error = $1 where id in (
-             select id from push_delivery where state = 'PENDING' and use_by <= $2 order by id limit $3 for update skip locked)""",
+        """with late as materialized (
+             select id from push_delivery where state = 'PENDING' and use_by <= $2 order by id limit $3 for update skip locked)
+           update push_delivery p set state = 'DROPPED', last_error = $1 from late where p.id = late.id""",
         reason,
         now,
         limit,

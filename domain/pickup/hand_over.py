@@ -146,7 +146,7 @@ async def _already(tx: Tx, shop_id: UUID, hand_over_id: UUID) -> HandOverResult 
     """The hand-over of this scan, if it happened."""
     row = await tx.fetchrow(
         """select h.id, h.pickup_id, h.collected_minor, h.at, p.state,
-             (select coalesce(sum(l.quantity - l.handed_over), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state = 'OPEN'
+             (select coalesce(sum(l.quantity - l.handed_over), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED')
               join order_line l on l.order_id = o.id where po.pickup_id = p.id) as left_pieces
            from hand_over h join pickup p on p.id = h.pickup_id where h.id = $1 and h.shop_id = $2""",
         hand_over_id,
@@ -236,11 +236,11 @@ def _touched(orders: Sequence[LockedOrder], lines: Mapping[UUID, Line], leaving:
 
 
 async def _close(tx: Tx, found: Pass) -> None:
-    """The pass is collected once none of its open orders has a piece left."""
+    """The pass is collected once none of its orders that go on (open, or locked for a while) has a piece left."""
     await tx.execute(
         """update pickup p set version = p.version + 1,
              state = case when exists (
-               select 1 from pickup_order po join "order" o on o.id = po.order_id and o.state = 'OPEN' join order_line l on l.order_id = o.id
+               select 1 from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED') join order_line l on l.order_id = o.id
                where po.pickup_id = p.id and l.quantity > l.handed_over) then p.state else 'COLLECTED' end
            where p.id = $1""",
         found.id,

@@ -33,7 +33,7 @@ _ROWS = """
 select p.id, p.shop_id, s.name as shop_name, s.pickup_place as place, p.state, p.issue_number, p.not_after as expires_at, p.created_at,
   array(select o.id from pickup_order po join "order" o on o.id = po.order_id where po.pickup_id = p.id order by o.id) as order_ids,
   array(select o.number from pickup_order po join "order" o on o.id = po.order_id where po.pickup_id = p.id order by o.id) as order_numbers,
-  (select coalesce(sum(l.quantity - l.handed_over), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state = 'OPEN'
+  (select coalesce(sum(l.quantity - l.handed_over), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED')
    join order_line l on l.order_id = o.id where po.pickup_id = p.id)::int as left
 from buyer b join pickup p on p.shop_id = b.shop_id and p.buyer_id = b.id join shop s on s.id = p.shop_id
 where b.member_id = $1"""

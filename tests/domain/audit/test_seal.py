@@ -112,6 +112,17 @@ async def test_a_missing_entry_and_a_forged_seal_show(db: str, change: str) -> N
     assert await verify_chain(A) in ends
 
 
+async def test_a_forger_who_seals_anew_breaks_the_next_seal(db: str) -> None:
+    for _ in range(3):
+        await entries(A, 2)
+        await sealed()
+    ends = [row["up_to_id"] for row in await database.fetch("select up_to_id from audit_seal order by id")]
+    await altered("update audit_entry set actor = 'member:x' where id = $1", ends[0])
+    forged = chained(FIRST, await database.fetch("select * from audit_entry where id <= $1 order by id", ends[0]))
+    await altered("update audit_seal set hash = $2 where up_to_id = $1", ends[0], forged)
+    assert await verify_chain(A) == ends[1]
+
+
 async def test_an_entry_slipped_in_from_another_shop_shows_in_both(db: str) -> None:
     for shop in (A, B, A):
         await entries(shop, 1)

@@ -200,3 +200,10 @@ async def test_one_line_that_is_not_there_keeps_the_whole_order_waiting(db: str)
     await pay(order)
     assert (await state_of(order))[2] == FulfilmentState.WAITING_STOCK
     assert await database.fetchval("select count(*) from pickup") == 0
+
+
+async def test_the_very_last_pieces_on_hand_are_enough(db: str) -> None:
+    shop = await a_shop()
+    order = await an_order(shop, [(await a_variant(shop, on_hand=3), 3)])
+    await pay(order)
+    assert (await state_of(order))[2] == FulfilmentState.READY_FOR_PICKUP

@@ -16,7 +16,7 @@ from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason, SellBeyond
 from tests.books import books_agree, everything
 from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order
-from tests.counter import CLERK, JOBS, Counter, paid
+from tests.counter import CLERK, JOBS, Counter, paid, pay
 
 
 async def waiting_shop() -> tuple[AShop, AVariant, AVariant, list[AnOrder]]:
@@ -53,6 +53,17 @@ async def test_arrived_goods_go_to_those_who_paid_first(db: str) -> None:
     assert await database.fetchval("select count(*) from notice where kind = 'PICKUP_READY'") == 4
     assert await database.fetchval("select count(*) from audit_entry where action = 'order.ready' and actor = 'worker:restocked'") == 4
     await books_agree()
+
+
+async def test_the_order_of_payment_counts_and_not_that_of_ordering(db: str) -> None:
+    shop = await a_shop()
+    variant = await a_variant(shop, on_hand=0, sell_beyond=SellBeyond.PREORDER, backorder_limit=9)
+    orders = [await an_order(shop, [(variant, 1)]) for _ in range(3)]
+    for minutes, order in ((0, orders[2]), (1, orders[0]), (2, orders[1])):
+        await pay(order, at=NOW + timedelta(minutes=minutes))
+    w, r = "WAITING_STOCK", "READY_FOR_PICKUP"
+    assert (await arrived(shop, variant, 1), await fulfilment(orders)) == (1, [w, w, r])
+    assert (await arrived(shop, variant, 1), await fulfilment(orders)) == (1, [r, w, r])
 
 
 async def test_readying_again_changes_nothing(db: str) -> None:

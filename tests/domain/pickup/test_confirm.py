@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from domain import db as database
 from domain.pickup.hand_over import HandOverResult
 from domain.pickup.rules import LineQuantity, PickupState
@@ -172,3 +174,17 @@ async def test_goods_that_are_not_there_do_not_leave(db: str) -> None:
     assert facts == {"variant_id": variant.id, "on_hand": 1, "wanted": 2}
     assert (await counter.confirm(preview.scan_id, [LineQuantity(order.lines[0], 1)])).left == 1
     await books_agree()
+
+
+@pytest.mark.parametrize(("state", "left", "becomes"), [("LOCKED", 1, "OPEN"), ("CANCELLED", 0, "COLLECTED")])
+async def test_a_pass_waits_for_a_locked_order_and_not_for_a_cancelled_one(counter: Counter, state: str, left: int, becomes: str) -> None:
+    other = await paid(counter.shop, [(counter.white, 1)], counter.buyer)
+    await database.execute('update "order" set state = $2, version = version + 1 where id = $1', other.id, state)
+    result = await counter.confirm((await counter.scan((await counter.issue()).token)).scan_id)
+    assert (result.order_ids, result.left, result.pickup_state.value) == ((counter.order.id,), left, becomes)
+
+
+async def test_a_scan_opens_in_its_own_shop_alone(counter: Counter) -> None:
+    scan_id = (await counter.scan((await counter.issue()).token)).scan_id
+    assert read_scan(scan_id, counter.shop.id, VAULT) is not None
+    assert read_scan(scan_id, (await a_shop()).id, VAULT) is None

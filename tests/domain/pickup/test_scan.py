@@ -127,3 +127,20 @@ async def test_a_clock_that_was_set_back_does_not_block_for_hours(counter: Count
     for _ in range(11):
         await refused(counter.scan("00000000", now=NOW + timedelta(hours=2)), R.BLOCKED if _ == 10 else R.INVALID)
     assert (await counter.scan(issued.short_code)).pickup_id == issued.pickup_id
+
+
+async def test_our_own_signature_does_not_bring_another_shops_pass_in(counter: Counter) -> None:
+    """Even a code that names this shop finds only this shop's passes."""
+    elsewhere = await Counter.open()
+    facts = decode((await elsewhere.issue()).token, KEYS)
+    odd = encode(replace(facts, shop_number=counter.shop.number), SIGNER.private_key)
+    assert await refused(counter.scan(odd), R.INVALID) == {"reason": "unknown"}
+
+
+async def test_an_open_pass_comes_before_a_collected_one_of_the_same_short_code(counter: Counter) -> None:
+    issued = await counter.issue()
+    await database.execute(
+        """insert into pickup (id, shop_id, buyer_id, code_id, state, issue_number, short_code, not_after, version, created_at)
+           select gen_random_uuid(), shop_id, buyer_id, 1, 'COLLECTED', 1, short_code, not_after, 1, created_at + interval '1 day' from pickup"""
+    )
+    assert (await counter.scan(issued.short_code)).pickup_id == issued.pickup_id
