@@ -81,22 +81,20 @@ async def empty(dsn: str) -> None:
     try:
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
         names = [row["tablename"] for row in tables if row["tablename"] not in KEEP]
-        await connection.execute(
-            "set session_replication_role = replica; " + "; ".join(f'delete from "{name}"' for name in names)
-        )
+        await connection.execute("set session_replication_role = replica; " + "; ".join(f'delete from "{name}"' for name in names))
     finally:
         await connection.close()
 
 
 @pytest.fixture
-async def db(database_dsn: str) -> AsyncIterator[str]:
+async def db(database_dsn: str) -> str:
     """Empty migrated tables and a connected pool; answers the address."""
     await empty(database_dsn)
     # What a process keeps for some seconds must not outlive the rows it was read from.
     keys.forget()
     standing.forget()
     shop_queries.forget()
-    yield database_dsn
+    return database_dsn
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ PAGE = "104561234567890"
 _ids = itertools.count(1)
 
 
-def test_services(clock: FixedClock | None = None) -> Services:
+def wall_services(clock: FixedClock | None = None) -> Services:
     """Services as in development, on a clock that stands still."""
     return services(
         Settings(environment=Environment.DEVELOPMENT, secret_key="x" * 40, _env_file=None),  # type: ignore[call-arg]
@@ -69,7 +69,9 @@ class Wall:
         }  # fmt: skip
         if verb == "remove":
             del value["message"]
-        body = facebook_wire({"object": "page", "entry": [{"id": PAGE, "time": int(when.timestamp()), "changes": [{"value": value, "field": "feed"}]}]})
+        body = facebook_wire(
+            {"object": "page", "entry": [{"id": PAGE, "time": int(when.timestamp()), "changes": [{"value": value, "field": "feed"}]}]}
+        )
         received = received_at or when
         for event in PLATFORMS["facebook"].split(body, received_at=received):
             await db.execute(
@@ -102,9 +104,7 @@ class Wall:
 
     async def level(self, index: int = 0) -> tuple[int, int, int]:
         """(on hand, held, committed) of a variant."""
-        row = await db.fetchrow(
-            "select on_hand, held, committed from stock_level where variant_id = $1", self.product.variants[index].id
-        )
+        row = await db.fetchrow("select on_hand, held, committed from stock_level where variant_id = $1", self.product.variants[index].id)
         assert row is not None
         return tuple(row.values())  # type: ignore[return-value]
 
@@ -137,7 +137,4 @@ async def a_wall(
         for number in numbers:
             await place_post(tx, shop_id=shop.id, post_id=post.id, channel_id=channel.id, external_post_id=number, now=NOW)
         await set_policy(tx, shop_id=shop.id, post_id=None, policy=ClaimPolicy(**policy).stored(), now=NOW)
-    return Wall(shop, product, post.id, endpoint, channel.id, numbers, test_services(clock))
-
-
-test_services.__test__ = False  # type: ignore[attr-defined]
+    return Wall(shop, product, post.id, endpoint, channel.id, numbers, wall_services(clock))

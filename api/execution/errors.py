@@ -13,12 +13,13 @@ from graphql import GraphQLError
 from api.auth.viewer import Unauthenticated
 from domain import db
 from domain.errors import DomainError, NotFound, PermissionDenied, Unavailable
+from domain.members.errors import NoSigningKey, TooManyGuesses
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 LONGEST_MESSAGE = 500
-AWAY: tuple[type[BaseException], ...] = (Unavailable, asyncpg.QueryCanceledError, *db.AWAY, *db.CONTENTION)
+AWAY: tuple[type[BaseException], ...] = (Unavailable, NoSigningKey, asyncpg.QueryCanceledError, *db.AWAY, *db.CONTENTION)
 """The same request may be sent again in a moment."""
 
 
@@ -80,6 +81,8 @@ def classify(error: GraphQLError) -> tuple[Code, str]:
             return Code.UNAUTHENTICATED, "Sign in first."
         case PermissionDenied():
             return Code.FORBIDDEN, "This needs a permission that you do not hold in this shop."
+        case TooManyGuesses():
+            return Code.THROTTLED, f"Too many attempts; wait {cause.retry_after_seconds} seconds."
         case _ if isinstance(cause, AWAY):
             return Code.UNAVAILABLE, "Try again in a moment."
         case NotFound():

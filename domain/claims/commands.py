@@ -59,7 +59,11 @@ async def resolve(
         if action is ResolveAction.MAKE_ORDER:
             await _make_order(tx, shop_id, claim, lines, actor, now, jobs)
         await tx.execute(
-            "update claim set review = $2, resolved_by = $3, resolution = $4 where id = $1", claim.id, ReviewState.RESOLVED.value, by_member_id, note[:200]
+            "update claim set review = $2, resolved_by = $3, resolution = $4 where id = $1",
+            claim.id,
+            ReviewState.RESOLVED.value,
+            by_member_id,
+            note[:200],
         )
         await _unflag(tx, shop_id, claim.order_id, now)
         await record(tx, actor, [Entry(shop_id, "COMMENT_RESOLVED", "comment", comment_id, {"action": action.value})], now=now)

@@ -86,7 +86,14 @@ async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequenc
     )
     return {
         (row["channel_id"], row["external_id"]): Comment(
-            row["id"], row["external_id"], row["post_id"], row["buyer_id"], row["text"], row["written_at"], row["text_at"], row["removed_at"]
+            row["id"],
+            row["external_id"],
+            row["post_id"],
+            row["buyer_id"],
+            row["text"],
+            row["written_at"],
+            row["text_at"],
+            row["removed_at"],
         )
         for row in rows
     }
@@ -199,7 +206,13 @@ async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     rows = await tx.fetch(LOCK_LEVELS + WAITING, list(variants), desk.shop.id)
     for row in rows:
         desk.levels[row["variant_id"]] = Level(
-            row["variant_id"], row["on_hand"], row["backorder_limit"], row["held"], row["committed"], row["waiting"], held_before=row["held"]
+            row["variant_id"],
+            row["on_hand"],
+            row["backorder_limit"],
+            row["held"],
+            row["committed"],
+            row["waiting"],
+            held_before=row["held"],
         )
     for variant_id in set(variants) - set(desk.levels):
         # A variant whose stock was never entered has none: its buyers wait.

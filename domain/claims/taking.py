@@ -66,9 +66,7 @@ class Batch:
     """By channel."""
 
 
-async def take(
-    tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Platform], now: datetime, jobs: JobQueue
-) -> list[Verdict]:
+async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Platform], now: datetime, jobs: JobQueue) -> list[Verdict]:
     """Decide these events, all of one lane, in the order given; answers a verdict for each."""
     verdicts: list[Verdict] = []
     read: list[tuple[InboxRow, SocialEvent]] = []
@@ -180,7 +178,9 @@ def _places(event: SocialEvent) -> list[str]:
 
 async def _find_buyers(tx: Tx, batch: Batch, spoken: Sequence[Item], now: datetime) -> None:
     people = {
-        (i.row.source, i.event.author_id): i.event.author_name for i in spoken if i.event.author_id and not i.event.is_owner and i.event.kind in SPOKEN
+        (i.row.source, i.event.author_id): i.event.author_name
+        for i in spoken
+        if i.event.author_id and not i.event.is_owner and i.event.kind in SPOKEN
     }
     known = await loading.buyers_for(tx, batch.shop.id, people, now=now) if people else {}
     whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}

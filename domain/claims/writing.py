@@ -251,7 +251,9 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 
 
 async def _events(tx: Tx, desk: Desk) -> None:
-    opened: list[tuple[UUID, str, Any, str]] = [(o.id, "OPENED", {}, "worker:ingest") for o in (*desk.closed_orders, *desk.orders.values()) if o.changed and o.is_new]
+    opened: list[tuple[UUID, str, Any, str]] = [
+        (o.id, "OPENED", {}, "worker:ingest") for o in (*desk.closed_orders, *desk.orders.values()) if o.changed and o.is_new
+    ]
     closed: list[tuple[UUID, str, Any, str]] = [(o.id, "CANCELLED", {"reason": "EMPTY"}, "worker:ingest") for o in desk.closed_orders]
     events = [*opened, *desk.events, *closed]
     if events:

@@ -84,7 +84,7 @@ class _Account(NamedTuple):
         options: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}
         options |= {"cwd": "/", "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, "timeout": START_LIMIT_SECONDS + 10}
         options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-        return subprocess.run([str(part) for part in command], check=False, **options)
+        return subprocess.run([str(part) for part in command], check=False, **options)  # noqa: S603 - our own programs
 
     def reaches(self, path: Path) -> bool:
         """Whether this user can enter a folder or execute a file; asked of the system, which also knows of ACLs."""
@@ -169,13 +169,13 @@ class EmbeddedPostgres:
         holder, self._holder = self._holder, None
         in_place = False  # somebody may have deleted the folder that we have joined, or made it anew
         with contextlib.suppress(OSError):
-            in_place = os.path.samestat(os.fstat(holder), os.stat(self._data / "users.lock"))
+            in_place = os.path.samestat(os.fstat(holder), (self._data / "users.lock").stat())
         try:
             with self._start_lock() if in_place else contextlib.nullcontext(), contextlib.suppress(BlockingIOError):
                 fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while another program holds its share
                 self._halt() if in_place else self._end(self._server.pid)
                 with contextlib.suppress(OSError):
-                    os.rmdir(self._server.socket_dir)
+                    Path(self._server.socket_dir).rmdir()
         finally:
             os.close(holder)
 
@@ -284,10 +284,10 @@ class EmbeddedPostgres:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether this process was started as `postgres -D <cluster> ...`. A zombie has no arguments, so it is nobody's."""
-        if os.path.exists("/proc/self/cmdline"):
+        if Path("/proc/self/cmdline").exists():
             with contextlib.suppress(OSError):
                 arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                return os.path.basename(arguments[0]) == b"postgres" and os.fsencode(self._cluster) in arguments
+                return Path(os.fsdecode(arguments[0])).name == "postgres" and os.fsencode(self._cluster) in arguments
             return False
         words = self._account.run("ps", "-ww", "-o", "command=", "-p", str(pid)).stdout
         return "postgres -D" in words and str(self._cluster) in words
@@ -334,7 +334,7 @@ class EmbeddedPostgres:
             lines = file.read_text().splitlines() or [""]
             if lines[0].isdigit():
                 descriptor = os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
-                with open(descriptor, "w") as writer:
+                with os.fdopen(descriptor, "w") as writer:
                     writer.write("\n".join([str(2**30), *lines[1:], ""]))  # above pid_max of every system
             elif time.time() - file.stat().st_mtime > 1:  # else somebody may just be writing it
                 file.unlink()
@@ -386,7 +386,7 @@ def _prepare(data: Path) -> _Account:
             f"The folder {held} holds a cluster of PostgreSQL {version}, this program needs {MAJOR}: dump it with pg_dump of that version "
             "and restore it into a new folder, choose another folder, or set DATABASE_URL."
         )
-    strange = sorted(name for name in os.listdir(data) if not OUR_FILES.fullmatch(name))
+    strange = sorted(path.name for path in data.iterdir() if not OUR_FILES.fullmatch(path.name))
     if strange and held is data:
         raise EmbeddedPostgresError(
             f"The folder {data} is not empty and not a cluster of this program (it holds {strange[0]}): "
@@ -403,7 +403,7 @@ def _prepare(data: Path) -> _Account:
 def _socket_folder(cluster: Path, account: _Account) -> Path:
     """Make the socket's folder, mode 0700, in the temporary folder: a data path may be too long. One left behind is used again."""
     name = f"plusone-{hashlib.sha256(f'{account.uid}:{cluster}'.encode()).hexdigest()[:16]}"
-    bases = (Path(tempfile.gettempdir()), Path("/tmp"))
+    bases = (Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 - its folder is private and checked
     folder = next((base / name for base in bases if SOCKET_FOLDER.fullmatch(str(base / name)) and account.reaches(base)), None)
     if folder is None:
         raise EmbeddedPostgresError(f"No temporary folder has a short, plain path that uid {account.uid} can enter: set TMPDIR to one.")

@@ -98,7 +98,14 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
         "timezone": "UTC",
         "jit": "off",
     }
-    pool = {"minsize": 1, "maxsize": size + SPARE, "timeout": 2.0, "command_timeout": 10, "reset": _keep_session, "server_settings": settings}
+    pool = {
+        "minsize": 1,
+        "maxsize": size + SPARE,
+        "timeout": 2.0,
+        "command_timeout": 10,
+        "reset": _keep_session,
+        "server_settings": settings,
+    }
     return {
         "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": {**credentials(dsn), **pool}}},
         "apps": {APP: {"models": list(modules), "default_connection": "default", "migrations": MIGRATIONS}},

@@ -128,7 +128,8 @@ async def _claim(tx: Tx, cursor: Cursor) -> int | None:
 async def _count_try(lane: int) -> int:
     """Count a try before it starts, committed on its own; answers how many failed before it."""
     tries = await db.fetchval_apart(
-        "insert into lane_tries (lane, tries) values ($1, 1) on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries", lane
+        "insert into lane_tries (lane, tries) values ($1, 1) on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries",
+        lane,
     )
     return int(tries) - 1
 

@@ -23,7 +23,7 @@ class DevicePlatform(StrEnum):
 class PushTarget(StrEnum):
     """How FCM names an installation: the classic registration token, or the Firebase installation id."""
 
-    TOKEN = "TOKEN"
+    TOKEN = "TOKEN"  # noqa: S105 - a kind, not a secret
     FID = "FID"
 
 

@@ -71,14 +71,14 @@ class OrderAction(StrEnum):
 
 
 S = TypeVar("S", bound=StrEnum)
-O, P, F = OrderState, PaymentState, FulfilmentState
+State, P, F = OrderState, PaymentState, FulfilmentState
 
 NEXT_ORDER: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
     {
-        O.OPEN: frozenset({O.LOCKED, O.COMPLETED, O.CANCELLED}),
-        O.LOCKED: frozenset({O.OPEN, O.COMPLETED}),
-        O.COMPLETED: frozenset(),
-        O.CANCELLED: frozenset(),
+        State.OPEN: frozenset({State.LOCKED, State.COMPLETED, State.CANCELLED}),
+        State.LOCKED: frozenset({State.OPEN, State.COMPLETED}),
+        State.COMPLETED: frozenset(),
+        State.CANCELLED: frozenset(),
     }
 )
 
@@ -133,7 +133,7 @@ def amount_due_minor(total_minor: int, paid_minor: int) -> int:
 
 def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod, *, flagged: bool) -> OrderList:
     """The one list of the seller that this order stands in. `flagged`: something waits for a human."""
-    if state in (O.CANCELLED, O.COMPLETED):
+    if state in (State.CANCELLED, State.COMPLETED):
         return OrderList.DONE
     if flagged:
         return OrderList.REVIEW
@@ -149,9 +149,9 @@ def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentStat
 def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
     """What the buyer may do now."""
     actions: list[OrderAction] = []
-    if state is O.OPEN and payment in UNPAID_STATES:
+    if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.PAY)
-    if state is O.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
         actions.append(OrderAction.SHOW_CODE)
     return actions
 
@@ -159,8 +159,8 @@ def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: Fulfilme
 def seller_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
     """What staff may do now, before their own permissions are looked at."""
     actions: list[OrderAction] = []
-    if state is O.OPEN and payment in UNPAID_STATES:
+    if state is State.OPEN and payment in UNPAID_STATES:
         actions += [OrderAction.MARK_PAID, OrderAction.CANCEL]
-    if state is O.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
         actions.append(OrderAction.HAND_OVER)
     return actions

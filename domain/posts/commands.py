@@ -55,7 +55,13 @@ async def create_post(
 async def place_post(tx: Tx, *, shop_id: UUID, post_id: UUID, channel_id: UUID, external_post_id: str = "", now: datetime) -> UUID:
     """Say where the post stands: a platform's post, thread or message, or the whole chat with an empty `external_post_id`."""
     placement = await PostPlacement.create(
-        id=new_id(), shop_id=shop_id, post_id=post_id, channel_id=channel_id, external_post_id=external_post_id, created_at=now, using_db=tx.using
+        id=new_id(),
+        shop_id=shop_id,
+        post_id=post_id,
+        channel_id=channel_id,
+        external_post_id=external_post_id,
+        created_at=now,
+        using_db=tx.using,
     )
     return placement.id
 
@@ -80,7 +86,5 @@ async def set_policy(tx: Tx, *, shop_id: UUID, post_id: UUID | None, policy: Map
         jsonb(dict(policy)),
         now,
     )
-    await tx.execute(
-        "update sales_post set version = version + 1 where shop_id = $1 and ($2::uuid is null or id = $2)", shop_id, post_id
-    )
+    await tx.execute("update sales_post set version = version + 1 where shop_id = $1 and ($2::uuid is null or id = $2)", shop_id, post_id)
     return policy_id

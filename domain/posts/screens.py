@@ -35,7 +35,10 @@ _READING = {
 _SHORTAGE = {
     "REJECT_LINE": ("庫存不足的品項不成立。", "An item that is short is not ordered."),
     "PARTIAL": ("庫存不足時以剩餘數量成立。", "When stock is short you get what is left."),
-    "PARTIAL_WAITLIST": ("庫存不足時先給剩餘數量，其餘列入候補。", "When stock is short you get what is left and wait in line for the rest."),
+    "PARTIAL_WAITLIST": (
+        "庫存不足時先給剩餘數量，其餘列入候補。",
+        "When stock is short you get what is left and wait in line for the rest.",
+    ),
     "REJECT_COMMENT": ("任一品項庫存不足，整則留言不成立。", "When any item is short, the whole comment is not ordered."),
 }
 _CANCEL = {

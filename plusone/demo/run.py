@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,18 +63,34 @@ def main(*, once: bool = False) -> int:
     """Run the demo; answers the process's exit code: 0 when every expectation held, 1 when not, 130 when it was interrupted before."""
     console = view.console_of()
     folder = Path(tempfile.gettempdir()) / f"plusone-demo-{uuid4().hex[:12]}"
+    # What the demo writes is thrown away: it need not survive a power cut.
+    server = EmbeddedPostgres(folder, settings={"fsync": "off", "synchronous_commit": "off"})
+    asked = _note_signals()
+    code = 130
     try:
         console.print("Starting PostgreSQL, API and workers …", markup=False)
-        # What the demo writes is thrown away: it need not survive a power cut.
-        with EmbeddedPostgres(folder, settings={"fsync": "off", "synchronous_commit": "off"}) as server:
-            return _run(_demo(console, server.dsn, folder, once=once))
+        server.start()
+        if not asked:
+            code = _run(_demo(console, server.dsn, folder, asked, once=once))
     except (StartRefused, EmbeddedPostgresError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        if not asked:
+            console.print(str(error), style="red", markup=False)
+            code = 1
     finally:
+        _note_signals()
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+    if code == 130:
+        console.print("Interrupted.", markup=False)
+    return code
+
+
+def _note_signals() -> list[int]:
+    """Until something else wants the signals, they are noted: a server that is just being started or stopped is not left half way."""
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda found, _: asked.append(found))
+    return asked
 
 
 def _run(demo: Coroutine[Any, Any, int]) -> int:
@@ -86,10 +103,10 @@ def _run(demo: Coroutine[Any, Any, int]) -> int:
     return found[0]
 
 
-async def _demo(console: Console, dsn: str, folder: Path, *, once: bool) -> int:
-    stop = processes.stop_on_signals()
-    playing = asyncio.Event()
-    """Set once the replay is over: from then on Ctrl-C is the orderly end."""
+async def _demo(console: Console, dsn: str, folder: Path, asked: Sequence[int], *, once: bool) -> int:
+    stop, playing = processes.stop_on_signals(), asyncio.Event()
+    if asked:
+        stop.set()
     task = asyncio.create_task(_evening(console, dsn, folder, stop, playing, once=once))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,11 +115,11 @@ async def _demo(console: Console, dsn: str, folder: Path, *, once: bool) -> int:
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         return await task
-    console.print("\nInterrupted.", markup=False)
     return 130
 
 
 async def _evening(console: Console, dsn: str, folder: Path, stop: asyncio.Event, playing: asyncio.Event, *, once: bool) -> int:
+    """The whole demo in one loop. `playing` is set once the replay is over: from then on Ctrl-C is the orderly end."""
     await runtime.migrate(dsn)
     await db.connect(dsn, MODEL_MODULES, application_name="plusone-demo")
     try:

@@ -21,7 +21,6 @@ from domain.settings import load
 from plusone.demo.run import SECRET_KEY
 from workers import main as workers
 
-
 LIMITS = Limits(lease_seconds=3.0, poll_seconds=0.5)
 """A killed worker's jobs come back sooner than in production, so that the test need not wait for them."""
 workers.PgQueuerRunner = lambda dsn: PgQueuerRunner(dsn, LIMITS)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from rich.console import Console
 
 from domain import bootstrap
@@ -32,6 +33,7 @@ from plusone.demo.places import EVENING
 from plusone.demo.record import Delivery, recorded
 from plusone.demo.run import SECRET_KEY, counter, house, play
 from plusone.demo.shops import seed
+from plusone.demo.view import Door, queries
 from tests.conftest import empty
 
 AFTER = EVENING + timedelta(minutes=35)
@@ -54,6 +56,17 @@ async def test_everything_that_was_expected_of_the_evening_holds(db: str, tmp_pa
             shown = out.getvalue()
             assert shown.count("成立 ORDERED") > 150
             assert "the second scan was refused (ALREADY_USED)" in shown
+            await the_offered_questions_have_answers(door)
+
+
+async def the_offered_questions_have_answers(door: Door) -> None:
+    tokens = {"BUYER": door.buyer, "SELLER": door.seller}
+    async with httpx.AsyncClient(base_url=door.url) as client:
+        for who, query in queries(door):
+            response = await client.post("/graphql", json={"query": query}, headers={"authorization": f"Bearer {tokens[who]}"})
+            answer = response.json()
+            assert "errors" not in answer, (query, answer)
+            assert all(answer["data"].values()), (query, answer)
 
 
 async def test_twice_and_shuffled_and_with_killed_workers_it_is_the_same_evening(db: str, tmp_path: Path):
@@ -170,7 +183,7 @@ async def check_tables_but_notices(report: Report) -> None:
     found = Report()
     await check_tables(found, expected(recorded()), recorded())
     report.failures += [failure for failure in found.failures if not failure.startswith("notices to")]
-    assert len(found.failures) - len(report.failures) <= 1
+    assert len(found.failures) - len(report.failures) <= 2
 
 
 TABLES = {

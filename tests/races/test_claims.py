@@ -111,5 +111,7 @@ async def test_twin_without_the_buyer_lock_opens_a_second_order(db: str, monkeyp
         await loading.buyers_for(tx, wall.shop.id, {("facebook", "buyer"): "x"}, now=NOW)
     monkeypatch.setattr(loading, "buyers_for", unlocked)
     monkeypatch.setattr(loading, "_open_orders", both_look)
-    done = await asyncio.gather(*(drain_one(Cursor(), handler(wall.services), now=wall.services.clock.now) for _ in range(2)), return_exceptions=True)
+    done = await asyncio.gather(
+        *(drain_one(Cursor(), handler(wall.services), now=wall.services.clock.now) for _ in range(2)), return_exceptions=True
+    )
     assert sorted(type(d).__name__ for d in done) == ["Drained", "UniqueViolationError"]

@@ -23,8 +23,8 @@ def chain(length: int, last: str = "serverTime", on: str = "Query") -> str:
 
 def nested(levels: int) -> str:
     """A query of this depth."""
-    middle = "comment { claim { " * ((levels - 6) // 2)
-    inner = "comment { " if levels % 2 else ""
+    middle = "comment { claim { " * ((levels - 7) // 2)
+    inner = "comment { " if (levels - 7) % 2 else ""
     tail = "id" + " }" * (middle.count("{") + inner.count("{"))
     return "{ me { orders(first: 1) { nodes { lines(first: 1) { nodes { claim { " + middle + inner + tail + " } } } } } } }"
 
@@ -82,7 +82,7 @@ JUST_ENOUGH = {
     "depth": nested(10),
     "characters": "{ serverTime }" + " " * (10_000 - 14),
     "page": "{ me { orders(first: 100) { nodes { id shop { name } total { amount } lines(first: 7) { nodes { id } } } } } }",
-    "a chain on an order": "{ me { orders(first: 1) { nodes { ...f0 } } } }" + chain(14, "id lines { nodes { id } }", "Order"),
+    "a chain on an order": "{ me { orders(first: 1) { nodes { ...f0 } } } }" + chain(14, "id number total { amount }", "Order"),
 }
 
 

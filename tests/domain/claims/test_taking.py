@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 
 from domain import db as database
+from domain.audit.commands import Actor
 from domain.claims import waiting
 from domain.claims.commands import ResolveAction, resolve
 from domain.claims.errors import TooFew
 from domain.claims.rules import OnDelete, OnEdit, RepeatMode, Shortage
-from domain.audit.commands import Actor
 from domain.errors import NotFound
 from domain.ids import new_id
 from plusone.invariants import check
-from tests.build import NOW, a_member, a_device
+from tests.build import NOW, a_device, a_member
 from tests.wall import Wall, a_wall
 
 
@@ -261,7 +261,10 @@ async def test_a_member_s_device_gets_a_push_row_and_a_job(db: str) -> None:
     member = await a_member()
     await a_device(member)
     await database.execute(
-        "insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values ($1, $2, 'facebook', '小美', $3, $3)", new_id(), member, NOW
+        "insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values ($1, $2, 'facebook', '小美', $3, $3)",
+        new_id(),
+        member,
+        NOW,
     )
     await wall.says("小美", "+1")
     await wall.drain()

@@ -65,7 +65,8 @@ class Program:
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **env})
 
     def dsn(self) -> str:
-        assert self.process.stdout and self.process.stderr
+        assert self.process.stdout
+        assert self.process.stderr
         return self.process.stdout.readline().strip() or pytest.fail(self.process.stderr.read())
 
     def leave(self) -> str:
@@ -259,7 +260,7 @@ def test_as_root_the_cluster_is_nobodys_and_parents_keep_their_modes(fresh: Path
     before = [(parent.stat().st_mode, parent.stat().st_uid) for parent in fresh.parents]
     with EmbeddedPostgres(fresh) as server:
         nobody = pwd.getpwnam("nobody").pw_uid
-        assert os.stat(f"/proc/{server_pid(fresh)}").st_uid == nobody
+        assert Path(f"/proc/{server_pid(fresh)}").stat().st_uid == nobody
         assert {path.stat().st_uid for path in (fresh, fresh / "cluster", socket_dir(server.dsn))} == {nobody}
     assert [(parent.stat().st_mode, parent.stat().st_uid) for parent in fresh.parents] == before
 
@@ -354,7 +355,7 @@ def test_programs_that_meet_at_a_new_folder_make_one_cluster(fresh: Path) -> Non
     programs = [Program(fresh) for _ in range(4)]
     assert len({program.dsn() for program in programs}) == 1
     assert [program.leave() for program in programs] == [""] * 4
-    assert sorted(os.listdir(fresh)) == ["cluster", "server.log", "start.lock", "users.lock"]
+    assert sorted(path.name for path in fresh.iterdir()) == ["cluster", "server.log", "start.lock", "users.lock"]
 
 
 # Crashes
@@ -496,7 +497,7 @@ def test_a_folder_with_other_things_is_refused_untouched(fresh: Path) -> None:
     fresh.mkdir()
     (fresh / "thesis.txt").touch()
     assert "is not empty and not a cluster of this program (it holds thesis.txt): choose an empty or new folder" in refusal(fresh)
-    assert os.listdir(fresh) == ["thesis.txt"]
+    assert [path.name for path in fresh.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(folder: Path) -> None:

@@ -245,7 +245,7 @@ async def test_nothing_is_acknowledged_before_its_commit(db: str, kind: type[Inb
         await tx.execute("lock table inbox_event in exclusive mode")
         answer = asyncio.create_task(inbox.receive(endpoint, "facebook", [Event("a")], received_at=NOW))
         async with asyncio.timeout(10):
-            while not await database.fetchval(  # noqa: ASYNC110
+            while not await database.fetchval_apart(  # noqa: ASYNC110
                 "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into inbox_event%' and pid <> pg_backend_pid()"
             ):
                 await asyncio.sleep(0.005)

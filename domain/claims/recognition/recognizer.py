@@ -1,0 +1,104 @@
+"""The one pure function: contract sections 1 and 2."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.claims.recognition.anchors import BOUND, GONE, LIVE
+from domain.claims.recognition.context import Context
+from domain.claims.recognition.normalise import normalise_with_map
+from domain.claims.recognition.outcome import decide
+from domain.claims.recognition.phrases import unread
+from domain.claims.recognition.reading import Reading
+from domain.claims.recognition.result import Confidence, Intent, Reason, Result, Span, TrailKind
+from domain.claims.recognition.tokens import UNK
+from domain.claims.recognition.trail import Tracer
+from domain.claims.recognition.verdict import Judge
+
+_FROM_SHOP = Result(Intent.NONE, reason=Reason.FROM_SHOP)
+_NOTHING = Result(Intent.NONE, reason=Reason.NO_TRIGGER)
+
+
+def _tagged(mentions: Sequence[tuple[int, int]] | None, origins: list[int] | None, size: int) -> list[tuple[int, int]] | None:
+    """Spans of tagged people in the normalised text."""
+    if not mentions:
+        return None
+    spans = []
+    for start, end in mentions:
+        if origins is None:
+            first, last = max(0, start), min(size, end)
+        else:
+            inside = [place for place, origin in enumerate(origins) if start <= origin < end]
+            first, last = (inside[0], inside[-1] + 1) if inside else (0, 0)
+        if first < last:
+            spans.append((first, last))
+    return spans or None
+
+
+def recognize(
+    text: str,
+    context: Context,
+    *,
+    at: datetime | None = None,
+    mentions: Sequence[tuple[int, int]] | None = None,
+    from_shop: bool = False,
+) -> Result:
+    """Read one comment against one post; never raises on any text. `at` is the platform's time of the comment."""
+    if from_shop:
+        return _FROM_SHOP
+    normal, origins = normalise_with_map(text)
+    if context.sparks.isdisjoint(normal):
+        return _NOTHING
+    reading = Reading(normal, context, _tagged(mentions, origins, len(normal)))
+    asks = any(sentence.asks for sentence in reading.layout.sentences)
+    judge = Judge(reading)
+    events = judge.events()
+    if not events and not asks and not reading.loose and context.policy == "STRICT":
+        return _NOTHING
+    intent, lines, reason, scope = decide(reading, events, at, asks)
+    tracer = Tracer(text, origins)
+    inside: set[int] = set()
+    for anchor in reading.anchors:
+        inside.update(range(anchor.first, anchor.last))
+        tracer.anchor(reading.tokens, anchor)
+    tracer.tokens(reading, judge.used, inside)
+    return Result(
+        intent=intent,
+        lines=tuple(lines),
+        reason=reason,
+        scope=scope,
+        question=asks,
+        confidence=_confidence(intent, reading, inside),
+        trail=tuple(tracer.out),
+        candidates=_candidates(context, intent, judge.candidates),
+        beneficiary=_beneficiary(reading, tracer),
+    )
+
+
+def _confidence(intent: Intent, reading: Reading, inside: set[int]) -> Confidence | None:
+    """HIGH: bound symbol and no unknown words; MEDIUM: other orders; LOW: AMBIGUOUS."""
+    if intent is Intent.AMBIGUOUS:
+        return Confidence.LOW
+    if intent in (Intent.QUESTION, Intent.NONE):
+        return None
+    bound = all(anchor.kind == BOUND for anchor in reading.anchors if anchor.status == LIVE)
+    clear = bound and bool(reading.anchors) and not any(token.kind == UNK and unread(token) for token in reading.tokens)
+    return Confidence.HIGH if clear else Confidence.MEDIUM
+
+
+def _candidates(context: Context, intent: Intent, mask: int) -> tuple[str, ...]:
+    if intent is not Intent.AMBIGUOUS:
+        return ()
+    return tuple(name for place, name in enumerate(context.variants) if mask >> place & 1)
+
+
+def _beneficiary(reading: Reading, tracer: Tracer) -> Span | None:
+    """The first person an anchor is for."""
+    for anchor in reading.anchors:
+        person = anchor.phrase.person
+        if anchor.status != GONE and person is not None:
+            start, end = person.start, person.end
+            return tracer.span(start, end)
+    return None
+
+
+__all__ = ["TrailKind", "recognize"]
