@@ -193,11 +193,11 @@ create function append_only() returns trigger language plpgsql as $$
 begin
   raise exception '% is append only', tg_table_name using errcode = '23514', constraint = 'append_only';
 end $$;
-create trigger append_only before update or delete on stock_movement for each statement execute function append_only();
-create trigger append_only before update or delete on audit_entry for each statement execute function append_only();
-create trigger append_only before update or delete on audit_seal for each statement execute function append_only();
-create trigger append_only before update or delete on order_event for each statement execute function append_only();
-create trigger append_only before update or delete on hand_over_line for each statement execute function append_only();
+create trigger append_only before update or delete or truncate on stock_movement for each statement execute function append_only();
+create trigger append_only before update or delete or truncate on audit_entry for each statement execute function append_only();
+create trigger append_only before update or delete or truncate on audit_seal for each statement execute function append_only();
+create trigger append_only before update or delete or truncate on order_event for each statement execute function append_only();
+create trigger append_only before update or delete or truncate on hand_over_line for each statement execute function append_only();
 """
 
 SETTINGS = """

@@ -15,6 +15,7 @@ from domain.inbox import drain
 from domain.inbox.drain import Cursor, Drained, InboxRow, Verdict, drain_one
 from plusone.invariants import check
 from tests.build import NOW
+from tests.conftest import empty
 from tests.wall import Wall, a_wall
 from workers import ingest
 
@@ -149,9 +150,7 @@ async def end_state() -> dict[str, object]:
 async def test_a_batch_ends_as_the_same_comments_one_by_one(db: str, seed: int) -> None:
     states = []
     for most in (1, 200):
-        await database.execute(
-            'truncate inbox_event, order_event, stock_movement, notice, platform_reply, waitlist_entry, order_line, claim, comment_revision, social_comment, audit_entry, pgqueuer, push_delivery, lane_tries, "order", buyer, stock_level, variant, product, post_item, post_placement, claim_policy_version, sales_post, channel, webhook_endpoint, shop cascade'
-        )
+        await empty(db)
         wall = await a_wall(variants=("紅", "白"), on_hand=(6, 4))
         await a_history(wall, seed)
         await run_dry(ingest.handler(wall.services), most=most)
