@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.bootstrap import Services
 from domain.claims import waiting
 from domain.jobs import RESTOCKED, JobRunner, Payload
+from domain.members import keys, linking, sweeping
 from domain.pickup import commands as pickup
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
 from workers import deadlines, ingest, outbox
@@ -18,6 +19,8 @@ from workers import deadlines, ingest, outbox
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 5.0
+LINK_MISSED: Final = "*/10 * * * *"
+FORGET_EXPIRED: Final = "17 * * * *"
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 4.0
 """After a restart of the database everything works again well within 10 s."""
@@ -29,6 +32,7 @@ GRACE_SECONDS: Final = 25.0
 
 async def run(services: Services, stop: asyncio.Event, dsn: str) -> None:
     """Work until `stop` is set, then let what is in hand end. The job queue listens on a connection of its own to `dsn`."""
+    keys.sign_with(services.vault)
     runner = PgQueuerRunner(dsn)
     close = register(runner, services)
     parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -52,7 +56,15 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     async def restocked(payload: Payload) -> None:
         await fill_waiting(services, payload)
 
+    async def missed() -> None:
+        await linking.link_missed(services.clock.now())
+
+    async def expired() -> None:
+        await sweeping.forget_expired(services.clock.now())
+
     runner.handle(RESTOCKED, restocked)
+    runner.every(LINK_MISSED, "link-missed-buyers", missed)
+    runner.every(FORGET_EXPIRED, "forget-expired", expired)
     return outbox.register(runner, services)
 
 

@@ -179,20 +179,6 @@ class EmbeddedPostgres:
         finally:
             os.close(holder)
 
-    def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a copy of `template` if given (nobody may be connected to that one), and return its dsn."""
-        self._client("createdb", *(("-T", template) if template else ()), "--", name)
-        return self._dsn_of(name)
-
-    def drop_database(self, name: str) -> None:
-        """Drop a database if it exists, and the connections to it."""
-        self._client("dropdb", "--if-exists", "--force", "--", name)
-
-    def _client(self, program: str, *arguments: str) -> None:
-        done = self._account.run(self._bin / program, "-h", self._server.socket_dir, "-U", "postgres", "-w", *arguments)
-        if done.returncode:
-            raise EmbeddedPostgresError(done.stdout.strip())
-
     def _dsn_of(self, database: str) -> str:
         if self._holder is None:
             raise EmbeddedPostgresError("The embedded server is not in use: call start() first.")

@@ -56,7 +56,7 @@ async def create_shop(
         pickup_place=_is_text(pickup_place, 0, 200),
         pay_within_minutes=0 < pay_within_minutes <= LONGEST_PAY_WITHIN_MINUTES,
     )
-    shop_id, membership_id = new_id(), new_id()
+    shop_id = new_id()
     async with db.transaction() as tx:
         if await tx.fetchval("select 1 from member where id = $1 and deleted_at is null", owner_id) is None:
             raise NotFound
@@ -75,21 +75,22 @@ async def create_shop(
         )
         if not made:
             raise HandleTaken
-        await tx.execute(
-            "insert into membership (id, shop_id, member_id, role, denied, created_at) values ($1, $2, $3, $4, '[]', $5)",
-            membership_id,
-            shop_id,
-            owner_id,
-            Role.OWNER.value,
-            now,
-        )
-        owner = {"member": str(owner_id), "role": Role.OWNER.value}
-        entries = [
-            Entry(shop_id, "SHOP_CREATED", "shop", shop_id, {"currency": currency, "timeZone": time_zone}),
-            Entry(shop_id, "MEMBERSHIP_ADDED", "membership", membership_id, owner),
-        ]
-        await record(tx, Actor(f"member:{owner_id}", Role.OWNER.value), entries, now=now)
+        opened = Entry(shop_id, "SHOP_CREATED", "shop", shop_id, {"currency": currency, "timeZone": time_zone})
+        await record(tx, Actor(f"member:{owner_id}", Role.OWNER.value), [opened, await _first_owner(tx, shop_id, owner_id, now)], now=now)
     return shop_id
+
+
+async def _first_owner(tx: db.Tx, shop_id: UUID, owner_id: UUID, now: datetime) -> Entry:
+    membership_id = new_id()
+    await tx.execute(
+        "insert into membership (id, shop_id, member_id, role, denied, created_at) values ($1, $2, $3, $4, '[]', $5)",
+        membership_id,
+        shop_id,
+        owner_id,
+        Role.OWNER.value,
+        now,
+    )
+    return Entry(shop_id, "MEMBERSHIP_ADDED", "membership", membership_id, {"member": str(owner_id), "role": Role.OWNER.value})
 
 
 async def add_endpoint(

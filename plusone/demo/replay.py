@@ -113,10 +113,10 @@ async def replay(
 
 
 def _lanes(scene: Sequence[Delivery]) -> list[list[Delivery]]:
-    """What one platform sends keeps its order; platforms do not wait for each other."""
+    """What comes from one place keeps its order; places do not wait for each other."""
     lanes: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in scene:
-        lanes[delivery.path].append(delivery)
+        lanes[delivery.events[0].partition("/")[0] if delivery.events else delivery.path].append(delivery)
     return list(lanes.values())
 
 

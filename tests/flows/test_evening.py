@@ -209,10 +209,10 @@ TABLES = {
 
 
 def _plain(value: Any) -> Any:
-    """Without ids of rows, and fit to be counted."""
+    """Without ids of rows, lists in one order, and fit to be counted."""
     if isinstance(value, dict):
         return tuple(sorted((key, _plain(inner)) for key, inner in value.items() if key != "variantId"))
-    return tuple(map(_plain, value)) if isinstance(value, list) else value
+    return tuple(sorted(map(_plain, value))) if isinstance(value, list) else value
 
 
 async def everything() -> dict[str, Counter[Any]]:

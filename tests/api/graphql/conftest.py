@@ -23,7 +23,6 @@ from domain.members.standing import forget
 from domain.settings import load
 from tests import build
 
-
 SECRET_KEY = "a root secret that is used by tests only, 48 chars"
 
 

@@ -53,8 +53,8 @@ def desk(field: str) -> Callable[[Things], tuple[str, dict[str, Any]]]:
 
 def act(query: str, **given: Any) -> Callable[[Things], tuple[str, dict[str, Any]]]:
     def ask(t: Things) -> tuple[str, dict[str, Any]]:
-        input = {name: value(t) if callable(value) else value for name, value in given.items()}
-        return query, {"input": input, "key": str(new_id())} if "$key" in query else {"input": input}
+        filled = {name: value(t) if callable(value) else value for name, value in given.items()}
+        return query, {"input": filled, "key": str(new_id())} if "$key" in query else {"input": filled}
 
     return ask
 

@@ -7,6 +7,7 @@ import gzip
 import json
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from graphql import get_introspection_query
@@ -15,6 +16,9 @@ from api import graphql_app as endpoint
 from api.graphql_app import graphql_app
 from domain import db as database
 from domain.bootstrap import services as services_for
+from domain.errors import NotFound, PermissionDenied, Unavailable
+from domain.idempotency.errors import KeyReused
+from domain.members.errors import NoSigningKey, TooManyGuesses
 from domain.settings import load
 from tests.api.graphql.conftest import SECRET_KEY
 
@@ -239,3 +243,32 @@ async def test_a_request_is_cut_off_after_its_time(people, signed_in, monkeypatc
     monkeypatch.setattr(endpoint, "REQUEST_SECONDS", 0.05)
     answer = await client.ask("{ me { orders { nodes { id } } } }")
     assert (answer.response.status_code, answer.codes, answer.response.headers["retry-after"]) == (503, ["UNAVAILABLE"], "2")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TooManyGuesses(30), "THROTTLED"),
+        (NoSigningKey(), "UNAVAILABLE"),
+        (Unavailable(), "UNAVAILABLE"),
+        (NotFound(), "BAD_REQUEST"),
+        (PermissionDenied(), "FORBIDDEN"),
+        (KeyReused(), "BAD_REQUEST"),
+        (asyncpg.QueryCanceledError("statement timeout"), "UNAVAILABLE"),
+        (ConnectionResetError(), "UNAVAILABLE"),
+        (asyncpg.UniqueViolationError("Key (phone)=(0912345678) already exists."), "INTERNAL"),
+        (ValueError("0912345678"), "INTERNAL"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_each_kind_of_failure_has_its_code(people, signed_in, monkeypatch, caplog, error, code) -> None:
+    async def failing(*_: object, **__: object) -> object:
+        raise error
+
+    client = await signed_in(people.member)
+    monkeypatch.setattr("api.resolvers.order.queries.orders_of_buyer", failing)
+    answer = await client.ask("{ me { orders { nodes { id } } } }")
+    assert answer.codes == [code]
+    assert answer.response.status_code == (503 if code == "UNAVAILABLE" else 200)
+    assert "0912345678" not in answer.response.text + caplog.text
+    assert bool(caplog.records) is (code == "INTERNAL")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from domain import db as database
 from domain.ids import new_id
+from domain.stock import commands as stock
 from tests import books, build
 from tests.api.graphql.conftest import pid
 from tests.api.graphql.test_mutations import ADJUST, CANCEL, CONFIRM, ISSUE, MARK_PAID, SCAN, SET, a_ready_pickup, do, refused
@@ -136,3 +138,29 @@ async def test_a_refused_hand_over_is_audited_and_answered_again(people, signed_
     assert first == again
     assert first["userErrors"][0]["refusal"] == "INVALID"
     assert await database.fetchval("select count(*) from audit_entry where action = 'pickup.refused'") == 1
+
+
+@pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError])
+async def test_a_lost_lock_is_tried_again_and_then_said_to_be_passing(people, signed_in, monkeypatch, error) -> None:
+    variant = await build.a_variant(people.shop, on_hand=3)
+    client = await signed_in(people.owner)
+    given = {"variantId": pid("variant", variant.id), "delta": 1, "reason": "RECEIPT"}
+    adjust, tries = stock.adjust, 0
+
+    async def unlucky(**arguments: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        found = await adjust(**arguments)
+        if tries < lucky:
+            raise error("canceled")
+        return found
+
+    monkeypatch.setattr(stock, "adjust", unlucky)
+    lucky = 3
+    assert (await do(client, ADJUST, given))["stockLevel"]["onHand"] == 4
+    assert await books.figures(variant) == (4, 0, 0)
+    lucky, tries = 99, 0
+    answer = await client.ask(ADJUST, {"input": given, "key": "k"})
+    assert (answer.response.status_code, answer.codes, tries) == (503, ["UNAVAILABLE"], 3)
+    assert await books.figures(variant) == (4, 0, 0)
+    assert await database.fetchval("select count(*) from idempotency_key where key = 'k'") == 0

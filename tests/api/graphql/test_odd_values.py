@@ -47,8 +47,8 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
         {**PAGE, "filter": {"state": "OPEN"}},
     ),
     "shop orders": (
-        f"query ($id: ID!, $list: OrderList, {LIST_VARIABLES}, $filter: OrderFilter) "
-        f"{{ shop(id: $id) {{ orders(list: $list, {LISTS}, filter: $filter) {{ nodes {{ id }} }} }} }}",
+        f"""query ($id: ID!, $list: OrderList, {LIST_VARIABLES}, $filter: OrderFilter) {{
+          shop(id: $id) {{ orders(list: $list, {LISTS}, filter: $filter) {{ nodes {{ id }} }} }} }}""",
         {"id": "<shop>", "list": "TO_PAY", **PAGE, "filter": {"since": "2026-01-01T00:00:00Z"}},
     ),
     "stock": (

@@ -205,18 +205,6 @@ def test_data_is_there_after_a_second_start_and_calls_may_repeat(data: Path) -> 
     server.stop()
 
 
-def test_a_database_is_made_from_a_template_and_dropped(data: Path) -> None:
-    with EmbeddedPostgres(data) as server:
-        ask(server.create_database("template of it's"), "create table t (n int)", "insert into t values (1)")
-        copy = server.create_database("-copy é", template="template of it's")
-        assert ask(copy, "select n from t") == 1
-        with pytest.raises(EmbeddedPostgresError, match="already exists"):
-            server.create_database("-copy é")
-        server.drop_database("-copy é")
-        server.drop_database("-copy é")
-        assert ask(server.dsn, "select count(*) from pg_database where datname like '-copy%'") == 0
-
-
 def test_a_deep_data_folder_is_no_problem_for_the_socket(folder: Path) -> None:
     with EmbeddedPostgres(folder / ("long " * 20) / ("ü" * 60)) as server:
         assert ask(server.dsn, "select 1") == 1
@@ -228,7 +216,7 @@ def test_our_environment_does_not_leak_into_the_server(fresh: Path, monkeypatch:
         for name, value in {"PGPORT": "6000", "PGDATA": "/nowhere", "PGOPTIONS": "-c x=", "LC_ALL": "xx_YY", "TZ": "Asia/Tokyo"}.items():
             environment.setenv(name, value)
         server.start()
-        dsn = server.create_database("shop")
+        dsn = server.dsn
     assert ask(dsn, "select current_setting('port') || current_setting('log_timezone')") == "5432UTC"
     server.stop()
 
