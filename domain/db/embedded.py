@@ -207,14 +207,12 @@ class EmbeddedPostgres:
 
     def _move_out(self) -> None:
         """As root below a closed folder: put what the server's user cannot reach where it can."""
-        if not self._account.switch:
-            return
-        closed = [path for path in (self._bin / "postgres", self._data) if not self._account.reaches(path)]
+        closed = [p for p in (self._bin / "postgres", self._data) if self._account.switch and not self._account.reaches(p)]
         if not closed:
             return
         from domain.db import elsewhere  # rarely needed, and this file also runs by itself
 
-        if self._data not in closed[:1]:
+        if self._bin / "postgres" in closed:
             self._bin = elsewhere.programs(self._bin)
         if self._data in closed and not self._cluster.exists():
             self._data = elsewhere.folder(self._data)
