@@ -264,5 +264,3 @@ async def granted(context: Context, shop_id: UUID, permissions: Sequence[Permiss
             continue
         found.append(permission)
     return frozenset(found)
-
-

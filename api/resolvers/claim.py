@@ -21,7 +21,10 @@ MOST_LINES = 50
 class ShopComments:
     """Fields of a shop's desk."""
 
-    @field(SocialCommentConnection, description="Decided comments, the latest decision first. For staff.")
+    @field(
+        SocialCommentConnection | None,
+        description="Decided comments, the latest decision first. For staff who may view them; null for others.",
+    )
     async def comments(
         self,
         root: strawberry.Parent[Row],
@@ -39,7 +42,12 @@ class ShopComments:
             narrowed = screens.CommentFilter(filter.outcome, filter.review, filter.platform, post)
         question = asked(info, f"comments of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
         part = await screens.comments_of_shop(
-            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), narrowed=narrowed, count=counts(wanted)
+            shop_id,
+            page=question.page,
+            wanted=wanted["nodes"],
+            viewpoint=await staff_view(info, shop_id),
+            narrowed=narrowed,
+            count=counts(wanted),
         )
         return connection(info, question, part, wanted)
 

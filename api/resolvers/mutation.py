@@ -124,9 +124,7 @@ async def effect(info: Info, input: Any, action: Callable[[], Awaitable[Outcome]
     if key is None:
         raise KeyMissing
     request = {"mutation": info.field_name, "input": orjson.loads(orjson.dumps(input, default=str))}
-    return await once(
-        actor_id=viewer.member_id, key=key, request=request, action=action, describe=describe, now=info.context.now()
-    )
+    return await once(actor_id=viewer.member_id, key=key, request=request, action=action, describe=describe, now=info.context.now())
 
 
 def key_of_field(info: Info) -> str | None:

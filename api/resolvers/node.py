@@ -109,5 +109,3 @@ class NodeQuery:
     @field(datetime, description="The server's clock.")
     def server_time(self, info: Info) -> datetime:
         return info.context.now()
-
-

@@ -41,7 +41,12 @@ class BuyerNotices:
         unread = filter.unread if filter else None
         question = asked(info, "me.notifications", unread, first=first, after=after, last=last, before=before)
         part = await screens.notices_of_member(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], unread=unread, count=counts(wanted), count_unread="unread_count" in wanted
+            viewer.member_id,
+            page=question.page,
+            wanted=wanted["nodes"],
+            unread=unread,
+            count=counts(wanted),
+            count_unread="unread_count" in wanted,
         )
         part.rows[:] = [with_words(row, info.context.language) for row in part.rows]
         more: dict[str, Any] = {"unread_count": part.summary["unread"]} if part.summary else {}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, field, granted, key_of, keys_of, selected
+from api.resolvers.base import Asked, Info, asked, attach, connection, counts, field, granted, key_of, keys_of, selected
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
 from api.schema.errors import OrderUserError
 from api.schema.member import Buyer
@@ -26,12 +26,13 @@ from api.schema.order import (
 from domain.money import minor_from_text
 from domain.orders import commands, queries
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
-from domain.paging import Page, Row, Slice, cut
+from domain.paging import Row, Slice, cut
 from domain.payments.commands import mark_paid
 from domain.shops.rules import Permission
 from domain.shops.screens import currency_of
 
-STAFF_ACTIONS = tuple(NEEDED.values())
+LOOKED_AT = (*NEEDED.values(), Permission.VIEW_ORDERS, Permission.VIEW_COMMENTS)
+"""Permissions that change what staff see of an order."""
 
 
 def narrowed_by(filter: OrderFilter | None) -> queries.OrderFilter:
@@ -44,7 +45,7 @@ def narrowed_by(filter: OrderFilter | None) -> queries.OrderFilter:
 
 async def staff_view(info: Info, shop_id: UUID) -> Viewpoint:
     """How staff of this shop look at orders."""
-    return Viewpoint(info.context.language, await granted(info.context, shop_id, STAFF_ACTIONS))
+    return Viewpoint(info.context.language, await granted(info.context, shop_id, LOOKED_AT))
 
 
 @strawberry.type
@@ -93,7 +94,7 @@ class OrderLines:
         found: list[Row] = order["lines"]
         page = question.page
         if len(found) > LINES_AT_ONCE and page.after is not None:
-            return _further_lines(info, order["key"], question, page)
+            return _further_lines(info, order, question)
         rest = [(line, line["position"]) for line in found if page.after is None or line["position"] > page.after]
         whole = len(found) <= LINES_AT_ONCE
         part = cut(rest[: page.size + 1], page)
@@ -101,11 +102,11 @@ class OrderLines:
         return connection(info, question, total, selected(info))
 
 
-async def _further_lines(info: Info, order_id: UUID, question: Any, page: Page) -> Row:
+async def _further_lines(info: Info, order: Row, question: Asked) -> Row:
     """A page of a very long order beyond the lines that came with it."""
     wanted = selected(info)
     part = await queries.lines_of_order(
-        order_id, page=page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), count=counts(wanted)
+        order["key"], page=question.page, wanted=wanted["nodes"], viewpoint=order["viewpoint"], count=counts(wanted)
     )
     return connection(info, question, part, wanted)
 
@@ -171,5 +172,3 @@ async def minor(amount: Decimal, shop_id: UUID, field: str, currency: str | None
     if found < 0:
         raise InvalidInput(field)
     return found
-
-

@@ -42,7 +42,7 @@ class ShopQuery:
 class ShopOrders:
     """Fields of a shop's desk."""
 
-    @field(OrderConnection, description="Its orders, newest first; by list or all. For staff.")
+    @field(OrderConnection | None, description="Its orders, newest first; by list or all. For staff who may view them; null for others.")
     async def orders(
         self,
         root: strawberry.Parent[Row],

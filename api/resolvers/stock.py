@@ -19,7 +19,7 @@ from domain.stock import commands
 class ShopStock:
     """Fields of a shop's desk."""
 
-    @field(StockLevelConnection, description="Stock levels, newest product first. For staff.")
+    @field(StockLevelConnection | None, description="Stock levels, newest product first. For staff who may view them; null for others.")
     async def stock(
         self,
         root: strawberry.Parent[Row],

@@ -43,7 +43,10 @@ def read_amount(value: Any) -> Decimal:
 
 
 DATE_TIME = strawberry.scalar(
-    name="DateTime", description="An instant: RFC 3339 in UTC, such as 2026-11-21T08:00:00Z.", serialize=write_instant, parse_value=read_instant
+    name="DateTime",
+    description="An instant: RFC 3339 in UTC, such as 2026-11-21T08:00:00Z.",
+    serialize=write_instant,
+    parse_value=read_instant,
 )
 DECIMAL = strawberry.scalar(
     name="Decimal", description='An exact decimal as a text, such as "590" or "12.30".', serialize=str, parse_value=read_amount

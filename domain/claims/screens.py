@@ -8,10 +8,10 @@ from uuid import UUID
 
 from domain import db
 from domain.claims.rules import ClaimOutcome, ReviewState
-from domain.orders.shapes import Viewpoint, claim_shape, comment_shape
+from domain.orders.shapes import Viewpoint, as_seen, claim_shape, comment_shape
 from domain.paging import Args, Listing, Page, Row, Slice, Wanted, fetch_page
 from domain.shops.rules import Permission, SourcePlatform
-from domain.shops.screens import staff_may
+from domain.shops.screens import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +57,17 @@ async def comment_of_shop(shop_id: UUID, comment_id: UUID, *, wanted: Wanted, vi
 
 async def visible_comments(comment_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
     """Comments for their author, or for staff of the shop who may view comments; for anybody else they do not exist."""
-    args = Args(list(comment_ids), member_id)
-    comment = comment_shape(wanted, Viewpoint(language))
-    staff = staff_may(Permission.VIEW_COMMENTS, "sc.shop_id", member_id, args)
-    rows = await db.fetch(
-        f"""select {comment.select} from social_comment sc left join buyer b on b.id = sc.buyer_id
-            where sc.id = any($1::uuid[]) and (b.member_id = $2 or {staff})""",
-        *args.values,
-    )
-    return {row[0]: comment.read(row) for row in rows}
+    found = await visible(
+        comment_shape(wanted, Viewpoint(language)), "social_comment sc left join buyer b on b.id = sc.buyer_id", key="sc.id", shop="sc.shop_id",
+        owner="b.member_id", permission=Permission.VIEW_COMMENTS, ids=comment_ids, member_id=member_id,
+    )  # fmt: skip
+    return {seen.key: as_seen(seen, language) for seen in found}
 
 
 async def visible_claims(claim_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
     """Claims for their buyer, or for staff of the shop who may view comments; for anybody else they do not exist."""
-    args = Args(list(claim_ids), member_id)
-    claim = claim_shape(wanted, Viewpoint(language))
-    staff = staff_may(Permission.VIEW_COMMENTS, "c.shop_id", member_id, args)
-    rows = await db.fetch(
-        f"""select {claim.select} from claim c left join buyer b on b.id = c.buyer_id
-            where c.id = any($1::uuid[]) and (b.member_id = $2 or {staff})""",
-        *args.values,
-    )
-    return {row[0]: claim.read(row) for row in rows}
+    found = await visible(
+        claim_shape(wanted, Viewpoint(language)), "claim c left join buyer b on b.id = c.buyer_id", key="c.id", shop="c.shop_id",
+        owner="b.member_id", permission=Permission.VIEW_COMMENTS, ids=claim_ids, member_id=member_id,
+    )  # fmt: skip
+    return {seen.key: as_seen(seen, language) for seen in found}

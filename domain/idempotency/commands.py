@@ -99,5 +99,7 @@ async def _stored(tx: Tx, actor_id: UUID, key: str, digest: str) -> Outcome:
 async def forget(*, before: datetime, limit: int = 1_000) -> int:
     """Delete keys made before this instant, at most `limit`; answers how many. They are kept at least 24 hours."""
     return await db.execute(
-        "delete from idempotency_key where id in (select id from idempotency_key where created_at < $1 order by created_at limit $2)", before, limit
+        "delete from idempotency_key where id in (select id from idempotency_key where created_at < $1 order by created_at limit $2)",
+        before,
+        limit,
     )

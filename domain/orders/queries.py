@@ -10,10 +10,10 @@ from uuid import UUID
 
 from domain import db
 from domain.orders.rules import UNPAID_STATES, OrderList, OrderState, PaymentState
-from domain.orders.shapes import LINES, Viewpoint, line_shape, order_shape
+from domain.orders.shapes import LINES, Viewpoint, as_seen, line_shape, order_shape
 from domain.paging import SHOP, Args, Listing, Page, Row, Slice, Wanted, fetch_page, money
-from domain.shops.rules import GRANTS, Permission, Role, may
-from domain.shops.screens import staff_may
+from domain.shops.rules import Permission
+from domain.shops.screens import visible
 
 ORDERS = '"order" o join shop s on s.id = o.shop_id'
 UNPAID = "('" + "','".join(sorted(UNPAID_STATES)) + "')"
@@ -115,29 +115,11 @@ async def orders_by_id(shop_id: UUID, order_ids: Collection[UUID], *, wanted: Wa
 
 async def visible_orders(order_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
     """Orders for their buyer, or for staff of the shop who may view orders; for anybody else they do not exist."""
-    args = Args(list(order_ids), member_id)
-    order = order_shape(wanted, Viewpoint(language))
-    staff = staff_may(Permission.VIEW_ORDERS, "o.shop_id", member_id, args)
-    rows = await db.fetch(
-        f"""select {order.select}, o.member_id = $2 as is_buyer, m.role, m.denied, row(o.state, o.payment_state, o.fulfilment_state) as axes
-            from {ORDERS} left join membership m on m.shop_id = o.shop_id and m.member_id = $2 and m.ended_at is null
-            where o.id = any($1::uuid[]) and (o.member_id = $2 or {staff})""",
-        *args.values,
-    )
-    found: dict[UUID, Row] = {row[0]: order.read(row) for row in rows}
-    if "actions" in wanted:
-        for row in rows:
-            found[row[0]]["actions"] = _actions(row, language)
-    return found
-
-
-def _actions(row: Any, language: str) -> list[Any]:
-    offered = Viewpoint(language).actions(*row["axes"]) if row["is_buyer"] else []
-    if row["role"] is not None:
-        denied = frozenset(db.from_jsonb(row["denied"]))
-        granted = frozenset(p for p in GRANTS[Role(row["role"])] if may(p, Role(row["role"]), denied))
-        offered += Viewpoint(language, granted).actions(*row["axes"])
-    return offered
+    found = await visible(
+        order_shape(wanted, Viewpoint(language)), ORDERS, key="o.id", shop="o.shop_id", owner="o.member_id",
+        permission=Permission.VIEW_ORDERS, ids=order_ids, member_id=member_id,
+    )  # fmt: skip
+    return {seen.key: as_seen(seen, language) for seen in found}
 
 
 async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, count: bool = False) -> Slice:
@@ -149,12 +131,8 @@ async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoin
 
 async def visible_lines(line_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
     """Order lines for whoever may see their orders."""
-    args = Args(list(line_ids), member_id)
-    line = line_shape(wanted, Viewpoint(language))
-    staff = staff_may(Permission.VIEW_ORDERS, "l.shop_id", member_id, args)
-    rows = await db.fetch(
-        f"""select {line.select} from {LINES} join "order" o on o.id = l.order_id
-            where l.id = any($1::uuid[]) and (o.member_id = $2 or {staff})""",
-        *args.values,
-    )
-    return {row[0]: line.read(row) for row in rows}
+    found = await visible(
+        line_shape(wanted, Viewpoint(language)), f'{LINES} join "order" o on o.id = l.order_id', key="l.id", shop="l.shop_id",
+        owner="o.member_id", permission=Permission.VIEW_ORDERS, ids=line_ids, member_id=member_id,
+    )  # fmt: skip
+    return {seen.key: as_seen(seen, language) for seen in found}

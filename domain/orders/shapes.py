@@ -16,6 +16,7 @@ from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
+from domain.shops.screens import Seen
 
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
@@ -34,6 +35,10 @@ class Viewpoint:
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """True for a buyer, and for staff who hold it."""
+        return self.granted is None or permission in self.granted
 
     def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
         """What this viewer may do with an order in these states."""
@@ -90,7 +95,8 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
         branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
-    return shape(ORDER, _order, branches)
+    base = shape(ORDER, _order, branches)
+    return Shape(base.columns, lambda row: {**base.read(row), "viewpoint": viewpoint})
 
 
 def _buyer(row: Any) -> Row:
@@ -155,12 +161,16 @@ def _claim(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """A claim; alias `c`. Branches: comment, order, rule."""
+    """A claim; alias `c`. Branches: comment, order, rule. Staff need the permission of what a branch shows."""
     branches: list[tuple[str, str, Read]] = []
-    if "comment" in wanted:
+    if "comment" in wanted and not viewpoint.may(Permission.VIEW_COMMENTS):
+        branches.append(("comment", "null::record", nothing))
+    elif "comment" in wanted:
         comment = comment_shape(wanted["comment"], viewpoint)
         branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))
-    if "order" in wanted:
+    if "order" in wanted and not viewpoint.may(Permission.VIEW_ORDERS):
+        branches.append(("order", "null::record", nothing))
+    elif "order" in wanted:
         order = order_shape(wanted["order"], viewpoint)
         sql = f'(select {order.row} from "order" o join shop s on s.id = o.shop_id where o.id = c.order_id)'
         branches.append(("order", sql, order.read_if))
@@ -205,3 +215,34 @@ def comment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
 
 def _revisions(rows: Any) -> list[Row]:
     return [{"kind": kind, "text": text, "at": at} for kind, text, at in rows]
+
+
+def nothing(_: Any) -> None:
+    """Reads a branch that this viewer may not see."""
+
+
+def as_seen(seen: Seen, language: str) -> Row:
+    """A row that was read as its buyer's, as this viewer may see it: staff get their own actions, and no branch without its permission."""
+    viewpoint = Viewpoint(language, seen.granted)
+    if not seen.is_buyer or seen.granted:
+        _look(seen.row, viewpoint, also_buyer=seen.is_buyer)
+    return seen.row
+
+
+def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
+    if isinstance(value, list):
+        for each in value:
+            _look(each, viewpoint, also_buyer=also_buyer)
+    if not isinstance(value, dict):
+        return
+    if "actions" in value:
+        own = value["actions"] if also_buyer else []
+        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"])]
+    if not also_buyer:
+        if "viewpoint" in value:
+            value["viewpoint"] = viewpoint
+        for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
+            if branch in value and not viewpoint.may(permission):
+                value[branch] = None
+    for child in value.values():
+        _look(child, viewpoint, also_buyer=also_buyer)

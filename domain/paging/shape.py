@@ -132,9 +132,7 @@ def _shop(row: Any) -> Row:
 SHOP = Shape(("s.id", "s.handle", "s.name", "s.currency", "s.time_zone", "s.locale", "s.pickup_place"), _shop)
 """A shop as anybody may see it; table alias `s`. `key` is its UUID, for fields that ask further."""
 
-AVAILABLE = (
-    "coalesce((select greatest(sl.on_hand + sl.backorder_limit - sl.held - sl.committed, 0) from stock_level sl where sl.variant_id = v.id), 0)"
-)
+AVAILABLE = "coalesce((select greatest(sl.on_hand + sl.backorder_limit - sl.held - sl.committed, 0) from stock_level sl where sl.variant_id = v.id), 0)"
 """Pieces of the variant `v` that may still be ordered; a variant without a level has none."""
 
 

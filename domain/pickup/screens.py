@@ -7,14 +7,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from domain import db
 from domain.ids import public_id
-from domain.orders.shapes import Viewpoint, order_shape
+from domain.orders.shapes import Viewpoint, as_seen, order_shape
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape
 from domain.paging.shape import Read
 from domain.pickup.rules import PickupState
 from domain.shops.rules import Permission
-from domain.shops.screens import staff_may
+from domain.shops.screens import visible
 
 PICKUPS = "pickup k join shop s on s.id = k.shop_id"
 
@@ -47,11 +46,8 @@ async def pickups_of_member(
 
 async def visible_pickups(pickup_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
     """Pickups for their buyer, or for staff of the shop who may view orders; for anybody else they do not exist."""
-    args = Args(list(pickup_ids), member_id)
-    pickup = _pickup_shape(wanted, Viewpoint(language))
-    staff = staff_may(Permission.VIEW_ORDERS, "k.shop_id", member_id, args)
-    rows = await db.fetch(
-        f"select {pickup.select} from {PICKUPS} where k.id = any($1::uuid[]) and (k.member_id = $2 or {staff})",
-        *args.values,
-    )
-    return {row[0]: pickup.read(row) for row in rows}
+    found = await visible(
+        _pickup_shape(wanted, Viewpoint(language)), PICKUPS, key="k.id", shop="k.shop_id", owner="k.member_id",
+        permission=Permission.VIEW_ORDERS, ids=pickup_ids, member_id=member_id,
+    )  # fmt: skip
+    return {seen.key: as_seen(seen, language) for seen in found}

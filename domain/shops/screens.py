@@ -11,16 +11,43 @@ from uuid import UUID
 from domain import db
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape, variant_shape
 from domain.paging.shape import Read
-from domain.shops.rules import GRANTS, Permission, Role
-
-STAFF = "select from membership m where m.shop_id = {shop} and m.member_id = {member} and m.ended_at is null"
+from domain.shops.rules import GRANTS, Permission, Role, may
 
 
-def staff_may(permission: Permission, shop_column: str, member_id: UUID, args: Args) -> str:
-    """SQL that is true when the member holds this permission in the row's shop; deny wins."""
-    roles = [role.value for role, granted in GRANTS.items() if permission in granted]
-    staff = STAFF.format(shop=shop_column, member=f"{args(member_id)}::uuid")
-    return f"exists ({staff} and m.role = any({args(roles)}::text[]) and not m.denied ? {args(permission.value)}::text)"
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object that the viewer may see: as its buyer, as staff with these permissions in its shop, or both."""
+
+    key: UUID
+    row: Row
+    is_buyer: bool
+    granted: frozenset[Permission]
+
+
+async def visible(
+    found: Shape, source: str, *, key: str, shop: str, owner: str, permission: Permission, ids: Collection[UUID], member_id: UUID
+) -> list[Seen]:
+    """Objects by their ids, for their buyer or for staff with this permission in their shop; for anybody else they do not exist.
+
+    `key`, `shop` and `owner` are the columns of the object's id, its shop and its buyer's member. One statement; deny wins.
+    """
+    rows = await db.fetch(
+        f"""select {found.select}, {key} as visible_key, coalesce({owner} = $2, false) as is_buyer, m.role, m.denied
+            from {source} left join membership m on m.shop_id = {shop} and m.member_id = $2 and m.ended_at is null
+            where {key} = any($1::uuid[]) and ({owner} = $2 or (m.role = any($3::text[]) and not m.denied ? $4::text))""",
+        list(ids),
+        member_id,
+        [role.value for role, granted in GRANTS.items() if permission in granted],
+        permission.value,
+    )
+    return [Seen(row["visible_key"], found.read(row), row["is_buyer"], _granted(row["role"], row["denied"])) for row in rows]
+
+
+def _granted(role: str | None, denied: str | None) -> frozenset[Permission]:
+    if role is None:
+        return frozenset()
+    without = frozenset(db.from_jsonb(denied))
+    return frozenset(permission for permission in GRANTS[Role(role)] if may(permission, Role(role), without))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ import httpx
 from domain import db
 from plusone.demo.record import Delivery
 
-SCENE: Final = timedelta(seconds=30)
-"""Deliveries within so long of each other are sent together. Shorter than any lease, because the clock stands still until all of it is done."""
+SCENE: Final = timedelta(seconds=45)
+"""Deliveries within so long of each other are sent together. Shorter than any lease (a minute): until all is done, the clock goes no further."""
 SETTLE_SECONDS: Final = 20.0
-POLL_SECONDS: Final = 0.005
+POLL_SECONDS: Final = 0.01
 
 
 class ReplayClock:
@@ -113,10 +113,11 @@ async def replay(
 
 
 def _lanes(scene: Sequence[Delivery]) -> list[list[Delivery]]:
-    """What comes from one place keeps its order; places do not wait for each other."""
+    """What one endpoint is sent keeps its order, and of Facebook's two pages what each is sent; they do not wait for each other."""
     lanes: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in scene:
-        lanes[delivery.events[0].partition("/")[0] if delivery.events else delivery.path].append(delivery)
+        page = delivery.events[0].partition("/")[0] if delivery.source == "facebook" and delivery.events else ""
+        lanes[delivery.path + page].append(delivery)
     return list(lanes.values())
 
 

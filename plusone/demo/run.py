@@ -19,6 +19,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
+from firebase_admin import messaging as _  # the push client takes a second to load: before the evening, not in it
 from rich.console import Console
 
 from api.app import create_app

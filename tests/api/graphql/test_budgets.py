@@ -23,7 +23,9 @@ HOME = """{ me { orders(first: 12) { totalCount totalCountIsExact pageInfo { has
     claim { id outcome reason rule { version sentence } comment { id text writtenAt platform } } } } } } } }"""
 UNPAID = """{ me { unpaid(first: 5) { totalCount totals { amount currencyCode } byShop { shop { name } amountDue { amount } orderCount payBy }
   pageInfo { hasNextPage } nodes { number amountDue { amount } payBy lines { nodes { title quantity } } } } } }"""
-NOTICES = "{ me { notifications(first: 20) { unreadCount totalCount nodes { id kind title body deepLink createdAt readAt shop { name } } } } }"
+NOTICES = (
+    "{ me { notifications(first: 20) { unreadCount totalCount nodes { id kind title body deepLink createdAt readAt shop { name } } } } }"
+)
 PICKUPS = "{ me { pickups(first: 10) { nodes { id state codeExpiresAt shop { name pickupPlace } orders { number lines { nodes { title } } } } } } }"
 DESK_ORDERS = """query ($shop: ID!) { shop(id: $shop) { name orders(list: TO_PAY, first: 15) { totalCount nodes { number actions buyer { name }
   total { amount } lines { nodes { title quantity claim { outcome comment { text } } } } } } } }"""
@@ -43,16 +45,18 @@ async def furnished(people, orders: int) -> str:
     for n in range(orders):
         at = build.NOW - timedelta(hours=n)
         state = {} if n == 0 else paid
-        await build.an_order(people.shop, {scarf.variants[0]: 1, scarf.variants[1]: 2}, buyer=people.buyer, post=post, created_at=at, **state)
+        await build.an_order(
+            people.shop, {scarf.variants[0]: 1, scarf.variants[1]: 2}, buyer=people.buyer, post=post, created_at=at, **state
+        )
         await build.a_claim(people.shop, buyer=people.buyer)
-    await database.execute("update claim set order_id = (select id from \"order\" limit 1)")
+    await database.execute('update claim set order_id = (select id from "order" limit 1)')
     pickup = new_id()
     await database.execute(
         """insert into pickup (id, shop_id, buyer_id, member_id, code_id, state, issue_number, short_code, version, created_at)
            values ($1, $2, $3, $4, 77, 'OPEN', 0, '', 1, $5)""",
         pickup, people.shop.id, people.buyer.id, people.member, build.NOW,
     )  # fmt: skip
-    await database.execute("insert into pickup_order (order_id, shop_id, pickup_id) select id, shop_id, $1 from \"order\" limit 5", pickup)
+    await database.execute('insert into pickup_order (order_id, shop_id, pickup_id) select id, shop_id, $1 from "order" limit 5', pickup)
     return public_id("post", post.id)
 
 
@@ -136,6 +140,8 @@ async def test_nodes_of_one_kind_are_one_statement(people, signed_in) -> None:
     client = await signed_in(people.member)
     ids = [node["id"] for node in (await client.get("{ me { orders { nodes { id } } } }"))["me"]["orders"]["nodes"]]
     with recorded() as sql:
-        data = await client.get("query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Order { number } } }", {"ids": [*ids, "nothing", ids[0]]})
+        data = await client.get(
+            "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Order { number } } }", {"ids": [*ids, "nothing", ids[0]]}
+        )
     assert len(sql) == 1
     assert [node and node["id"] for node in data["nodes"]] == [*ids, None, ids[0]]

@@ -126,7 +126,7 @@ async def test_a_compressed_body_is_415_and_a_large_one_413(http) -> None:
 async def test_get_answers_queries_only(http) -> None:
     good = await http.get("/graphql", params={"query": "query ($id: ID!) { node(id: $id) { id } }", "variables": '{"id": "x"}'})
     assert (good.status_code, good.json()["data"]) == (200, {"node": None})
-    changes = "mutation { deviceRegister(input: {installationId: \"a\", platform: WEB, target: \"b\"}) { userErrors { code } } }"
+    changes = 'mutation { deviceRegister(input: {installationId: "a", platform: WEB, target: "b"}) { userErrors { code } } }'
     refused = await http.get("/graphql", params={"query": changes})
     assert (refused.status_code, refused.headers["allow"], code(refused)) == (405, "POST", "BAD_REQUEST")
     for params in ({}, {"query": ""}, {"query": "{ serverTime }", "variables": "{"}, {"query": "{ serverTime }", "variables": "[]"}):
@@ -141,9 +141,7 @@ async def test_other_methods_are_405(http, method) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "", "e30.e30.e30", "\xff"])
 async def test_a_token_that_does_not_hold_is_401(http, token) -> None:
-    response = await http.post(
-        "/graphql", json={"query": "{ serverTime }"}, headers={"authorization": f"Bearer {token}".encode("latin-1")}
-    )
+    response = await http.post("/graphql", json={"query": "{ serverTime }"}, headers={"authorization": f"Bearer {token}".encode("latin-1")})
     assert (response.status_code, code(response), response.headers["www-authenticate"]) == (401, "UNAUTHENTICATED", "Bearer")
 
 
@@ -159,7 +157,11 @@ async def test_the_cost_is_told(http) -> None:
 
 
 async def test_introspection_and_suggestions_are_off_in_production(http) -> None:
-    for query in ("{ __schema { types { name } } }", '{ __type(name: "Order") { name } }', "{ me { orders { nodes { __typename ... on Order { id } } } } __schema { queryType { name } } }"):
+    for query in (
+        "{ __schema { types { name } } }",
+        '{ __type(name: "Order") { name } }',
+        "{ me { orders { nodes { __typename ... on Order { id } } } } __schema { queryType { name } } }",
+    ):
         response = await post(http, {"query": query})
         assert {error["extensions"]["code"] for error in response.json()["errors"]} == {"BAD_REQUEST"}
         assert "data" not in response.json()

@@ -32,8 +32,14 @@ def nested(levels: int) -> str:
 TOO_MUCH = {
     "aliases": "{ " + " ".join(f"a{n}: serverTime" for n in range(31)) + " }",
     "aliases deep": "{ me { " + " ".join(f"a{n}: orders(first: 1) {{ b{n}: totalCount }}" for n in range(16)) + " } }",
-    "aliases over operations": "query A { " + " ".join(f"a{n}: serverTime" for n in range(16)) + " } query B { " + " ".join(f"a{n}: serverTime" for n in range(16)) + " }",
-    "aliased mutations": "mutation { " + " ".join(f'a{n}: orderCancel(input: {{orderId: "x"}}) {{ userErrors {{ code }} }}' for n in range(31)) + " }",
+    "aliases over operations": "query A { "
+    + " ".join(f"a{n}: serverTime" for n in range(16))
+    + " } query B { "
+    + " ".join(f"a{n}: serverTime" for n in range(16))
+    + " }",
+    "aliased mutations": "mutation { "
+    + " ".join(f'a{n}: orderCancel(input: {{orderId: "x"}}) {{ userErrors {{ code }} }}' for n in range(31))
+    + " }",
     "spreads": "{ " + "...f " * 31 + "} fragment f on Query { serverTime }",
     "spread chain": "{ ...f0 }" + chain(15),
     "directives": "{ " + " ".join("serverTime @skip(if: false)" for _ in range(21)) + " }",
@@ -59,7 +65,7 @@ TOO_MUCH = {
     "nested pages": '{ shop(id: "x") { orders(first: 20) { nodes { shop { orders(first: 20) { nodes { shop { orders(first: 20) { nodes { id } } } } } } } } } }',
     "pages side by side": "{ me { " + " ".join(f"a{n}: orders(first: 100) {{ nodes {{ id }} }}" for n in range(11)) + " } }",
     "lists in lists": "{ me { pickups(first: 100) { nodes { orders { shop { id } } } } } }",
-    "many nodes": '{ nodes(ids: [' + '"x" ' * 100 + ']) { ... on SalesPost { items { variants { product { id } } } } } }',
+    "many nodes": "{ nodes(ids: [" + '"x" ' * 100 + "]) { ... on SalesPost { items { variants { product { id } } } } } }",
 }
 
 

@@ -135,7 +135,9 @@ async def test_stock_is_adjusted_and_answers_its_level(people, signed_in) -> Non
     payload = await do(client, ADJUST, {"variantId": pid("variant", variant.id), "delta": -7, "reason": "DAMAGE"})
     assert refused(payload) == ["INSUFFICIENT_STOCK"]
     assert payload["userErrors"][0]["availableQuantity"] == 6
-    assert refused(await do(client, ADJUST, {"variantId": pid("variant", variant.id), "delta": 2_000_000_000, "reason": "RECEIPT"})) == ["OVER_LIMIT"]
+    assert refused(await do(client, ADJUST, {"variantId": pid("variant", variant.id), "delta": 2_000_000_000, "reason": "RECEIPT"})) == [
+        "OVER_LIMIT"
+    ]
     assert await books.figures(variant) == (8, 2, 0)
     await books.books_agree()
 
@@ -159,7 +161,9 @@ async def a_comment_to_review(people: Any, **given: Any) -> tuple[str, build.APr
     post = await build.a_post(people.shop, products=[scarf], channel=channel)
     claim = await build.a_claim(people.shop, channel=channel, outcome=ClaimOutcome.NEEDS_REVIEW, **given)
     await database.execute("update claim set review = 'OPEN', post_id = $2 where id = $1", claim, post.id)
-    comment = await database.fetchval("update social_comment set post_id = $2 where id = (select comment_id from claim where id = $1) returning id", claim, post.id)
+    comment = await database.fetchval(
+        "update social_comment set post_id = $2 where id = (select comment_id from claim where id = $1) returning id", claim, post.id
+    )
     return pid("comment", comment), scarf
 
 
@@ -251,7 +255,9 @@ async def test_goods_are_handed_over_from_pass_to_confirmation(people, signed_in
     assert done["at"] == "2026-11-21T08:00:00Z"
 
     again = (await do(scanner, SCAN, {"shopId": shop, "token": issued["shortCode"]}))["preview"]
-    rest = (await do(scanner, CONFIRM, {"shopId": shop, "scanId": again["scanId"], "collected": {"amount": "0", "currencyCode": "TWD"}}))["handOver"]
+    rest = (await do(scanner, CONFIRM, {"shopId": shop, "scanId": again["scanId"], "collected": {"amount": "0", "currencyCode": "TWD"}}))[
+        "handOver"
+    ]
     assert (rest["pickupState"], rest["left"]) == ("COLLECTED", 0)
     used = await do(scanner, SCAN, {"shopId": shop, "token": issued["token"]})
     assert refused(used) == ["PICKUP_REFUSED"]
@@ -280,7 +286,9 @@ async def test_every_scan_of_a_wrong_code_says_why(people, signed_in, clock) -> 
     assert await refusal(other, shopId=pid("shop", people.other_shop.id), token=second) == "WRONG_SHOP"
     assert refused(await do(scanner, SCAN, {"shopId": shop, "token": "x" * 201})) == ["INVALID_INPUT"]
     seen = (await do(scanner, SCAN, {"shopId": shop, "token": second}))["preview"]
-    bad = await do(scanner, CONFIRM, {"shopId": shop, "scanId": seen["scanId"], "lines": [{"lineId": seen["lines"][0]["lineId"], "quantity": 3}]})
+    bad = await do(
+        scanner, CONFIRM, {"shopId": shop, "scanId": seen["scanId"], "lines": [{"lineId": seen["lines"][0]["lineId"], "quantity": 3}]}
+    )
     assert (refused(bad), bad["userErrors"][0]["refusal"]) == (["PICKUP_REFUSED"], "RULES")
     money = await do(scanner, CONFIRM, {"shopId": shop, "scanId": seen["scanId"], "collected": {"amount": "0", "currencyCode": "HKD"}})
     assert (refused(money), money["userErrors"][0]["field"]) == (["INVALID_INPUT"], ["input", "collected"])
@@ -290,7 +298,10 @@ async def test_every_scan_of_a_wrong_code_says_why(people, signed_in, clock) -> 
 async def test_notices_are_marked_read_but_only_ones_own(people, signed_in, services) -> None:
     stranger = await build.a_buyer(people.shop, member_id=people.stranger)
     async with database.transaction() as tx:
-        drafts = [NoticeDraft(b.id, NoticeKind.PICKUP_READY, f"k{n}", {"shopName": "鹿"}) for n, b in enumerate([people.buyer, people.buyer, stranger])]
+        drafts = [
+            NoticeDraft(b.id, NoticeKind.PICKUP_READY, f"k{n}", {"shopName": "鹿"})
+            for n, b in enumerate([people.buyer, people.buyer, stranger])
+        ]
         await enqueue(tx, people.shop.id, drafts, now=build.NOW - timedelta(hours=1), jobs=services.jobs)
     ids = {row["id"]: row["member_id"] for row in await database.fetch("select id, member_id from notice")}
     mine = [pid("notice", key) for key, member in ids.items() if member == people.member]

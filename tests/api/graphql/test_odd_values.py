@@ -165,9 +165,16 @@ async def test_lone_surrogates_in_variables_are_a_typed_error(http, text) -> Non
     assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize("literal", ['"\\ud800"', '"\\u0000"', '"""a\\u0000"""', '"\\u{110000}"', "99999999999999999999999", "-1", "1.5", "$x", "null", "[]", "{}", "TRUE"])
+@pytest.mark.parametrize(
+    "literal",
+    ['"\\ud800"', '"\\u0000"', '"""a\\u0000"""', '"\\u{110000}"', "99999999999999999999999", "-1", "1.5", "$x", "null", "[]", "{}", "TRUE"],
+)
 async def test_odd_literals_in_the_document_are_typed_too(http, literal) -> None:
-    for query in (f"{{ node(id: {literal}) {{ id }} }}", f"{{ nodes(ids: [{literal}]) {{ id }} }}", f"{{ me {{ orders(first: {literal}) {{ nodes {{ id }} }} }} }}"):
+    for query in (
+        f"{{ node(id: {literal}) {{ id }} }}",
+        f"{{ nodes(ids: [{literal}]) {{ id }} }}",
+        f"{{ me {{ orders(first: {literal}) {{ nodes {{ id }} }} }} }}",
+    ):
         response = await http.post("/graphql", json={"query": query})
         assert response.status_code == 200
         assert {error["extensions"]["code"] for error in response.json().get("errors", ())} <= {"BAD_REQUEST", "UNAUTHENTICATED"}

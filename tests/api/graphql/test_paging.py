@@ -156,7 +156,9 @@ async def test_a_cursor_of_one_shops_desk_does_not_open_anothers(people, signed_
     assert (await client.ask(query, {"s": pid("shop", people.other_shop.id), "after": cursor})).codes == ["BAD_REQUEST"]
 
 
-@pytest.mark.parametrize("given", [{"first": 0}, {"first": -1}, {"first": 101}, {"last": 0}, {"last": 101}, {"first": 1, "last": 1}, {"first": 2**31}])
+@pytest.mark.parametrize(
+    "given", [{"first": 0}, {"first": -1}, {"first": 101}, {"last": 0}, {"last": 101}, {"first": 1, "last": 1}, {"first": 2**31}]
+)
 async def test_page_sizes_are_one_to_a_hundred(people, signed_in, given) -> None:
     client = await signed_in(people.member)
     assert (await client.ask(ORDERS, given)).codes == ["BAD_REQUEST"]

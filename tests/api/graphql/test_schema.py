@@ -39,7 +39,9 @@ def test_the_committed_schema_is_the_schema() -> None:
 
 
 def test_the_module_prints_the_schema() -> None:
-    printed = subprocess.run([sys.executable, "-m", "api.graphql_app"], capture_output=True, text=True, check=True, cwd=COMMITTED.parents[2])
+    printed = subprocess.run(
+        [sys.executable, "-m", "api.graphql_app"], capture_output=True, text=True, check=True, cwd=COMMITTED.parents[2]
+    )
     assert printed.stdout == COMMITTED.read_text()
 
 
@@ -126,7 +128,12 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
 
 
 def test_no_amount_is_a_float_and_currencies_are_ours() -> None:
-    used = {get_named_type(f.type).name for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType | GraphQLInputObjectType) for f in t.fields.values()}
+    used = {
+        get_named_type(f.type).name
+        for t in schema._schema.type_map.values()
+        if isinstance(t, GraphQLObjectType | GraphQLInputObjectType)
+        for f in t.fields.values()
+    }
     assert "Float" not in used
     assert set(schema._schema.type_map["CurrencyCode"].values) == set(DIGITS)  # type: ignore[attr-defined]
 
@@ -134,7 +141,10 @@ def test_no_amount_is_a_float_and_currencies_are_ours() -> None:
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
-        ("Order", "id number version shop createdAt updatedAt state paymentState fulfilmentState list lines subtotal shippingFee discount total amountDue payBy actions"),
+        (
+            "Order",
+            "id number version shop createdAt updatedAt state paymentState fulfilmentState list lines subtotal shippingFee discount total amountDue payBy actions",
+        ),
         ("OrderLine", "id variant quantity unitPrice total claim source"),
         ("Claim", "id outcome reason comment rule"),
         ("SocialComment", "id platform text writtenAt receivedAt revisions removedAt author post"),

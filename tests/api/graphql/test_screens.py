@@ -22,19 +22,33 @@ READY = {"payment": PaymentState.PAID, "fulfilment": FulfilmentState.READY_FOR_P
 
 async def test_a_buyer_sees_their_orders_of_all_shops_newest_first(people, signed_in) -> None:
     there = await build.a_buyer(people.other_shop, member_id=people.member)
-    here = await build.an_order(people.shop, {await build.a_variant(people.shop): 2}, buyer=people.buyer, created_at=build.NOW - timedelta(hours=2))
+    here = await build.an_order(
+        people.shop, {await build.a_variant(people.shop): 2}, buyer=people.buyer, created_at=build.NOW - timedelta(hours=2)
+    )
     newer = await build.an_order(people.other_shop, {await build.a_variant(people.other_shop, price_minor=100): 1}, buyer=there)
     await build.an_order(people.shop, {await build.a_variant(people.shop): 1})
     client = await signed_in(people.member)
-    data = await client.get("{ me { displayName locale orders { totalCount nodes { id number shop { name } total { amount currencyCode } } } } }")
+    data = await client.get(
+        "{ me { displayName locale orders { totalCount nodes { id number shop { name } total { amount currencyCode } } } } }"
+    )
     assert data["me"] == {
         "displayName": "陳小美",
         "locale": "zh-TW",
         "orders": {
             "totalCount": 2,
             "nodes": [
-                {"id": pid("order", newer.id), "number": newer.number, "shop": {"name": "別家"}, "total": {"amount": "100", "currencyCode": "TWD"}},
-                {"id": pid("order", here.id), "number": here.number, "shop": {"name": "小鹿團購"}, "total": {"amount": "1180", "currencyCode": "TWD"}},
+                {
+                    "id": pid("order", newer.id),
+                    "number": newer.number,
+                    "shop": {"name": "別家"},
+                    "total": {"amount": "100", "currencyCode": "TWD"},
+                },
+                {
+                    "id": pid("order", here.id),
+                    "number": here.number,
+                    "shop": {"name": "小鹿團購"},
+                    "total": {"amount": "1180", "currencyCode": "TWD"},
+                },
             ],
         },
     }
@@ -45,15 +59,21 @@ async def test_amounts_have_the_digits_of_their_currency(people, signed_in) -> N
     buyer = await build.a_buyer(shop, member_id=people.member)
     await build.an_order(shop, {await build.a_variant(shop, price_minor=12305): 2}, buyer=buyer)
     client = await signed_in(people.member)
-    order = (await client.get("{ me { orders { nodes { total { amount currencyCode } amountDue { amount } discount { amount } } } } }"))["me"]["orders"]
-    assert order["nodes"] == [{"total": {"amount": "246.10", "currencyCode": "HKD"}, "amountDue": {"amount": "246.10"}, "discount": {"amount": "0.00"}}]
+    order = (await client.get("{ me { orders { nodes { total { amount currencyCode } amountDue { amount } discount { amount } } } } }"))[
+        "me"
+    ]["orders"]
+    assert order["nodes"] == [
+        {"total": {"amount": "246.10", "currencyCode": "HKD"}, "amountDue": {"amount": "246.10"}, "discount": {"amount": "0.00"}}
+    ]
 
 
 async def test_orders_are_narrowed_by_shop_state_and_time(people, signed_in) -> None:
     variant = await build.a_variant(people.shop, on_hand=50)
     there = await build.a_buyer(people.other_shop, member_id=people.member)
     old = await build.an_order(people.shop, {variant: 1}, buyer=people.buyer, created_at=build.NOW - timedelta(days=9), **READY)
-    gone = await build.an_order(people.shop, {variant: 1}, buyer=people.buyer, state=OrderState.CANCELLED, created_at=build.NOW - timedelta(days=1))
+    gone = await build.an_order(
+        people.shop, {variant: 1}, buyer=people.buyer, state=OrderState.CANCELLED, created_at=build.NOW - timedelta(days=1)
+    )
     far = await build.an_order(people.other_shop, {await build.a_variant(people.other_shop): 1}, buyer=there)
     client = await signed_in(people.member)
 
@@ -94,8 +114,18 @@ async def test_unpaid_is_exactly_what_is_owed_with_the_nearest_deadline_first(pe
             {"number": c.number, "amountDue": {"amount": "1000"}, "payBy": None},
         ],
         "byShop": [
-            {"shop": {"name": "HK"}, "amountDue": {"amount": "10.50", "currencyCode": "HKD"}, "orderCount": 1, "payBy": "2026-11-21T09:00:00Z"},
-            {"shop": {"name": "小鹿團購"}, "amountDue": {"amount": "1590", "currencyCode": "TWD"}, "orderCount": 2, "payBy": "2026-11-23T08:00:00Z"},
+            {
+                "shop": {"name": "HK"},
+                "amountDue": {"amount": "10.50", "currencyCode": "HKD"},
+                "orderCount": 1,
+                "payBy": "2026-11-21T09:00:00Z",
+            },
+            {
+                "shop": {"name": "小鹿團購"},
+                "amountDue": {"amount": "1590", "currencyCode": "TWD"},
+                "orderCount": 2,
+                "payBy": "2026-11-23T08:00:00Z",
+            },
         ],
     }
     empty = await (await signed_in(people.stranger)).get(query)
@@ -109,8 +139,12 @@ async def test_a_line_leads_back_to_its_comment_and_rule(people, signed_in) -> N
     order = await build.an_order(people.shop, {scarf.variants[0]: 2}, buyer=people.buyer, post=post)
     claim = await build.a_claim(people.shop, channel=channel, buyer=people.buyer, text="紅色+2")
     async with database.transaction() as tx:
-        policy = await set_policy(tx, shop_id=people.shop.id, post_id=None, policy={"reading": "STRICT", "trigger_symbols": ["#"]}, now=build.NOW)
-    await database.execute("update claim set policy_version_id = $2, order_id = $3, post_id = $4 where id = $1", claim, policy, order.id, post.id)
+        policy = await set_policy(
+            tx, shop_id=people.shop.id, post_id=None, policy={"reading": "STRICT", "trigger_symbols": ["#"]}, now=build.NOW
+        )
+    await database.execute(
+        "update claim set policy_version_id = $2, order_id = $3, post_id = $4 where id = $1", claim, policy, order.id, post.id
+    )
     await database.execute("update order_line set claim_id = $2 where id = $1", order.lines[0], claim)
     client = await signed_in(people.member)
     query = """query ($id: ID!) { node(id: $id) { ... on Order { lines { nodes { quantity source { platform post { title } }
@@ -252,7 +286,9 @@ async def test_comments_are_narrowed_by_outcome_review_and_platform(people, sign
 
     both = sorted([pid("claim", ordered), pid("claim", unclear)])
     assert await found() == both
-    assert await found(outcome="NEEDS_REVIEW") == await found(review="OPEN") == await found(platform="LINE_GROUP") == [pid("claim", unclear)]
+    assert (
+        await found(outcome="NEEDS_REVIEW") == await found(review="OPEN") == await found(platform="LINE_GROUP") == [pid("claim", unclear)]
+    )
     assert await found(outcome="ORDERED", review="OPEN") == []
     assert await found(postId=pid("post", new_id())) == []
 
@@ -267,7 +303,8 @@ async def test_a_removed_comment_has_no_text_but_its_history_has(people, signed_
     )  # fmt: skip
     client = await signed_in(people.owner)
     data = await client.get(
-        "query ($id: ID!) { node(id: $id) { ... on SocialComment { text removedAt revisions { kind text at } } } }", {"id": pid("comment", comment)}
+        "query ($id: ID!) { node(id: $id) { ... on SocialComment { text removedAt revisions { kind text at } } } }",
+        {"id": pid("comment", comment)},
     )
     assert data["node"] == {
         "text": None, "removedAt": "2026-11-21T08:00:00Z", "revisions": [{"kind": "ADD", "text": "+1", "at": "2026-11-21T08:00:00Z"}],

@@ -43,7 +43,12 @@ async def effects() -> int:
 
 async def ask(action: Any = effect, *, key: str = "k", request: Any = None, actor: UUID = ME) -> Any:
     return await once(
-        actor_id=actor, key=key, request=request or {"a": 1}, action=action, describe=lambda e: {"code": e.code, "why": getattr(e, "why", "")}, now=NOW
+        actor_id=actor,
+        key=key,
+        request=request or {"a": 1},
+        action=action,
+        describe=lambda e: {"code": e.code, "why": getattr(e, "why", "")},
+        now=NOW,
     )
 
 

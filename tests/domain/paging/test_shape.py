@@ -37,7 +37,9 @@ def test_equal_trees_are_one_key_whatever_the_order(paths: list[str]) -> None:
 async def test_lists_within_rows_within_lists_are_read_on_a_connection_that_never_saw_any(db) -> None:
     leaf = Shape(("3", "'紅'::varchar"), lambda row: {"n": row[0], "label": row[1]})
     branch = shape(["2"], lambda row: {"n": row[0]}, [("leaves", f"array(select {leaf.row} from generate_series(1, 2))", leaf.read_all)])
-    root = shape(["1"], lambda row: {"n": row[0]}, [("branch", f"(select {branch.row})", branch.read_if), ("none", "null::record", branch.read_if)])
+    root = shape(
+        ["1"], lambda row: {"n": row[0]}, [("branch", f"(select {branch.row})", branch.read_if), ("none", "null::record", branch.read_if)]
+    )
     connection = await asyncpg.connect(db)
     try:
         row = await connection.fetchrow(f"select {root.select}")
