@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from domain.bootstrap import Services
 from domain.claims import waiting
+from domain.idempotency import commands as idempotency
 from domain.jobs import RESTOCKED, JobRunner, Payload
 from domain.members import keys, linking, sweeping
 from domain.pickup import commands as pickup
@@ -21,6 +23,10 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS: Final = 5.0
 LINK_MISSED: Final = "*/10 * * * *"
 FORGET_EXPIRED: Final = "17 * * * *"
+FORGET_KEYS: Final = "27 * * * *"
+KEYS_KEPT: Final = timedelta(days=2)
+"""Longer than any app tries a request again; the promise is 24 h."""
+MOST_FORGOTTEN: Final = 50_000
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 4.0
 """After a restart of the database everything works again well within 10 s."""
@@ -62,9 +68,13 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     async def expired() -> None:
         await sweeping.forget_expired(services.clock.now())
 
+    async def answered() -> None:
+        await idempotency.forget(before=services.clock.now() - KEYS_KEPT, limit=MOST_FORGOTTEN)
+
     runner.handle(RESTOCKED, restocked)
     runner.every(LINK_MISSED, "link-missed-buyers", missed)
     runner.every(FORGET_EXPIRED, "forget-expired", expired)
+    runner.every(FORGET_KEYS, "forget-idempotency-keys", answered)
     return outbox.register(runner, services)
 
 

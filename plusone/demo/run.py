@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -19,7 +20,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
-from firebase_admin import messaging as _  # the push client takes a second to load: before the evening, not in it
 from rich.console import Console
 
 from api.app import create_app
@@ -121,6 +121,8 @@ async def _demo(console: Console, dsn: str, folder: Path, asked: Sequence[int], 
 
 async def _evening(console: Console, dsn: str, folder: Path, stop: asyncio.Event, playing: asyncio.Event, *, once: bool) -> int:
     """The whole demo in one loop. `playing` is set once the replay is over: from then on Ctrl-C is the orderly end."""
+    # The push client takes a second to load: before the evening, not in it.
+    importlib.import_module("firebase_admin.messaging")
     await runtime.migrate(dsn)
     await db.connect(dsn, MODEL_MODULES, application_name="plusone-demo")
     try:
