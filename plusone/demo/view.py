@@ -22,7 +22,7 @@ from domain.shops.rules import SourcePlatform
 from plusone.demo.expect import ShopFigures
 from plusone.demo.goods import SHOPS
 from plusone.demo.payloads import comment_id
-from plusone.demo.people import SHOP, STRANGER
+from plusone.demo.people import SHOP, STRANGER, subject_of
 from plusone.demo.places import PLACES
 from plusone.demo.record import Delivery
 from plusone.demo.script import Act, Line, script
@@ -218,6 +218,12 @@ SELLER_QUERIES: Final = (
 )
 
 
+RENEW: Final = r"""token() { N=$(curl -s URL/auth/nonce -H 'content-type: application/json' -d '{"provider": "dev"}' | sed 's/.*"nonce":"\([^"]*\)".*/\1/')
+  curl -s URL/auth/exchange -H 'content-type: application/json' \
+    -d "{\"provider\": \"dev\", \"idToken\": \"dev:$1\", \"nonce\": \"$N\", \"installationId\": \"shell\"}" \
+    | sed 's/.*"accessToken":"\([^"]*\)".*/\1/'; }"""
+
+
 def queries(door: Door) -> list[tuple[str, str]]:
     """(who, query) of what the demo offers to try."""
     filled = [("BUYER", query) for query in BUYER_QUERIES] + [("SELLER", query) for query in SELLER_QUERIES]
@@ -236,6 +242,11 @@ def how_to_go_on(console: Console, door: Door) -> None:
         show(f"  {door.url}{place}")
     show("\nTokens, good for ten minutes (a buyer: 林小美; a seller: 阿美; a scanner: 取貨櫃台):", "bold")
     show(f"API={door.url}/graphql\nBUYER={door.buyer}\nSELLER={door.seller}\nSCANNER={door.scanner}")
+    show("\nA new token, for anybody of the evening:", "bold")
+    show(RENEW.replace("URL", door.url))
+    show(
+        f"BUYER=$(token facebook:{subject_of('林小美', 'facebook')})   SELLER=$(token member:amei-owner)   SCANNER=$(token member:amei-scanner)"
+    )
     show("\nThree questions of a buyer and three of a seller, to paste after the lines above:", "bold")
     for who, query in queries(door):
         body = '{"query": "' + query.replace('"', '\\"') + '"}'
