@@ -28,7 +28,34 @@ async def sign_in(tx: Tx, proven: ProvenIdentity, now: datetime) -> UUID:
     member_id = await _known_member(tx, proven, now)
     if member_id is None:
         member_id = await _new_member(tx, proven, now)
+    elif proven.display_name:
+        # Whoever was expected before the first sign-in has no name yet.
+        await tx.execute("update member set display_name = $2 where id = $1 and display_name = ''", member_id, proven.display_name)
     await link_buyers(tx, member_id, proven.provider, proven.subject, now)
+    return member_id
+
+
+async def expect(tx: Tx, provider: str, subject: str, now: datetime) -> UUID:
+    """The member who has this identity, or who will be when the identity is proven for the first time; nothing else is touched.
+
+    Its buyers become the member's at that first sign-in, not before.
+
+    Raises:
+        SignInRefused: the member was deleted.
+    """
+    proven = ProvenIdentity(provider, subject)
+    await _one_at_a_time(tx, proven)
+    row = await tx.fetchrow(
+        """select i.member_id, m.deleted_at from identity i join member m on m.id = i.member_id
+           where i.provider = $1 and i.subject = $2""",
+        provider,
+        subject,
+    )
+    if row is None:
+        return await _new_member(tx, proven, now)
+    if row["deleted_at"] is not None:
+        raise SignInRefused
+    member_id: UUID = row["member_id"]
     return member_id
 
 

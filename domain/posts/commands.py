@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.db import Tx, jsonb
+from domain.audit.commands import Actor, Entry, record
+from domain.db import Tx, from_jsonb, jsonb
+from domain.errors import NotFound
 from domain.ids import new_id
 from domain.posts.models import PostItem, PostPlacement, SalesPost
 from domain.posts.rules import DeliveryMethod, PostState
@@ -64,6 +66,104 @@ async def place_post(tx: Tx, *, shop_id: UUID, post_id: UUID, channel_id: UUID, 
         using_db=tx.using,
     )
     return placement.id
+
+
+async def take_place(tx: Tx, *, shop_id: UUID, placement_id: UUID, post_id: UUID, actor: Actor, now: datetime) -> None:
+    """Another post of the shop stands here from now on, such as next week's in the same chat. Decided comments keep their post.
+
+    Raises:
+        NotFound: this shop has no such placement or post.
+    """
+    moved = await tx.execute(
+        """update post_placement p set post_id = s.id from sales_post s
+           where p.shop_id = $1 and p.id = $2 and s.shop_id = $1 and s.id = $3""",
+        shop_id,
+        placement_id,
+        post_id,
+    )
+    if not moved:
+        raise NotFound
+    await record(tx, actor, [Entry(shop_id, "PLACEMENT_MOVED", "post", post_id, {"placement": str(placement_id)})], now=now)
+
+
+async def set_window(
+    tx: Tx, *, shop_id: UUID, post_id: UUID, opens_at: datetime | None, closes_at: datetime | None, actor: Actor, now: datetime
+) -> bool:
+    """Set when the post takes orders; answers whether it was another window.
+
+    Raises:
+        NotFound: this shop has no such post.
+    """
+    row = await tx.fetchrow("select opens_at, closes_at from sales_post where shop_id = $1 and id = $2 for no key update", shop_id, post_id)
+    if row is None:
+        raise NotFound
+    if (row["opens_at"], row["closes_at"]) == (opens_at, closes_at):
+        return False
+    await tx.execute(
+        "update sales_post set opens_at = $2, closes_at = $3, version = version + 1 where id = $1", post_id, opens_at, closes_at
+    )
+    detail = {"opensAt": opens_at and opens_at.isoformat(), "closesAt": closes_at and closes_at.isoformat()}
+    await record(tx, actor, [Entry(shop_id, "POST_WINDOW_SET", "post", post_id, detail)], now=now)
+    return True
+
+
+async def add_item(tx: Tx, *, shop_id: UUID, post_id: UUID, item: ItemDraft, actor: Actor, now: datetime) -> UUID:
+    """One more offer of a post, behind the others; answers the item's id. The post must not sell the product yet.
+
+    Raises:
+        NotFound: this shop has no such post.
+    """
+    if not await _raise_version(tx, shop_id, post_id):
+        raise NotFound
+    item_id = new_id()
+    await tx.execute(
+        """insert into post_item (id, shop_id, post_id, product_id, codes, aliases, on_sale, max_qty, position)
+           select $1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, coalesce(max(position), -1) + 1 from post_item where post_id = $3""",
+        item_id,
+        shop_id,
+        post_id,
+        item.product_id,
+        jsonb(list(item.codes)),
+        jsonb(list(item.aliases)),
+        item.on_sale,
+        item.max_qty,
+    )
+    await record(tx, actor, [Entry(shop_id, "POST_ITEM_ADDED", "post", post_id, {"item": str(item_id)})], now=now)
+    return item_id
+
+
+async def change_item(tx: Tx, *, shop_id: UUID, item_id: UUID, item: ItemDraft, actor: Actor, now: datetime) -> tuple[str, ...]:
+    """Set the words that name an item, whether it is on sale, and how many may be taken; answers what changed. The product stays.
+
+    Raises:
+        NotFound: this shop has no such item.
+    """
+    row = await tx.fetchrow(
+        "select post_id, codes, aliases, on_sale, max_qty from post_item where shop_id = $1 and id = $2 for no key update", shop_id, item_id
+    )
+    if row is None:
+        raise NotFound
+    before = {**dict(row), "codes": from_jsonb(row["codes"]), "aliases": from_jsonb(row["aliases"])}
+    wanted = {"codes": list(item.codes), "aliases": list(item.aliases), "on_sale": item.on_sale, "max_qty": item.max_qty}
+    changed = tuple(name for name, value in wanted.items() if before[name] != value)
+    if changed:
+        await tx.execute(
+            "update post_item set codes = $2::jsonb, aliases = $3::jsonb, on_sale = $4, max_qty = $5 where id = $1",
+            item_id,
+            jsonb(wanted["codes"]),
+            jsonb(wanted["aliases"]),
+            item.on_sale,
+            item.max_qty,
+        )
+        await _raise_version(tx, shop_id, row["post_id"])
+        detail = {"item": str(item_id), "changed": list(changed)}
+        await record(tx, actor, [Entry(shop_id, "POST_ITEM_CHANGED", "post", row["post_id"], detail)], now=now)
+    return changed
+
+
+async def _raise_version(tx: Tx, shop_id: UUID, post_id: UUID) -> bool:
+    """The post is read anew from now on; False when this shop has no such post."""
+    return bool(await tx.execute("update sales_post set version = version + 1 where shop_id = $1 and id = $2", shop_id, post_id))
 
 
 async def show_item(tx: Tx, *, shop_id: UUID, post_id: UUID, item_id: UUID | None) -> None:

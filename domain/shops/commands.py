@@ -19,9 +19,21 @@ from domain.shops import queries
 from domain.shops.errors import ChannelTaken, EndpointTaken, HandleTaken, InvalidShop
 from domain.shops.rules import Role, SourcePlatform
 from domain.shops.staff import add_membership, deny, end_membership
-from domain.vault import Vault
+from domain.vault import SealBroken, Vault
 
-__all__ = ["add_channel", "add_endpoint", "add_membership", "create_shop", "deny", "end_membership"]
+__all__ = [
+    "add_channel",
+    "add_endpoint",
+    "add_membership",
+    "change_shop",
+    "create_shop",
+    "deny",
+    "end_membership",
+    "rename_channel",
+    "reseal_endpoint",
+]
+
+SETUP = Actor("worker:setup")
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
@@ -47,15 +59,8 @@ async def create_shop(
         HandleTaken: another shop has the handle.
         NotFound: no such member.
     """
-    _check(
-        handle=HANDLE.fullmatch(handle) is not None,
-        name=_is_text(name, 1, 120),
-        currency=currency in DIGITS,
-        time_zone=time_zone in _zones() and len(time_zone) <= 40,
-        locale=LOCALE.fullmatch(locale) is not None and len(locale) <= 16,
-        pickup_place=_is_text(pickup_place, 0, 200),
-        pay_within_minutes=0 < pay_within_minutes <= LONGEST_PAY_WITHIN_MINUTES,
-    )
+    _check(handle=HANDLE.fullmatch(handle) is not None, currency=currency in DIGITS)
+    _check_shop(name, time_zone, locale, pickup_place, pay_within_minutes)
     shop_id = new_id()
     async with db.transaction() as tx:
         if await tx.fetchval("select 1 from member where id = $1 and deleted_at is null", owner_id) is None:
@@ -78,6 +83,46 @@ async def create_shop(
         opened = Entry(shop_id, "SHOP_CREATED", "shop", shop_id, {"currency": currency, "timeZone": time_zone})
         await record(tx, Actor(f"member:{owner_id}", Role.OWNER.value), [opened, await _first_owner(tx, shop_id, owner_id, now)], now=now)
     return shop_id
+
+
+async def change_shop(
+    *,
+    shop_id: UUID,
+    name: str,
+    time_zone: str,
+    locale: str,
+    pickup_place: str,
+    pay_within_minutes: int,
+    now: datetime,
+    actor: Actor = SETUP,
+) -> tuple[str, ...]:
+    """Set what may change of a shop; answers the fields that did. Handle and currency never change: links and amounts mean them.
+
+    Raises:
+        InvalidShop: the named field cannot be.
+        NotFound: no such shop.
+    """
+    _check_shop(name, time_zone, locale, pickup_place, pay_within_minutes)
+    wanted = {
+        "name": name,
+        "time_zone": time_zone,
+        "locale": locale,
+        "pickup_place": pickup_place,
+        "pay_within_minutes": pay_within_minutes,
+    }
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(f"select {', '.join(wanted)} from shop where id = $1 for no key update", shop_id)
+        if row is None:
+            raise NotFound
+        changed = tuple(field for field, value in wanted.items() if row[field] != value)
+        if changed:
+            await tx.execute(
+                "update shop set name = $2, time_zone = $3, locale = $4, pickup_place = $5, pay_within_minutes = $6 where id = $1",
+                shop_id,
+                *wanted.values(),
+            )
+            await record(tx, actor, [Entry(shop_id, "SHOP_CHANGED", "shop", shop_id, {"fields": list(changed)})], now=now)
+    return changed
 
 
 async def _first_owner(tx: db.Tx, shop_id: UUID, owner_id: UUID, now: datetime) -> Entry:
@@ -104,29 +149,83 @@ async def add_endpoint(
         InvalidShop: the named field cannot be.
         EndpointTaken: the address exists.
     """
-    _check(
-        source=queries.SOURCE.fullmatch(source) is not None,
-        slug=queries.SLUG.fullmatch(slug) is not None,
-        secret=_is_text(secret, 1, 4096),
-        verify_token=_is_text(verify_token, 0, 4096),
-        destination=_is_text(destination, 0, 64),
-    )
+    _check(source=queries.SOURCE.fullmatch(source) is not None, slug=queries.SLUG.fullmatch(slug) is not None)
+    _check_secrets(secret, verify_token, destination)
     endpoint_id = new_id()
-    made = await db.execute(
-        """insert into webhook_endpoint (id, source, slug, secret_encrypted, verify_token_encrypted, destination, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, slug) do nothing""",
-        endpoint_id,
-        source,
-        slug,
-        vault.seal(secret),
-        vault.seal(verify_token) if verify_token else "",
-        destination,
-        now,
-    )
+    async with db.transaction() as tx:
+        made = await tx.execute(
+            """insert into webhook_endpoint (id, source, slug, secret_encrypted, verify_token_encrypted, destination, created_at)
+               values ($1, $2, $3, $4, $5, $6, $7) on conflict (source, slug) do nothing""",
+            endpoint_id,
+            source,
+            slug,
+            vault.seal(secret),
+            vault.seal(verify_token) if verify_token else "",
+            destination,
+            now,
+        )
     if not made:
         raise EndpointTaken
     queries.forget()
     return endpoint_id
+
+
+async def reseal_endpoint(
+    *,
+    endpoint_id: UUID,
+    secret: str,
+    verify_token: str = "",
+    destination: str = "",
+    vault: Vault,
+    now: datetime,
+    actor: Actor = SETUP,
+) -> tuple[str, ...]:
+    """Give an endpoint what the platform has now; answers what changed: secret, verify_token, destination. Nothing is sealed twice.
+
+    A secret that does not open any more (another PLUSONE_SECRET_KEY) is sealed anew. Every shop with a channel there gets an audit entry.
+    API processes know the new secret after at most 35 s.
+
+    Raises:
+        InvalidShop: the named field cannot be.
+        NotFound: no such endpoint.
+    """
+    _check_secrets(secret, verify_token, destination)
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(
+            "select secret_encrypted, verify_token_encrypted, destination from webhook_endpoint where id = $1 for update", endpoint_id
+        )
+        if row is None:
+            raise NotFound
+        changes = {
+            "secret": not _opens_to(vault, row["secret_encrypted"], secret),
+            "verify_token": not _opens_to(vault, row["verify_token_encrypted"], verify_token),
+            "destination": row["destination"] != destination,
+        }
+        changed = tuple(part for part, differs in changes.items() if differs)
+        if changed:
+            await tx.execute(
+                "update webhook_endpoint set secret_encrypted = $2, verify_token_encrypted = $3, destination = $4 where id = $1",
+                endpoint_id,
+                vault.seal(secret),
+                vault.seal(verify_token) if verify_token else "",
+                destination,
+            )
+            shops = await tx.fetch("select distinct shop_id from channel where endpoint_id = $1 order by shop_id", endpoint_id)
+            detail = {"changed": list(changed)}
+            entries = [Entry(shop["shop_id"], "ENDPOINT_CHANGED", "endpoint", endpoint_id, detail) for shop in shops]
+            await record(tx, actor, entries, now=now)
+    queries.forget()
+    return changed
+
+
+def _opens_to(vault: Vault, sealed: str, secret: str) -> bool:
+    """Whether this is what was sealed; an empty text stands for none."""
+    if not sealed or not secret:
+        return sealed == secret
+    try:
+        return vault.open(sealed) == secret.encode()
+    except SealBroken:
+        return False
 
 
 async def add_channel(
@@ -159,8 +258,27 @@ async def add_channel(
         if not made:
             raise ChannelTaken
         detail = {"platform": platform.value, "endpoint": str(endpoint_id)}
-        await record(tx, actor or Actor("worker:setup"), [Entry(shop_id, "CHANNEL_ADDED", "channel", channel_id, detail)], now=now)
+        await record(tx, actor or SETUP, [Entry(shop_id, "CHANNEL_ADDED", "channel", channel_id, detail)], now=now)
     return channel_id
+
+
+async def rename_channel(*, shop_id: UUID, channel_id: UUID, name: str, now: datetime, actor: Actor = SETUP) -> bool:
+    """Call a page, group or chat by another name; answers whether it had another one.
+
+    Raises:
+        InvalidShop: the name cannot be.
+        NotFound: this shop has no such channel.
+    """
+    _check(name=_is_text(name, 0, 120))
+    async with db.transaction() as tx:
+        before = await tx.fetchval("select name from channel where shop_id = $1 and id = $2 for update", shop_id, channel_id)
+        if before is None:
+            raise NotFound
+        if before == name:
+            return False
+        await tx.execute("update channel set name = $2 where id = $1", channel_id, name)
+        await record(tx, actor, [Entry(shop_id, "CHANNEL_RENAMED", "channel", channel_id)], now=now)
+    return True
 
 
 def _check(**fields: bool) -> None:
@@ -168,6 +286,20 @@ def _check(**fields: bool) -> None:
     for name, holds in fields.items():
         if not holds:
             raise InvalidShop(name)
+
+
+def _check_shop(name: str, time_zone: str, locale: str, pickup_place: str, pay_within_minutes: int) -> None:
+    _check(
+        name=_is_text(name, 1, 120),
+        time_zone=time_zone in _zones() and len(time_zone) <= 40,
+        locale=LOCALE.fullmatch(locale) is not None and len(locale) <= 16,
+        pickup_place=_is_text(pickup_place, 0, 200),
+        pay_within_minutes=0 < pay_within_minutes <= LONGEST_PAY_WITHIN_MINUTES,
+    )
+
+
+def _check_secrets(secret: str, verify_token: str, destination: str) -> None:
+    _check(secret=_is_text(secret, 1, 4096), verify_token=_is_text(verify_token, 0, 4096), destination=_is_text(destination, 0, 64))
 
 
 def _is_text(text: str, least: int, most: int) -> bool:

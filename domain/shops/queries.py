@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain import db
+from domain.db import Tx
 from domain.shops.rules import Permission, Role
 from domain.shops.staff import permissions_of
 from domain.vault import Vault
@@ -44,12 +45,35 @@ class Endpoint:
     destination: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenShop:
+    """A shop's own row."""
+
+    id: UUID
+    number: int
+    handle: str
+    name: str
+    currency: str
+    time_zone: str
+    locale: str
+    pickup_place: str
+    pay_within_minutes: int
+
+
 _endpoints: dict[tuple[str, str], tuple[float, Endpoint]] = {}
 
 
 def forget() -> None:
     """Drop the cached endpoints of this process."""
     _endpoints.clear()
+
+
+async def shop_by_handle(tx: Tx, handle: str) -> OpenShop | None:
+    """The shop of this handle, for its operator: no membership is asked for."""
+    row = await tx.fetchrow(
+        "select id, number, handle, name, currency, time_zone, locale, pickup_place, pay_within_minutes from shop where handle = $1", handle
+    )
+    return None if row is None else OpenShop(*row.values())
 
 
 async def memberships_of_member(member_id: UUID) -> list[MembershipOfMember]:

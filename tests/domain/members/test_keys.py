@@ -92,7 +92,7 @@ async def test_eight_processes_that_start_at_once_make_one_key_of_each_use():
 
 
 async def test_without_the_turns_two_starts_collide(monkeypatch):
-    """The twin: both find no key, and only the unique number keeps the second from being written."""
+    """The twin: both find no key; the unique number stops the second, or, when the first was quick, there are two first keys."""
     both_looked = asyncio.Barrier(2)
     real = keys._insert
 
@@ -107,7 +107,8 @@ async def test_without_the_turns_two_starts_collide(monkeypatch):
     monkeypatch.setattr(keys, "_one_at_a_time", no_turns)
     monkeypatch.setattr(keys, "_insert", after_both)
     results = await asyncio.gather(keys.ensure_keys(VAULT, NOW), keys.ensure_keys(VAULT, NOW), return_exceptions=True)
-    assert [type(result) for result in results if result] == [asyncpg.UniqueViolationError]
+    collided = [type(result) for result in results if result] == [asyncpg.UniqueViolationError]
+    assert collided or len([row for row in await rows() if row["use"] == KeyUse.ACCESS]) == 2
 
 
 async def test_a_rotation_is_published_a_day_ahead_and_the_old_key_is_kept():
