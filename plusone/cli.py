@@ -1,12 +1,13 @@
-"""The command line: serve, work, demo, migrate, doctor.
+"""The command line: serve, work, demo, migrate, doctor, shop.
 
-Exit codes: 0 done, 1 something needed is missing or broken, 2 a setting is missing or wrong.
+Exit codes: 0 done, 1 something needed is missing or broken, 2 a setting or a shop file is missing or wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+shop = typer.Typer(help="Open a shop from a file, connect its pages and chats, and look at it.", no_args_is_help=True)
+app.add_typer(shop, name="shop")
 out = Console()
 err = Console(stderr=True)
 
@@ -131,3 +134,42 @@ def demo(
     from plusone.demo.run import main
 
     raise typer.Exit(main(once=once))
+
+
+@shop.command("apply")
+def shop_apply(
+    file: Annotated[Path, typer.Argument(help="The shop as TOML; docs/examples/shop.toml is one.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+) -> None:
+    """Make what the file describes and the database lacks; run twice, the second changes nothing."""
+    from plusone import shopfile_cli
+    from plusone.shopfile_parts import FileRefused
+
+    try:
+        described, secrets = shopfile_cli.checked(file)
+        _with_database(
+            lambda settings, dsn: shopfile_cli.apply_file(described, secrets, settings, dsn, out, dry_run=dry_run), prepared=True
+        )
+    except FileRefused as error:
+        err.print(
+            f"{file} is refused, nothing was changed (entries are counted from 1):",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        for problem in error.problems:
+            err.print(f"  {problem}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+@shop.command("show")
+def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", show_default=False)]) -> None:
+    """Show a shop: people, channels, goods, posts, and chats that wrote but belong to no shop."""
+    from plusone import shopfile_cli
+
+    def main(settings: Settings, dsn: str) -> None:
+        if not shopfile_cli.show_shop(handle, settings, dsn, out):
+            raise typer.Exit(1)
+
+    _with_database(main, prepared=True)

@@ -15,8 +15,8 @@ P = SourcePlatform
 CHANNEL_IDS: Final[Mapping[SourcePlatform, tuple[re.Pattern[str], str]]] = {
     P.FACEBOOK_PAGE: (re.compile(r"[0-9]{5,20}"), "the Page's id, digits only (GET /me/accounts shows it)"),
     P.LINE_GROUP: (
-        re.compile(r"[CR][0-9a-f]{32}"),
-        "the group's id: C (a room: R) and 32 hexadecimal digits; `plusone shop show` lists it",
+        re.compile(r"[CR][0-9a-f]{16,64}"),
+        "the id of the group: C (a room: R) and hexadecimal digits; `plusone shop show` lists it",
     ),
     P.TELEGRAM: (re.compile(r"-[0-9]{1,20}"), "the id of the group or channel with its minus, such as -1001234567890"),
 }

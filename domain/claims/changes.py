@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.claims import tell
 from domain.claims.desk import Claim, Desk, Turn
 from domain.claims.holding import Got, free, give_back, has, leave, take
-from domain.claims.outcome import Done, of_pieces, refused, to_human
+from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.recognition import Line as ReadLine
 from domain.claims.recognition import Op, Result, Scope
 from domain.claims.rules import CancelUntil, ClaimOutcome
@@ -35,7 +35,7 @@ def _open_variants(desk: Desk, turn: Turn) -> list[UUID]:
     """One entry per open line or waiting place of the buyer on this post."""
     post = turn.reading.facts.id
     held = [x.variant_id for x in desk.lines_on_post(turn.buyer_id, post) if x.open]
-    waiting = [x.variant_id for x in desk.waits.get(turn.buyer_id, ()) if x.quantity and x.variant_id in turn.reading.variants]
+    waiting = [x.variant_id for x in desk.waits.get(turn.buyer_id, ()) if x.quantity and x.post_id == post]
     return held + [v for v in waiting if v not in held]
 
 
@@ -76,9 +76,15 @@ def _change_lines(desk: Desk, turn: Turn, claim: Claim, lines: Sequence[ReadLine
     if any(x.op is Op.SET and (v, x) not in alive for v, x in named):
         tell.ask_buyer(desk, turn, claim, "NOT_HELD")
         return to_human("NOT_HELD")
-    over = [v for v, x in alive if x.op is not Op.REMOVE and _over_limit(desk, turn, v, x)]
-    if over:
-        return refused("OVER_LIMIT")
+    if any(x.op is Op.SET and any(y.variant_id == v and not y.open for y in desk.lines_on_post(turn.buyer_id, post)) for v, x in named):
+        # Is the new quantity meant with the paid pieces or beside them?
+        return to_human("ALREADY_PAID")
+    rises = {v: n for v, x in alive if (n := _difference(desk, turn, v, x) or 0) > 0}
+    over = any(_over_limit(desk, turn, v, n) for v, n in rises.items())
+    if over or too_short(desk, turn, rises):
+        reason = "OVER_LIMIT" if over else "INSUFFICIENT_STOCK"
+        tell.rejected(desk, turn, claim, reason)
+        return refused(reason)
     pieces: dict[UUID, int] = {}
     got: list[Got] = []
     for variant, line in sorted(alive, key=lambda pair: (Op.REMOVE, Op.SET, Op.ADD).index(pair[1].op)):
@@ -105,10 +111,25 @@ def _difference(desk: Desk, turn: Turn, variant: UUID, line: ReadLine) -> int | 
     return (line.qty or 0) - has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=True)
 
 
-def _over_limit(desk: Desk, turn: Turn, variant: UUID, line: ReadLine) -> bool:
+def _over_limit(desk: Desk, turn: Turn, variant: UUID, more: int) -> bool:
     most = turn.reading.policy.per_buyer_max
-    have = has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False)
-    return most is not None and have + (_difference(desk, turn, variant, line) or 0) > most
+    return most is not None and has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False) + more > most
+
+
+def cancelled_by_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done | None:
+    """An order's text became a cancellation of all that it ordered, or of everything; None if it names anything else or may not cancel."""
+    if turn.reading.policy.cancel_until is CancelUntil.NEVER:
+        return None
+    if result.scope is Scope.ALL:
+        return _cancel_all(desk, turn, claim)
+    own: dict[UUID, int] = {}
+    for held in (*desk.lines.get(turn.buyer_id, ()), *desk.waits.get(turn.buyer_id, ())):
+        if held.claim_id == claim.id and held.quantity:
+            own[held.variant_id] = own.get(held.variant_id, 0) + held.quantity
+    whole = all(x.qty is None or x.qty >= own.get(UUID(x.variant), 0) for x in result.lines)
+    if result.scope is not Scope.UNNAMED and not (whole and {UUID(x.variant) for x in result.lines} == set(own)):
+        return None
+    return _cancelled(desk, turn, claim, release_claim(desk, turn, claim))
 
 
 def release_claim(desk: Desk, turn: Turn, claim: Claim) -> dict[UUID, int]:
@@ -123,4 +144,4 @@ def release_claim(desk: Desk, turn: Turn, claim: Claim) -> dict[UUID, int]:
     return pieces
 
 
-__all__ = ["change", "release_claim"]
+__all__ = ["cancelled_by_edit", "change", "release_claim"]

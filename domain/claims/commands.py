@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -47,15 +47,21 @@ async def resolve(
 
     Raises:
         NotFound: this shop has no such comment.
-        NotResolvable: no known author, or no post.
+        NotResolvable: no known author, or no post, or an order is to be made of a comment that was resolved before.
         NotOnPost: a variant that the post does not offer.
         TooFew: not enough free pieces; nothing was changed.
     """
     async with db.transaction() as tx:
-        claim = (await loading.claims_of(tx, [comment_id])).get(comment_id)
-        owner = await tx.fetchval("select shop_id from social_comment where id = $1 for no key update", comment_id)
-        if claim is None or owner != shop_id:
+        # The buyer first, as everybody who decides comments does; then the claim as it stands.
+        found = await tx.fetchrow("select shop_id, buyer_id from social_comment where id = $1", comment_id)
+        if found is None or found["shop_id"] != shop_id:
             raise NotFound
+        await tx.execute("select id from buyer where id = $1 for no key update", found["buyer_id"])
+        await tx.execute("select id from claim where comment_id = $1 for no key update", comment_id)
+        claim = (await loading.claims_of(tx, [comment_id])).get(comment_id)
+        if claim is None:
+            raise NotFound
+        order_before = claim.order_id
         if action is ResolveAction.MAKE_ORDER:
             await _make_order(tx, shop_id, claim, lines, actor, now, jobs)
         await tx.execute(
@@ -65,14 +71,14 @@ async def resolve(
             by_member_id,
             note[:200],
         )
-        await _unflag(tx, shop_id, claim.order_id, now)
+        await _unflag(tx, shop_id, {order_before, claim.order_id}, now)
         await record(tx, actor, [Entry(shop_id, "COMMENT_RESOLVED", "comment", comment_id, {"action": action.value})], now=now)
 
 
 async def _make_order(
     tx: Tx, shop_id: UUID, claim: Claim, lines: Sequence[tuple[UUID, int]], actor: Actor, now: datetime, jobs: JobQueue
 ) -> None:
-    if claim.buyer_id is None or claim.post_id is None:
+    if claim.buyer_id is None or claim.post_id is None or claim.review is ReviewState.RESOLVED:
         raise NotResolvable(claim.comment_id)
     shop = await loading.shop_facts(tx, shop_id)
     desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
@@ -85,7 +91,6 @@ async def _make_order(
         wanted[variant_id] = wanted.get(variant_id, 0) + quantity
     if not wanted:
         raise NotResolvable(claim.comment_id)
-    await tx.execute("select id from buyer where id = $1 for no key update", claim.buyer_id)
     desk.claims = {claim.comment_id: claim}
     await loading.fill_desk(tx, desk, [claim.buyer_id], wanted)
     for variant_id, quantity in wanted.items():
@@ -101,12 +106,12 @@ async def _make_order(
     await write_desk(tx, desk, actor=actor, jobs=jobs)
 
 
-async def _unflag(tx: Tx, shop_id: UUID, order_id: UUID | None, now: datetime) -> None:
-    """An order leaves the review list when none of its claims waits for a human."""
+async def _unflag(tx: Tx, shop_id: UUID, order_ids: Collection[UUID | None], now: datetime) -> None:
+    """Orders leave the review list when none of their claims waits for a human."""
     await tx.execute(
-        """update "order" set flagged = false, version = version + 1, updated_at = $3 where shop_id = $1 and id = $2 and flagged
-           and not exists (select 1 from claim c where c.order_id = $2 and c.review = 'OPEN')""",
+        """update "order" o set flagged = false, version = version + 1, updated_at = $3 where shop_id = $1 and id = any($2::uuid[]) and flagged
+           and not exists (select 1 from claim c where c.shop_id = $1 and c.order_id = o.id and c.review = 'OPEN')""",
         shop_id,
-        order_id,
+        [order_id for order_id in order_ids if order_id is not None],
         now,
     )

@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.claims.ports import SocialEvent, SourcePlatform
 from domain.claims.recognition import Context
 from domain.claims.replies import ReplyDraft
-from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState
+from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState, WaitState
 from domain.notices.commands import NoticeDraft
 from domain.posts.queries import PostFacts, VariantFacts
 from domain.posts.rules import DeliveryMethod
@@ -102,6 +102,8 @@ class OpenOrder:
     """Over all its lines, of other posts too."""
     closed: bool = False
     """All its pieces were taken back: it is cancelled when the batch is written."""
+    grown: bool = False
+    """Pieces were added: if it was overdue, its buyer gets the whole time to pay again."""
     is_new: bool = False
     changed: bool = False
 
@@ -116,6 +118,8 @@ class Wait:
     buyer_id: UUID
     quantity: int
     queued_at: datetime
+    post_id: UUID | None
+    state: WaitState = WaitState.WAITING
     is_new: bool = False
     changed: bool = False
 
@@ -136,6 +140,8 @@ class Comment:
     source: SocialEvent | None = None
     """The first event of a comment that is new."""
     received_at: datetime | None = None
+    erased: bool = False
+    """Taken back where the platform wants nothing of it kept: no text of it stays."""
     is_new: bool = False
     changed: bool = False
 
@@ -216,8 +222,10 @@ class Desk:
     """By buyer: places in waiting lists of the posts of this batch."""
     claims: dict[UUID, Claim] = field(default_factory=dict)
     """By comment."""
-    claims_in_window: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
-    """By buyer: ordering claims within the rate rule's hours."""
+    earliest: datetime | None = None
+    """Platform time of the batch's first event; None when no comment is decided."""
+    ordered_at: dict[UUID, dict[UUID, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """By buyer: ordering claims with the times their comments were written, as far back as the rate rule looks."""
     movements: list[Movement] = field(default_factory=list)
     events: list[tuple[UUID, str, Mapping[str, Any], str]] = field(default_factory=list)
     """(order, kind, data, actor) for the timelines."""
@@ -231,6 +239,6 @@ class Desk:
         """The buyer's living lines with pieces left on this post, oldest first."""
         return [x for x in self.lines.get(buyer_id, ()) if x.post_id == post_id and x.quantity > 0 and not x.dead]
 
-    def waits_on(self, buyer_id: UUID, variant_id: UUID) -> list[Wait]:
-        """The buyer's places for this variant, oldest first."""
-        return [x for x in self.waits.get(buyer_id, ()) if x.variant_id == variant_id and x.quantity > 0]
+    def waits_on(self, buyer_id: UUID, post_id: UUID, variant_id: UUID) -> list[Wait]:
+        """The buyer's places for this variant on this post, oldest first."""
+        return [x for x in self.waits.get(buyer_id, ()) if x.post_id == post_id and x.variant_id == variant_id and x.quantity > 0]

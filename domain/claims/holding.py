@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
-from domain.claims.rules import Shortage
+from domain.claims.rules import Shortage, WaitState
 from domain.stock.rules import MovementKind, allot
 
 
@@ -31,18 +31,28 @@ def open_order(desk: Desk, turn: Turn) -> OpenOrder:
 
 
 def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrder) -> Line:
-    lines = desk.lines[turn.buyer_id]
-    line = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id), None)
+    """The line that takes these pieces: never one whose pieces are in another order, paid or cancelled."""
+    lines, variant, facts = desk.lines[turn.buyer_id], turn.reading.variants[variant_id], turn.reading.facts
+    own = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id), None)
+    if own is not None and own.quantity == 0:
+        # All its pieces were taken back; what the same comment asks for again has the price of today.
+        own.order_id, own.open, own.dead = order.id, True, False
+        own.unit_price_minor, own.policy_version_id, own.created_at = variant.price_minor, facts.policy_version_id, turn.at
+        own.title, own.label = variant.title, variant.label
+        lines.remove(own)
+        lines.append(own)
+        return own
+    if own is not None and own.order_id == order.id:
+        return own
+    # A claim names one line per variant; what it gets after that line's order was paid is a line beside it.
+    rest = (x for x in lines if x.claim_id is None and x.order_id == order.id and x.post_id == facts.id and x.variant_id == variant_id)
+    line = next((x for x in rest if x.unit_price_minor == variant.price_minor), None) if own is not None else None
     if line is None:
-        variant, facts = turn.reading.variants[variant_id], turn.reading.facts
         line = Line(
-            desk.new_id(), order.id, variant.id, claim.id, facts.id, 0, variant.price_minor, variant.title, variant.label,
-            turn.event.source, facts.policy_version_id, turn.at, is_new=True,
+            desk.new_id(), order.id, variant.id, None if own is not None else claim.id, facts.id, 0, variant.price_minor, variant.title,
+            variant.label, turn.event.source, facts.policy_version_id, turn.at, is_new=True,
         )  # fmt: skip
         lines.append(line)
-    elif line.order_id != order.id:
-        # All its pieces were taken back and that order is gone; the same comment asks again.
-        line.order_id, line.open, line.dead = order.id, True, False
     return line
 
 
@@ -60,19 +70,24 @@ def hold(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) ->
     _move(desk, desk.levels[variant_id], line, pieces, MovementKind.HELD, turn.actor)
     order.subtotal_minor += pieces * line.unit_price_minor
     order.pieces += pieces
-    order.changed = True
+    order.changed = order.grown = True
     claim.order_id = order.id
 
 
 def wait(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) -> None:
-    """Put pieces on the waiting list, at the platform time of the comment."""
+    """Put pieces on the waiting list, at the platform time of the comment.
+
+    A claim has one place per variant: an edit that asks for more queues anew, so that no later wish overtakes an earlier one.
+    """
     places = desk.waits[turn.buyer_id]
     place = next((x for x in places if x.claim_id == claim.id and x.variant_id == variant_id), None)
     if place is None:
-        place = Wait(desk.new_id(), variant_id, claim.id, turn.buyer_id, 0, turn.at, is_new=True)
-        places.append(place)
+        place = Wait(desk.new_id(), variant_id, claim.id, turn.buyer_id, 0, turn.at, turn.reading.facts.id, is_new=True)
+    else:
+        places.remove(place)
+    places.append(place)
     place.quantity += pieces
-    place.changed = True
+    place.queued_at, place.state, place.changed = max(place.queued_at, turn.at), WaitState.WAITING, True
     desk.levels[variant_id].waiting += pieces
 
 
@@ -107,10 +122,12 @@ def free(desk: Desk, line: Line, pieces: int, actor: str) -> None:
                     x.open, x.dead = False, True
 
 
-def leave(desk: Desk, place: Wait, pieces: int) -> None:
-    """Take pieces off the waiting list."""
+def leave(desk: Desk, place: Wait, pieces: int, end: WaitState = WaitState.LEFT) -> None:
+    """Take pieces off the waiting list; a place without pieces has come to this end."""
     place.quantity -= pieces
     place.changed = True
+    if place.quantity == 0:
+        place.state = end
     level = desk.levels[place.variant_id]
     level.waiting -= pieces
     desk.freed.add(place.variant_id)
@@ -120,7 +137,7 @@ def give_back(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, piece
     """Take pieces of a variant back (None: all): waiting ones first, then held ones, the newest first; answers how many it was."""
     left = pieces
     total = 0
-    for place in reversed(desk.waits_on(buyer_id, variant_id)):
+    for place in reversed(desk.waits_on(buyer_id, post_id, variant_id)):
         n = place.quantity if left is None else min(left, place.quantity)
         if n:
             leave(desk, place, n)
@@ -138,4 +155,4 @@ def give_back(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, piece
 def has(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, *, open_only: bool) -> int:
     """Pieces of a variant that the buyer holds or waits for on this post."""
     held = sum(x.quantity for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and (x.open or not open_only))
-    return held + sum(x.quantity for x in desk.waits_on(buyer_id, variant_id))
+    return held + sum(x.quantity for x in desk.waits_on(buyer_id, post_id, variant_id))

@@ -24,14 +24,14 @@ from domain.shops.rules import SourcePlatform
 MOST_COMPILED = 512
 
 LOCK_LEVELS = """
-with locked as (
-  select variant_id, on_hand, backorder_limit, held, committed from stock_level
-  where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update)
+select variant_id, on_hand, backorder_limit, held, committed from stock_level
+where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update
 """
 WAITING = """
-select locked.*, coalesce((select sum(quantity) from waitlist_entry w where w.variant_id = locked.variant_id and w.state = 'WAITING'), 0) as waiting
-from locked
+select variant_id, sum(quantity)::int as waiting from waitlist_entry
+where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 """
+"""A statement of its own, after the locks: one that waits for them would sum what it saw before it waited."""
 _compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts]]] = OrderedDict()
 
 
@@ -115,8 +115,13 @@ async def claims_of(tx: Tx, comment_ids: Sequence[UUID]) -> dict[UUID, Claim]:
     }  # fmt: skip
 
 
-async def buyers_for(tx: Tx, shop_id: UUID, people: Mapping[tuple[str, str], str], *, now: datetime) -> dict[tuple[str, str], UUID]:
-    """Buyers by (provider, external id), created where new (linked to the member who owns that identity) and locked."""
+async def buyers_for(
+    tx: Tx, shop_id: UUID, people: Mapping[tuple[str, str], str], known: Collection[UUID] = (), *, now: datetime
+) -> dict[tuple[str, str], UUID]:
+    """Buyers by (provider, external id), created where new (linked to the member who owns that identity).
+
+    They are locked together with the `known` ones, whose events name no author: all of them in one statement, in key order.
+    """
     keys = sorted(people)
     providers, externals = [k[0] for k in keys], [k[1] for k in keys]
     await tx.execute(
@@ -134,12 +139,15 @@ async def buyers_for(tx: Tx, shop_id: UUID, people: Mapping[tuple[str, str], str
         [people[k][:120] for k in keys],
     )
     rows = await tx.fetch(
-        """select id, provider, external_id from buyer
-           where shop_id = $1 and (provider, external_id) in (select * from unnest($2::text[], $3::text[]))
-           order by id for no key update""",
+        """with meant as (
+             select b.id from buyer b join unnest($2::text[], $3::text[]) k(provider, external_id)
+               on b.shop_id = $1 and b.provider = k.provider and b.external_id = k.external_id
+             union select unnest($4::uuid[]))
+           select b.id, b.provider, b.external_id from buyer b join meant using (id) where b.shop_id = $1 order by b.id for no key update of b""",
         shop_id,
         providers,
         externals,
+        list(known),
     )
     return {(row["provider"], row["external_id"]): row["id"] for row in rows}
 
@@ -170,28 +178,33 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
             )
         )  # fmt: skip
         wanted.add(row["variant_id"])
-    known = {v for reading in desk.readings.values() for v in reading.variants}
     rows = await tx.fetch(
-        """select id, variant_id, claim_id, buyer_id, quantity, queued_at from waitlist_entry
-           where state = 'WAITING' and buyer_id = any($1::uuid[]) and variant_id = any($2::uuid[]) order by queued_at, id""",
+        """select w.id, w.variant_id, w.claim_id, w.buyer_id, w.quantity, w.queued_at, c.post_id
+           from waitlist_entry w join claim c on c.id = w.claim_id
+           where w.state = 'WAITING' and w.buyer_id = any($1::uuid[]) and (c.post_id = any($2::uuid[]) or c.id = any($3::uuid[]))
+           order by w.queued_at, w.id""",
         list(buyers),
-        list(known),
+        posts,
+        claims,
     )
     for row in rows:
         desk.waits[row["buyer_id"]].append(Wait(*row.values()))
         wanted.add(row["variant_id"])
     await _levels(tx, desk, wanted)
-    await _claims_in_window(tx, desk, buyers)
+    await _ordered_before(tx, desk, buyers)
 
 
 async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    """Lock the orders that claims stack on, and with them those that the desk's claims may flag: none is to be locked after the levels."""
     rows = await tx.fetch(
         """with locked as (
-             select id, number, buyer_id, delivery_method, subtotal_minor from "order"
-             where shop_id = $1 and buyer_id = any($2::uuid[]) and state = 'OPEN' and payment_state = 'UNPAID' order by id for update)
-           select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked""",
+             select id, number, buyer_id, delivery_method, subtotal_minor, state = 'OPEN' and payment_state = 'UNPAID' as open from "order"
+             where shop_id = $1 and ((buyer_id = any($2::uuid[]) and state = 'OPEN' and payment_state = 'UNPAID') or id = any($3::uuid[]))
+             order by id for update)
+           select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked where open""",
         desk.shop.id,
         list(buyers),
+        [c.order_id for c in desk.claims.values() if c.order_id is not None],
     )
     for row in rows:
         method = DeliveryMethod(row["delivery_method"])
@@ -203,7 +216,8 @@ async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
 async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     if not variants:
         return
-    rows = await tx.fetch(LOCK_LEVELS + WAITING, list(variants), desk.shop.id)
+    rows = await tx.fetch(LOCK_LEVELS, list(variants), desk.shop.id)
+    waiting = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(variants))}
     for row in rows:
         desk.levels[row["variant_id"]] = Level(
             row["variant_id"],
@@ -211,27 +225,28 @@ async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
             row["backorder_limit"],
             row["held"],
             row["committed"],
-            row["waiting"],
+            waiting.get(row["variant_id"], 0),
             held_before=row["held"],
         )
     for variant_id in set(variants) - set(desk.levels):
         # A variant whose stock was never entered has none: its buyers wait.
-        desk.levels[variant_id] = Level(variant_id, 0, 0, 0, 0)
+        desk.levels[variant_id] = Level(variant_id, 0, 0, 0, 0, waiting.get(variant_id, 0))
 
 
-async def _claims_in_window(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+async def _ordered_before(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    """What the rate rule counts, by the times of the comments."""
     hours = [r.policy.rate_limit_hours for r in desk.readings.values() if r.policy.rate_limit_orders is not None]
-    if not hours:
+    if not hours or desk.earliest is None:
         return
     rows = await tx.fetch(
-        """select buyer_id, count(*) as n from claim where shop_id = $1 and buyer_id = any($2::uuid[])
-           and outcome in ('ORDERED', 'PARTIAL', 'WAITLISTED') and decided_at > $3 group by buyer_id""",
+        """select k.id, k.buyer_id, c.written_at from claim k join social_comment c on c.id = k.comment_id
+           where k.shop_id = $1 and k.buyer_id = any($2::uuid[]) and k.outcome in ('ORDERED', 'PARTIAL', 'WAITLISTED') and c.written_at > $3""",
         desk.shop.id,
         list(buyers),
-        desk.now - timedelta(hours=max(hours)),
+        desk.earliest - timedelta(hours=max(hours)),
     )
     for row in rows:
-        desk.claims_in_window[row["buyer_id"]] = row["n"]
+        desk.ordered_at[row["buyer_id"]][row["id"]] = row["written_at"]
 
 
 async def turns_of(tx: Tx, desk: Desk, claims: Sequence[Claim], *, at: datetime | None) -> dict[UUID, Turn]:

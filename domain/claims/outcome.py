@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+from domain.claims.desk import Desk, Turn
 from domain.claims.holding import Got
-from domain.claims.rules import ClaimOutcome, ReviewState
+from domain.claims.rules import ClaimOutcome, ReviewState, Shortage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ def to_human(reason: str) -> Done:
 def refused(reason: str) -> Done:
     """The rule says no; nothing was changed."""
     return Done(ClaimOutcome.REJECTED, reason)
+
+
+def too_short(desk: Desk, turn: Turn, wishes: Mapping[UUID, int]) -> bool:
+    """Does the policy refuse the whole comment because one of its wishes is short?"""
+    return turn.reading.policy.shortage is Shortage.REJECT_COMMENT and any(desk.levels[v].free < n for v, n in wishes.items())
 
 
 def of_pieces(got: Sequence[Got]) -> Done:

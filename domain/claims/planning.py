@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.claims import tell
-from domain.claims.changes import change, release_claim
+from domain.claims.changes import cancelled_by_edit, change, release_claim
 from domain.claims.desk import Claim, Decision, Desk, Reading, Turn
 from domain.claims.holding import Got, free, give_back, has, leave, take
-from domain.claims.outcome import Done, of_pieces, refused, to_human
+from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.ports import SocialEvent
 from domain.claims.recognition import Intent, Reason, Result, normalise, recognize
-from domain.claims.rules import ClaimOutcome, NearMiss, OnDelete, OnEdit, RepeatMode, ReviewState, Shortage
+from domain.claims.rules import ClaimOutcome, NearMiss, OnDelete, OnEdit, RepeatMode, ReviewState
 from domain.posts.rules import PostState
 
 OFFERABLE = frozenset({Reason.MISSING_OPTION, Reason.AMBIGUOUS_OPTION, Reason.MISSING_ITEM, Reason.MISSING_QUANTITY})
@@ -25,6 +25,8 @@ MOST_CANDIDATES = 12
 FINAL = frozenset({Reason.CLOSED, Reason.NOT_FOR_SALE})
 """Understood, and the answer is no."""
 ORDERING = frozenset({ClaimOutcome.ORDERED, ClaimOutcome.PARTIAL, ClaimOutcome.WAITLISTED})
+ACTED = ORDERING | {ClaimOutcome.CANCELLED}
+"""Outcomes of comments that have had an effect on orders."""
 
 
 def text_hash(text: str) -> str:
@@ -52,11 +54,19 @@ def edited(desk: Desk, turn: Turn, claim: Claim, result: Result, before: str) ->
     if claim.intent in (Intent.CANCEL, Intent.AMEND) and claim.outcome is not ClaimOutcome.NEEDS_REVIEW:
         _flag(desk, turn, claim, "EDITED_CHANGE")
     elif any(not x.open for x in mine):
-        _flag(desk, turn, claim, "EDITED_AFTER_PAYMENT")
+        _flag(desk, turn, claim, "EDITED_AFTER_CANCEL" if all(x.dead for x in mine if not x.open) else "EDITED_AFTER_PAYMENT")
     elif policy.on_edit is OnEdit.FLAG and (mine or places):
         _flag(desk, turn, claim, "EDITED")
     elif not mine and not places:
-        written(desk, turn, claim, result)
+        if claim.outcome not in ACTED:
+            written(desk, turn, claim, result)
+        elif turn.comment.removed_at is None:
+            # What it ordered was taken back in other words: its new text must not order again by itself.
+            _flag(desk, turn, claim, "EDITED_AFTER_CANCEL")
+    elif result.reason is Reason.CLOSED or _barred(turn) is not None:
+        _flag(desk, turn, claim, "EDITED_AFTER_CLOSE")
+    elif result.intent is Intent.CANCEL and (done := cancelled_by_edit(desk, turn, claim, result)) is not None:
+        _close(desk, turn, claim, result, done)
     elif result.intent is not Intent.ORDER:
         # The order stands until the buyer says so in words: an edit may be a slip.
         _flag(desk, turn, claim, f"EDITED_TO_{result.intent.value}")
@@ -99,7 +109,7 @@ def _close(desk: Desk, turn: Turn, claim: Claim, result: Result, done: Done) -> 
     if result.question and claim.review is ReviewState.NONE and done.outcome is not ClaimOutcome.IGNORED:
         claim.review, claim.reason = ReviewState.OPEN, claim.reason or "QUESTION"
     if done.outcome in ORDERING:
-        desk.claims_in_window[turn.buyer_id] += 1
+        desk.ordered_at[turn.buyer_id][claim.id] = turn.comment.written_at
     detail = {"textHash": claim.text_hash, "intent": claim.intent}
     desk.decisions.append(Decision(claim.id, claim.outcome, claim.reason, detail))
 
@@ -145,7 +155,7 @@ def _near_miss(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
         lines = lines or [(UUID(v), 1) for v in result.candidates]
     if near is NearMiss.REPLY_HELP:
         tell.help_reply(desk, turn)
-    if near is NearMiss.SUGGEST and lines:
+    if near is NearMiss.SUGGEST and lines and _barred(turn) is None:
         tell.suggested(desk, turn, claim, lines, str(reason))
         return Done(ClaimOutcome.SUGGESTED, str(reason))
     if near is NearMiss.SUGGEST and reason is Reason.QUANTITY_OUT_OF_RANGE:
@@ -166,29 +176,33 @@ def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     have = {v: has(desk, turn.buyer_id, post, v, open_only=False) for v in wishes}
     if policy.repeat_mode is RepeatMode.ONCE and any(have.values()):
         return Done(ClaimOutcome.DUPLICATE, "ALREADY_ORDERED")
+    falls: dict[UUID, int] = {}
     if policy.repeat_mode is RepeatMode.REPLACE:
-        for variant, wanted in list(wishes.items()):
-            if have[variant] > wanted:
-                give_back(desk, turn.buyer_id, post, variant, have[variant] - wanted, turn.actor)
-            wishes[variant] = max(wanted - have[variant], 0)
-        wishes = {v: n for v, n in wishes.items() if n}
-        if not wishes:
-            return Done(ClaimOutcome.DUPLICATE, "REPLACED")
-    if policy.shortage is Shortage.REJECT_COMMENT and any(desk.levels[v].free < n for v, n in wishes.items()):
+        falls = {v: have[v] - n for v, n in wishes.items() if have[v] > n}
+        wishes = {v: n - have[v] for v, n in wishes.items() if n > have[v]}
+    if too_short(desk, turn, wishes):
         tell.rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
         return refused("INSUFFICIENT_STOCK")
+    pieces = {v: give_back(desk, turn.buyer_id, post, v, n, turn.actor) for v, n in falls.items()}
+    if any(pieces.values()):
+        tell.lines_cancelled(desk, turn, claim, pieces)
+    if not wishes:
+        return Done(ClaimOutcome.DUPLICATE, "REPLACED")
     got = [take(desk, turn, claim, variant, wanted) for variant, wanted in wishes.items()]
     done = of_pieces(got)
     tell.placed(desk, turn, claim, done.outcome, got)
     return done
 
 
-def _over(desk: Desk, turn: Turn, wishes: dict[UUID, int]) -> Done | None:
+def _over(desk: Desk, turn: Turn, wishes: dict[UUID, int], *, edit: bool = False) -> Done | None:
+    """The refusal of wishes beyond the limits. An edit is no new order, and what it adds comes on top of what the comment has."""
     policy = turn.reading.policy
-    if policy.rate_limit_orders is not None and desk.claims_in_window[turn.buyer_id] >= policy.rate_limit_orders:
-        return refused("RATE_LIMITED")
+    if policy.rate_limit_orders is not None and not edit:
+        since = turn.comment.written_at - timedelta(hours=policy.rate_limit_hours)
+        if sum(at > since for at in desk.ordered_at[turn.buyer_id].values()) >= policy.rate_limit_orders:
+            return refused("RATE_LIMITED")
     if policy.per_buyer_max is not None:
-        replaces = policy.repeat_mode is RepeatMode.REPLACE
+        replaces = policy.repeat_mode is RepeatMode.REPLACE and not edit
         for variant, wanted in wishes.items():
             have = 0 if replaces else has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False)
             if have + wanted > policy.per_buyer_max:
@@ -198,13 +212,10 @@ def _over(desk: Desk, turn: Turn, wishes: dict[UUID, int]) -> Done | None:
 
 def _apply_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     """The comment's effect becomes the new result: a rise queues now, a fall frees at once."""
-    barred = _barred(turn)
-    if barred is not None:
-        return barred
     wishes, buyer = _wishes(result), turn.buyer_id
     own = {v: _own(desk, buyer, claim, v) for v in {*wishes, *_variants_of(desk, buyer, claim)}}
     rises = {v: n - own.get(v, 0) for v, n in wishes.items() if n > own.get(v, 0)}
-    refusal = _over(desk, turn, rises)
+    refusal = _over(desk, turn, rises, edit=True)
     if refusal is not None:
         tell.rejected(desk, turn, claim, refusal.reason)
         return Done(claim.outcome, refusal.reason, ReviewState.OPEN)
@@ -237,7 +248,7 @@ def _standing(desk: Desk, buyer_id: UUID, claim: Claim, variant_id: UUID, got: l
 
 
 def _shrink(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) -> None:
-    for place in [x for x in desk.waits_on(turn.buyer_id, variant_id) if x.claim_id == claim.id]:
+    for place in [x for x in desk.waits.get(turn.buyer_id, ()) if x.claim_id == claim.id and x.variant_id == variant_id]:
         n = min(pieces, place.quantity)
         leave(desk, place, n)
         pieces -= n

@@ -104,9 +104,7 @@ class ClaimPolicy:
     rate_limit_hours: int = 24
     grace_seconds: int = 60
     """How late after closing a comment written in time may be delivered."""
-    hold_minutes: int = 60 * 24 * 3
     public_reply: PublicReply = PublicReply.ONCE_PER_BUYER
-    proxy: bool = False
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> ClaimPolicy:

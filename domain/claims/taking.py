@@ -15,7 +15,7 @@ from domain.audit.commands import Actor
 from domain.claims import loading, planning
 from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, Reading, ShopFacts, Turn
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
-from domain.claims.recognition import Intent, Result
+from domain.claims.recognition import Intent, Reason, Result
 from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.claims.writing import Revision, write_comments, write_desk
 from domain.db import Tx
@@ -27,6 +27,8 @@ ACTOR = Actor("worker:ingest")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EFFECT = frozenset({Intent.ORDER, Intent.AMEND, Intent.CANCEL})
 SPOKEN = frozenset({EventKind.ADD, EventKind.EDIT})
+ERASED_WHEN_REMOVED = frozenset({SourcePlatform.LINE_GROUP, SourcePlatform.LINE_OA})
+"""LINE asks that an unsent message leave no text behind."""
 
 
 def order_number(now: datetime, time_zone: str) -> str:
@@ -85,10 +87,11 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
     for row, event in read:
         found = channels.get((row.endpoint_id, event.channel_id))
         if found is None:
-            verdicts.append(Verdict(row.id, "NO_CHANNEL"))
+            verdicts.append(Verdict(row.id, "NO_CHANNEL", "no such channel is connected; replay it once it is"))
         else:
             by_shop.setdefault(found[1], []).append(Item(row, event, found[0]))
-    for shop_id, items in by_shop.items():
+    # In key order, like all that is locked: two lanes may name the same shops in another order.
+    for shop_id, items in sorted(by_shop.items()):
         verdicts += await _take_shop(tx, Batch(await loading.shop_facts(tx, shop_id), items), now=now, jobs=jobs)
     return verdicts
 
@@ -112,12 +115,12 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     spoken = [item for item in batch.items if item.event.kind is not EventKind.POST_LINK]
     desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
     batch.comments = await loading.comments_of(tx, [i.channel_id for i in spoken], [i.event.comment_id for i in spoken])
-    for item in spoken:
-        stored = batch.comments.get(item.key)
-        item.post_id = stored.post_id if stored is not None and stored.post_id is not None else item.post_id
+    _stay_on_post(batch, spoken)
+    desk.earliest = min((item.at for item in spoken), default=None)
     desk.readings = await loading.readings_of(tx, {i.post_id for i in spoken if i.post_id is not None})
-    desk.claims = await loading.claims_of(tx, [c.id for c in batch.comments.values()])
     await _find_buyers(tx, batch, spoken, now)
+    # After the locks on their buyers: staff and waiting lists change claims too.
+    desk.claims = await loading.claims_of(tx, [c.id for c in batch.comments.values()])
     variants = _read_texts(batch, desk, spoken)
     buyers = {i.buyer_id for i in spoken if i.buyer_id is not None and _may_change(i, batch, desk)}
     if buyers:
@@ -135,8 +138,8 @@ async def _link_posts(tx: Tx, batch: Batch, now: datetime) -> list[Verdict]:
     """The platform copied a post of ours: comments under the copy mean the same post."""
     verdicts = []
     for item in batch.items:
-        if item.event.kind is EventKind.POST_LINK and item.event.links_to is not None:
-            n = await tx.execute(
+        if item.event.kind is EventKind.POST_LINK:
+            n = item.event.links_to is not None and await tx.execute(
                 """insert into post_placement (id, shop_id, post_id, channel_id, external_post_id, created_at)
                    select $1, $2, p.post_id, $3, $4, $5 from post_placement p join channel c on c.id = p.channel_id
                    where c.shop_id = $2 and c.external_id = $6 and p.external_post_id = $7
@@ -171,6 +174,15 @@ async def _place(tx: Tx, batch: Batch) -> None:
             item.post_id = placed.get((item.channel_id, ""))
 
 
+def _stay_on_post(batch: Batch, spoken: Sequence[Item]) -> None:
+    """A comment stays where it was first found, whatever its later events name or leave out."""
+    found = {key: stored.post_id for key, stored in batch.comments.items() if stored.post_id is not None}
+    for item in spoken:
+        if item.post_id is not None:
+            found.setdefault(item.key, item.post_id)
+        item.post_id = found.get(item.key)
+
+
 def _places(event: SocialEvent) -> list[str]:
     """Where a post may be found for this event, the nearest first."""
     return [key for key in (event.post_id, event.quoted_comment_id, event.parent_comment_id) if key]
@@ -182,8 +194,8 @@ async def _find_buyers(tx: Tx, batch: Batch, spoken: Sequence[Item], now: dateti
         for i in spoken
         if i.event.author_id and not i.event.is_owner and i.event.kind in SPOKEN
     }
-    known = await loading.buyers_for(tx, batch.shop.id, people, now=now) if people else {}
     whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}
+    known = await loading.buyers_for(tx, batch.shop.id, people, set(whose.values()), now=now) if people or whose else {}
     for item in spoken:
         own = known.get((item.row.source, item.event.author_id)) if not item.event.is_owner else None
         if own is not None:
@@ -200,7 +212,7 @@ def _read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:
         reading = desk.readings.get(item.post_id) if item.post_id is not None else None
         if item.event.kind in SPOKEN and reading is not None:
             stored = batch.comments.get(item.key)
-            if stored is not None and stored.buyer_id is None and item.at < stored.text_at:
+            if stored is not None and stored.buyer_id is None and _said_before(stored, item):
                 # An edit without author came first: its text is the comment's, this event only says whose it is.
                 item.result = planning.read(stored.text, replace(item.event, mentions=None), reading, stored.text_at)
             else:
@@ -258,7 +270,7 @@ def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
         _revise(batch, item, comment, item.event.text)
         _first_words(desk, item, comment)
         return _take_back(desk, item, comment)
-    if item.at < comment.text_at or (item.at == comment.text_at and item.event.text == comment.text):
+    if _said_before(comment, item):
         if item.at < comment.written_at:
             comment.written_at, comment.changed = item.at, True
         if comment.buyer_id is None and item.buyer_id is not None:
@@ -268,9 +280,29 @@ def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
     _revise(batch, item, comment, item.event.text)
     if before == item.event.text:
         return "DUPLICATE"
-    claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
-    if claim is None or turn is None or item.result is None:
-        return _first_words(desk, item, comment) if claim is None else claim.outcome.value
+    outcome = _other_words(desk, item, comment, before)
+    return outcome if comment.removed_at is None else _take_back(desk, item, comment)
+
+
+def _said_before(comment: Comment, item: Item) -> bool:
+    """Is the comment's text as new as this event's? A first text never follows an edit, even within the platform's second."""
+    return item.at < comment.text_at or (
+        item.at == comment.text_at and (item.event.text == comment.text or item.event.kind is EventKind.ADD)
+    )
+
+
+def _other_words(desk: Desk, item: Item, comment: Comment, before: str) -> str:
+    """A comment's text became another one."""
+    claim = desk.claims.get(comment.id)
+    if claim is None:
+        return _first_words(desk, item, comment)
+    if claim.post_id is None and item.post_id is not None:
+        comment.post_id = claim.post_id = item.post_id
+    turn = _turn(desk, item, comment)
+    if item.result is None or claim.reason == Reason.FROM_SHOP:
+        return claim.outcome.value
+    if turn is None:
+        return _without_author(desk, claim, item.result)
     planning.edited(desk, turn, claim, item.result, before)
     return claim.outcome.value
 
@@ -304,17 +336,25 @@ def _first_words(desk: Desk, item: Item, comment: Comment) -> str:
     turn = _turn(desk, item, comment)
     if item.result is None:
         return _silent(desk, claim, ClaimOutcome.IGNORED, "NO_POST", None)
-    if item.event.is_owner or item.result.intent is Intent.NONE:
+    if item.event.is_owner or turn is None:
+        return _without_author(desk, claim, item.result)
+    if item.result.intent is Intent.NONE:
         return _silent(desk, claim, ClaimOutcome.IGNORED, str(item.result.reason or ""), item.result)
-    if turn is None:
-        return _silent(desk, claim, ClaimOutcome.NEEDS_REVIEW, "NO_AUTHOR", item.result)
     planning.written(desk, turn, claim, item.result)
     return claim.outcome.value
+
+
+def _without_author(desk: Desk, claim: Claim, result: Result) -> str:
+    """Words of the shop itself, or of nobody known: a human may see whose an order is."""
+    if result.intent is Intent.NONE:
+        return _silent(desk, claim, ClaimOutcome.IGNORED, str(result.reason or ""), result)
+    return _silent(desk, claim, ClaimOutcome.NEEDS_REVIEW, "NO_AUTHOR", result)
 
 
 def _silent(desk: Desk, claim: Claim, outcome: ClaimOutcome, reason: str, result: Result | None) -> str:
     claim.outcome, claim.reason = outcome, reason
     claim.review = ReviewState.OPEN if outcome is ClaimOutcome.NEEDS_REVIEW else ReviewState.NONE
+    claim.changed = True
     if result is not None:
         claim.intent, claim.result = result.intent.value, result.to_json()
     detail: dict[str, Any] = {"textHash": claim.text_hash, "intent": claim.intent}
@@ -338,7 +378,17 @@ def _removed(batch: Batch, desk: Desk, item: Item) -> str:
 
 def _take_back(desk: Desk, item: Item, comment: Comment) -> str:
     claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
-    if claim is None or turn is None:
-        return "NOTED"
-    planning.removed(desk, turn, claim)
-    return claim.outcome.value
+    if claim is not None and turn is not None:
+        planning.removed(desk, turn, claim)
+    elif claim is not None and claim.order_id is None and claim.review is ReviewState.OPEN:
+        claim.review, claim.changed = ReviewState.NONE, True
+    if item.event.source in ERASED_WHEN_REMOVED:
+        _erase(comment, claim)
+    return "NOTED" if claim is None or turn is None else claim.outcome.value
+
+
+def _erase(comment: Comment, claim: Claim | None) -> None:
+    """Leave what the comment did, and nothing of what it said."""
+    comment.text, comment.erased, comment.changed = "", True, True
+    if claim is not None:
+        claim.result, claim.changed = {**claim.result, "trail": []}, True

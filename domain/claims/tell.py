@@ -35,6 +35,8 @@ REPLY = {
         ClaimOutcome.WAITLISTED: "Sold out for now; you are on the waiting list.",
     },
 }
+SHORT = {"zh": "已登記現有數量,不足的部分未成立。", "en": "We took what was left; there is no more."}
+"""PARTIAL where nobody waits for the rest."""
 HELP = {"zh": "想下單請留言「品項+數量」,例如:+1", "en": "To order, comment the item and a quantity, for example: +1"}
 
 
@@ -70,23 +72,30 @@ def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Seq
         _notice(desk, turn, claim, KIND[outcome], data)
     else:
         rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
-    _reply(desk, turn, outcome)
+    _reply(desk, turn, outcome, waits=any(g.waiting for g in got))
     if order is not None and any(g.held for g in got):
         desk.events.append((order.id, "LINES_ADDED", {"lines": data["lines"]}, turn.actor))
 
 
-def _reply(desk: Desk, turn: Turn, outcome: ClaimOutcome) -> None:
+def _speaks(turn: Turn) -> bool:
+    """May this comment be answered in public? Pages unless the shop is silent; groups only if it asked for each."""
     policy, source = turn.reading.policy.public_reply, turn.event.source
-    if outcome not in KIND or policy is PublicReply.NEVER or source not in PAGES | GROUPS:
+    return (source in PAGES and policy is not PublicReply.NEVER) or (source in GROUPS and policy is PublicReply.EACH)
+
+
+def _reply(desk: Desk, turn: Turn, outcome: ClaimOutcome, *, waits: bool) -> None:
+    if outcome not in KIND or not _speaks(turn):
         return
-    if source in GROUPS and policy is not PublicReply.EACH:
-        return
-    scope = str(turn.comment.id) if policy is PublicReply.EACH else f"{turn.reading.facts.id}:{turn.buyer_id}"
-    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, REPLY[_language(desk)][outcome], f"public:{scope}"))
+    each = turn.reading.policy.public_reply is PublicReply.EACH
+    scope = str(turn.comment.id) if each else f"{turn.reading.facts.id}:{turn.buyer_id}"
+    text = SHORT[_language(desk)] if outcome is ClaimOutcome.PARTIAL and not waits else REPLY[_language(desk)][outcome]
+    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, text, f"public:{scope}"))
 
 
 def help_reply(desk: Desk, turn: Turn) -> None:
-    """Say publicly how to order, once per buyer and post."""
+    """Say publicly how to order, once per buyer and post, where the shop answers in public at all."""
+    if not _speaks(turn):
+        return
     key = f"help:{turn.reading.facts.id}:{turn.buyer_id}"
     desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, HELP[_language(desk)], key))
 
@@ -107,7 +116,8 @@ def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, 
     """Pieces were given back at the buyer's word."""
     lines = _pieces(turn, pieces)
     _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines})
-    touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.variant_id in pieces and x.changed}
+    moved = {m.order_line_id for m in desk.movements if m.actor == turn.actor and m.held_delta < 0}
+    touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.id in moved}
     desk.events += [(order_id, "LINES_CANCELLED", {"lines": lines}, turn.actor) for order_id in sorted(touched)]
 
 

@@ -12,7 +12,7 @@ from domain.audit.commands import Actor
 from domain.claims import loading, tell
 from domain.claims.desk import Claim, Decision, Desk, Turn, Wait
 from domain.claims.holding import hold, leave
-from domain.claims.rules import ClaimOutcome
+from domain.claims.rules import ClaimOutcome, WaitState
 from domain.claims.taking import order_number
 from domain.claims.writing import write_desk
 from domain.db import Tx
@@ -26,17 +26,22 @@ LOT = 200
 
 
 async def fill(*, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> int:
-    """Give free pieces of these variants to the waiting; answers how many pieces found a buyer. Running it twice changes nothing more."""
+    """Give free pieces of these variants to the waiting; answers how many pieces found a buyer. Running it twice changes nothing more.
+
+    Whoever let the order of the same comment run out, or had it cancelled by the shop, waits no longer: the pieces that came free with
+    that order would come straight back.
+    """
     total = 0
     while True:
         async with db.transaction() as tx:
-            filled = await _fill_lot(tx, shop_id, variant_ids, now, jobs)
+            filled, ended = await _fill_lot(tx, shop_id, variant_ids, now, jobs)
         total += filled
-        if filled == 0:
+        if filled == ended == 0:
             return total
 
 
-async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> int:
+async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> tuple[int, int]:
+    """One transaction's worth: pieces that found a buyer, places that ended without."""
     heads = await tx.fetch(
         """select w.buyer_id, w.claim_id, c.post_id, c.comment_id from waitlist_entry w join claim c on c.id = w.claim_id
            join stock_level s on s.variant_id = w.variant_id and s.held + s.committed < s.on_hand + s.backorder_limit
@@ -46,7 +51,7 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
         LOT,
     )
     if not heads:
-        return 0
+        return 0, 0
     shop = await loading.shop_facts(tx, shop_id)
     desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
     desk.readings = await loading.readings_of(tx, {row["post_id"] for row in heads})
@@ -58,9 +63,14 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     by_id = {c.id: c for c in desk.claims.values()}
     places = sorted((w for all_of in desk.waits.values() for w in all_of if w.claim_id in by_id), key=lambda w: (w.queued_at, w.id))
     stopped: set[UUID] = set()
-    filled = 0
+    filled = ended = 0
     for place in places:
-        if place.variant_id in variant_ids and place.variant_id not in stopped:
+        if place.variant_id not in variant_ids or place.variant_id in stopped:
+            continue
+        if _order_is_gone(desk, place):
+            _end(desk, place, by_id[place.claim_id])
+            ended += 1
+        else:
             n = _give(desk, place, by_id[place.claim_id], turns)
             filled += n
             if place.quantity:
@@ -68,7 +78,17 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     # What was freed here was given away in the same breath: nobody is to be woken for it again.
     desk.freed.clear()
     await write_desk(tx, desk, actor=ACTOR, jobs=jobs)
-    return filled
+    return filled, ended
+
+
+def _order_is_gone(desk: Desk, place: Wait) -> bool:
+    """Was an order of this claim cancelled by the shop, or did it run out? Its lines keep their pieces as history."""
+    return any(x.dead and x.quantity for x in desk.lines[place.buyer_id] if x.claim_id == place.claim_id)
+
+
+def _end(desk: Desk, place: Wait, claim: Claim) -> None:
+    desk.decisions.append(Decision(claim.id, claim.outcome, "WAITLIST_ENDED", {"pieces": place.quantity}))
+    leave(desk, place, place.quantity, WaitState.EXPIRED)
 
 
 def _give(desk: Desk, place: Wait, claim: Claim, turns: Mapping[UUID, Turn]) -> int:
@@ -77,7 +97,7 @@ def _give(desk: Desk, place: Wait, claim: Claim, turns: Mapping[UUID, Turn]) -> 
     turn = turns.get(claim.id)
     if n == 0 or turn is None:
         return 0
-    leave(desk, place, n)
+    leave(desk, place, n, WaitState.FILLED)
     hold(desk, turn, claim, place.variant_id, n)
     rest = any(w.quantity for w in desk.waits[place.buyer_id] if w.claim_id == claim.id)
     claim.outcome = ClaimOutcome.PARTIAL if rest else ClaimOutcome.ORDERED

@@ -47,15 +47,16 @@ async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequ
     if changed:
         await tx.execute(
             """update social_comment c set text = k.text, written_at = k.written_at, text_at = k.text_at, removed_at = k.removed_at,
-                      buyer_id = coalesce(c.buyer_id, k.buyer_id)
-               from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])
-                 k(id, text, written_at, text_at, removed_at, buyer_id) where c.id = k.id""",
+                      buyer_id = coalesce(c.buyer_id, k.buyer_id), post_id = coalesce(c.post_id, k.post_id)
+               from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+                 k(id, text, written_at, text_at, removed_at, buyer_id, post_id) where c.id = k.id""",
             [c.id for c in changed],
             [c.text for c in changed],
             [c.written_at for c in changed],
             [c.text_at for c in changed],
             [c.removed_at for c in changed],
             [c.buyer_id for c in changed],
+            [c.post_id for c in changed],
         )
     if revisions:
         await tx.execute(
@@ -64,6 +65,9 @@ async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequ
             shop_id,
             *(list(column) for column in zip(*revisions, strict=True)),
         )
+    erased = [c.id for c in comments if c.erased]
+    if erased:
+        await tx.execute("update comment_revision set text = '' where comment_id = any($1::uuid[]) and text <> ''", erased)
 
 
 async def _insert_comments(tx: Tx, shop_id: UUID, channel_id: UUID, fresh: Sequence[tuple[Comment, SocialEvent]]) -> None:
@@ -131,17 +135,21 @@ async def write_claims(tx: Tx, shop_id: UUID, claims: Sequence[Claim]) -> None:
 
 
 async def _orders(tx: Tx, desk: Desk) -> None:
+    pay_by = desk.now + timedelta(minutes=desk.shop.pay_within_minutes)
     touched = [o for o in (*desk.closed_orders, *desk.orders.values()) if o.changed]
     old = sorted((o for o in touched if not o.is_new), key=lambda o: o.id)
     if old:
         await tx.execute(
             """update "order" o set subtotal_minor = k.subtotal, total_minor = k.subtotal + o.shipping_minor - o.discount_minor,
-                      state = case when k.closed then 'CANCELLED' else o.state end, version = o.version + 1, updated_at = $1
-               from unnest($2::uuid[], $3::bigint[], $4::bool[]) k(id, subtotal, closed) where o.id = k.id""",
+                      state = case when k.closed then 'CANCELLED' else o.state end,
+                      pay_by = case when k.grown and o.pay_by <= $1 then $6 else o.pay_by end, version = o.version + 1, updated_at = $1
+               from unnest($2::uuid[], $3::bigint[], $4::bool[], $5::bool[]) k(id, subtotal, closed, grown) where o.id = k.id""",
             desk.now,
             [o.id for o in old],
             [o.subtotal_minor for o in old],
             [o.closed for o in old],
+            [o.grown for o in old],
+            pay_by,
         )
     new = [o for o in touched if o.is_new]
     if new:
@@ -155,7 +163,7 @@ async def _orders(tx: Tx, desk: Desk) -> None:
             desk.shop.id,
             desk.shop.currency,
             desk.now,
-            desk.now + timedelta(minutes=desk.shop.pay_within_minutes),
+            pay_by,
             [o.id for o in new],
             [o.number for o in new],
             [o.buyer_id for o in new],
@@ -184,7 +192,9 @@ async def _lines(tx: Tx, desk: Desk) -> None:
            from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::int[],
                        $12::uuid[], $13::timestamptz[])
              k(id, order_id, variant_id, post_id, claim_id, platform, title, label, price, quantity, policy, created_at)
-           on conflict (id) do update set quantity = excluded.quantity, order_id = excluded.order_id""",
+           on conflict (id) do update set quantity = excluded.quantity, order_id = excluded.order_id, title = excluded.title,
+             variant_label = excluded.variant_label, unit_price_minor = excluded.unit_price_minor,
+             policy_version_id = excluded.policy_version_id, created_at = excluded.created_at""",
         desk.shop.id,
         [x.id for x in changed],
         [x.order_id for x in changed],
@@ -235,11 +245,11 @@ async def _waits(tx: Tx, desk: Desk) -> None:
     if changed:
         await tx.execute(
             """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
-               select k.id, $1, k.variant_id, k.claim_id, k.buyer_id, greatest(k.quantity, 1), case when k.quantity > 0 then 'WAITING' else 'LEFT' end, k.queued_at
-               from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::timestamptz[])
-                 k(id, variant_id, claim_id, buyer_id, quantity, queued_at)
+               select k.id, $1, k.variant_id, k.claim_id, k.buyer_id, greatest(k.quantity, 1), k.state, k.queued_at
+               from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::timestamptz[], $8::text[])
+                 k(id, variant_id, claim_id, buyer_id, quantity, queued_at, state)
                on conflict (claim_id, variant_id) do update set state = excluded.state, queued_at = excluded.queued_at,
-                 quantity = case when excluded.state = 'LEFT' then waitlist_entry.quantity else excluded.quantity end""",
+                 quantity = case when excluded.state = 'WAITING' then excluded.quantity else waitlist_entry.quantity end""",
             desk.shop.id,
             [w.id for w in changed],
             [w.variant_id for w in changed],
@@ -247,6 +257,7 @@ async def _waits(tx: Tx, desk: Desk) -> None:
             [w.buyer_id for w in changed],
             [w.quantity for w in changed],
             [w.queued_at for w in changed],
+            [w.state.value for w in changed],
         )
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from domain import db
@@ -21,6 +22,14 @@ from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, EventState, batc
 
 log = structlog.get_logger(__name__)
 
+NOT_THE_BATCH: tuple[type[BaseException], ...] = (
+    *db.AWAY,
+    *db.CONTENTION,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""Errors that say nothing about the events: database away, locks in the way, disk full. They count as no try, so that nothing is parked."""
 HANDLE_SECONDS = 30.0
 """A batch that takes longer is cut: it counts as a failed try."""
 LOCK_SPACE = 77
@@ -84,7 +93,7 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
     """Claim the next lane and decide one batch of it; None when no lane is free.
 
     Raises:
-        Whatever `handle` raised, after the try was counted; the lane's next batch is smaller. Errors of the database are not counted.
+        Whatever `handle` raised, after the try was counted; the lane's next batch is smaller. Errors of NOT_THE_BATCH are not counted.
     """
     async with db.transaction() as tx:
         lane = await _claim(tx, cursor)
@@ -107,8 +116,11 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
 
 async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, tries: int) -> Sequence[Verdict]:
     try:
-        return await handle(tx, rows)
-    except db.AWAY:
+        verdicts = await handle(tx, rows)
+        if {row.id for row in rows} != {verdict.event_id for verdict in verdicts}:
+            raise AssertionError("the handler must say of every event what became of it")
+        return verdicts
+    except NOT_THE_BATCH:
         await _uncount(lane)
         raise
     except Exception:
@@ -150,9 +162,13 @@ async def _forget(tx: Tx, lane: int, tries: int) -> None:
 
 
 async def _take(tx: Tx, lane: int, limit: int) -> list[InboxRow]:
+    """The lane's next events by platform time. Within one instant by key, which begins with the comment's id: not by arrival.
+
+    A shorter key goes first, so that ids with a counter are in its order and a comment comes before its own edits.
+    """
     rows = await tx.fetch(
         """select id, endpoint_id, source, external_key, payload, occurred_at, received_at from inbox_event
-           where lane = $1 and state = 'PENDING' order by occurred_at, id limit $2""",
+           where lane = $1 and state = 'PENDING' order by occurred_at, length(external_key), external_key collate "C", id limit $2""",
         lane,
         limit,
     )

@@ -103,7 +103,7 @@ async def test_twin_without_the_buyer_lock_opens_a_second_order(db: str, monkeyp
         await found(*args)  # type: ignore[arg-type]
         await barrier.wait()
 
-    async def unlocked(tx: object, shop_id: object, people: object, *, now: object) -> dict[tuple[str, str], object]:
+    async def unlocked(tx: object, shop_id: object, people: object, known: object, *, now: object) -> dict[tuple[str, str], object]:
         rows = await tx.fetch("select id, provider, external_id from buyer where shop_id = $1", shop_id)  # type: ignore[attr-defined]
         return {(r["provider"], r["external_id"]): r["id"] for r in rows}
 

@@ -6,6 +6,7 @@ from domain.claims.recognition.phrases import Phrase
 from domain.claims.recognition.result import Op, Reason
 from domain.claims.recognition.tokens import BLANK, COMMA, EVERY, LEX, MASK, MINUS, NUM, PLUS, SEP, SHOP, STAR, UNK, Token
 
+_ADD, _SET, _REMOVE = Op.ADD, Op.SET, Op.REMOVE
 BOUND, NATURAL, REMOVAL, WORD = range(4)
 EVERYTHING, SOMETHING = "=", "?"
 TIMES, MEASURED, EACH_FORM, BARE = range(4)
@@ -18,8 +19,26 @@ class Anchor:
     """A quantity at tokens [first, last); `start`/`end` is the span of the quantity itself."""
 
     __slots__ = (
-        "after", "core", "count", "each", "end", "first", "form", "kind", "last", "op", "phrase", "problem", "qty", "setting", "start", "status", "total",
-        "universal", "unsure", "why",
+        "after",
+        "core",
+        "count",
+        "each",
+        "end",
+        "first",
+        "form",
+        "kind",
+        "last",
+        "op",
+        "phrase",
+        "problem",
+        "qty",
+        "setting",
+        "start",
+        "status",
+        "total",
+        "universal",
+        "unsure",
+        "why",
     )
 
     def __init__(self, kind: int, first: int, last: int, qty: int | float | None) -> None:
@@ -28,7 +47,7 @@ class Anchor:
         self.last = last
         self.qty = qty
         self.form = BARE
-        self.op = Op.REMOVE if kind == REMOVAL else Op.ADD
+        self.op = _REMOVE if kind == REMOVAL else _ADD
         self.each = False
         self.count: tuple[int | float | None, str] | None = None
         self.total = False
@@ -63,6 +82,9 @@ class Finder:
         while index < size:
             token = tokens[index]
             kind = token.kind
+            if kind <= SHOP:
+                index += 1
+                continue
             anchor: Anchor | None = None
             if kind == PLUS:
                 anchor = self._bound(index)
@@ -112,7 +134,12 @@ class Finder:
         value = token.value
         assert value is None or isinstance(value, int | float)
         after = index + 1
-        if after < len(tokens) and tokens[after].kind == BLANK and self._skip(after) < len(tokens) and tokens[self._skip(after)].text[0] < "\x80":
+        if (
+            after < len(tokens)
+            and tokens[after].kind == BLANK
+            and self._skip(after) < len(tokens)
+            and tokens[self._skip(after)].text[0] < "\x80"
+        ):
             after = self._skip(after)
         if after < len(tokens) and tokens[after].kind == LEX:
             if tokens[after].roles & lx.DOZEN:
@@ -144,14 +171,16 @@ class Finder:
         if before < 0:
             return anchor
         left = tokens[before]
-        if left.kind == MASK and before == index - 1 and "$" in left.text or (left.kind == MASK and left.text[-1] in "元圓錢塊" and before == index - 1):
+        if (left.kind == MASK and before == index - 1 and "$" in left.text) or (
+            left.kind == MASK and left.text[-1] in "元圓錢塊" and before == index - 1
+        ):
             anchor.problem = Reason.AMBIGUOUS_QUANTITY
         if left.kind != NUM or self.context.digit_word or (before and tokens[before - 1].kind == UNK and not left.text.isascii()):
             return anchor
         blanks = before < index - 1, tokens[index + 1].kind == BLANK
         if blanks == (True, False):
             return anchor
-        if before and tokens[before - 1].kind in (SHOP, STAR):
+        if before and tokens[self._back(before)].kind in (SHOP, STAR):
             anchor.problem = Reason.AMBIGUOUS_QUANTITY
             left.used = True
             return anchor
@@ -211,16 +240,26 @@ class Finder:
             return None
         elif form == BARE and after is not None and after.kind == STAR and self._item_at(self._skip(last + 1)):
             anchor.form, anchor.last = TIMES, last + 1
-        elif form == BARE and not self._bare(index, before, last):
+        elif form == BARE and (self._added_to(last) or not self._bare(index, before, last)):
             return None
         if qty is None:
             anchor.problem = Reason.AMBIGUOUS_QUANTITY
         return anchor
 
+    def _added_to(self, last: int) -> bool:
+        """Whether the symbol and a number follow: that is arithmetic or an unknown name, see `_sum`."""
+        at = self._skip(last)
+        return at < len(self.tokens) and self.tokens[at].kind == PLUS and self._number(self._skip(at + 1)) is not None
+
     def _each_after(self, last: int) -> bool:
         """Whether 各/都 follows: 兩色各+1 counts the list and is no quantity."""
         last = self._skip(last)
-        return last < len(self.tokens) and self.tokens[last].kind == LEX and bool(self.tokens[last].roles & lx.EACH) and self._quantity_follows(last)
+        return (
+            last < len(self.tokens)
+            and self.tokens[last].kind == LEX
+            and bool(self.tokens[last].roles & lx.EACH)
+            and self._quantity_follows(last)
+        )
 
     def _quantity_follows(self, each: int) -> bool:
         after = self._skip(each + 1)
@@ -235,18 +274,22 @@ class Finder:
         left = tokens[before] if before >= 0 else None
         same = left is not None and left.clause is tokens[index].clause
         after = tokens[last] if last < len(tokens) else None
-        calm = after is None or after.kind not in (SHOP, UNK, LEX, NUM, MINUS, EVERY) or (after.kind == LEX and bool(after.roles & _MAY_FOLLOW))
+        calm = (
+            after is None
+            or after.kind not in (SHOP, UNK, LEX, NUM, MINUS, EVERY)
+            or (after.kind == LEX and bool(after.roles & _MAY_FOLLOW))
+        )
         if left is not None and same and left.kind in (SHOP, EVERY):
             return calm
         if left is not None and same and left.kind == LEX and left.roles & (lx.SET | lx.TOTAL):
             return calm
-        opens = left is None or not same or (left.kind == LEX and bool(left.roles & (lx.BUY | lx.TRIGGER)))
+        opens = left is None or not same or (left.kind == LEX and bool(left.roles & (lx.BUY | lx.TRIGGER | lx.FILLER)))
         if not opens:
             return False
         to = self._skip(last)
         if to < len(tokens) and tokens[to].kind == SHOP and tokens[to].clause is tokens[index].clause:
             return to > last or not tokens[to].text[0].isascii()
-        return left is not None and same and calm
+        return left is not None and same and calm and bool(left.roles & (lx.BUY | lx.TRIGGER))
 
     def _second(self, anchor: Anchor) -> None:
         """Section 8.6: a second number after ~ / - x or a `range` word."""
@@ -259,7 +302,10 @@ class Finder:
         link = tokens[at]
         tight = at == anchor.last
         if not (
-            (link.kind == SEP and link.text in "~/～") or (link.kind == MINUS and tight) or link.kind == STAR or (link.kind == LEX and link.roles & lx.RANGE)
+            (link.kind == SEP and link.text in "~/～")
+            or (link.kind == MINUS and tight)
+            or link.kind == STAR
+            or (link.kind == LEX and link.roles & lx.RANGE)
         ):
             return
         after = self._skip(at + 1)
@@ -288,7 +334,7 @@ class Finder:
         if before < 0 or tokens[before].kind != LEX or tokens[before].sentence is not tokens[anchor.core].sentence:
             return
         if tokens[before].roles & lx.SET and anchor.kind != REMOVAL:
-            anchor.op = Op.SET
+            anchor.op = _SET
             anchor.setting = anchor.first = before
         elif tokens[before].roles & lx.TOTAL and anchor.kind in (BOUND, NATURAL):
             anchor.total = True
@@ -309,4 +355,17 @@ class Finder:
 
 
 _EACHES = lx.EACH | lx.ALL | lx.ALL_EACH
-_MAY_FOLLOW = lx.FILLER | lx.PRAISE | lx.PARTICLE | lx.BUY | lx.Q_CLOSE | lx.CONNECTOR | lx.TRIGGER | lx.CANCEL | lx.CANCEL_ALL | lx.Q_PRICE | lx.Q_WORD
+_MAY_FOLLOW = (
+    lx.FILLER
+    | lx.PRAISE
+    | lx.PARTICLE
+    | lx.BUY
+    | lx.Q_CLOSE
+    | lx.CONNECTOR
+    | lx.TRIGGER
+    | lx.CANCEL
+    | lx.CANCEL_ALL
+    | lx.Q_PRICE
+    | lx.Q_WORD
+    | lx.RANGE
+)

@@ -2,10 +2,12 @@
 
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition import phrases
-from domain.claims.recognition.anchors import BARE, DOUBT, GONE, LIVE, MEASURED, NATURAL, SILENT_ASK, SILENT_NONE, Anchor
+from domain.claims.recognition.anchors import GONE, LIVE, SILENT_ASK, SILENT_NONE, Anchor
 from domain.claims.recognition.phrases import unread
 from domain.claims.recognition.result import Op, Reason, Scope
-from domain.claims.recognition.tokens import BLANK, EVERY, LEX, MASK, SHOP, STAR, Token
+from domain.claims.recognition.tokens import BLANK, EVERY, LEX, PHRASE_KINDS, SHOP, Token
+
+_ADD, _REMOVE = Op.ADD, Op.REMOVE
 
 
 class Change:
@@ -54,6 +56,8 @@ class Reader:
                 continue
             if change is not None:
                 self.changes.append(change)
+                for item in change.items:
+                    item.used = True
 
     def _cancel(self, index: int, at: int) -> Change:
         """A `cancel` word at `index`; `at` is the first anchor after it."""
@@ -76,8 +80,6 @@ class Reader:
         phrase = phrases.left(self.tokens, index, max(floor, first), token.sentence)
         if phrase.items:
             self._named(change, phrase, at)
-        elif self._attached(index, at):
-            change.problem = Reason.UNCLEAR_CHANGE
         else:
             self._named_after(change, at)
         return change
@@ -95,13 +97,13 @@ class Reader:
             return False
         anchor = self.anchors[at - 1]
         between = self.tokens[anchor.last : change.index]
-        if any(word.kind in (SHOP, EVERY) or (word.kind in phrases.PHRASE_KINDS and unread(word)) for word in between) or anchor.op is not Op.ADD:
+        if any(word.kind in (SHOP, EVERY) or (word.kind in PHRASE_KINDS and unread(word)) for word in between) or anchor.op is not _ADD:
             return False
         if at > 1 and self.anchors[at - 2].core >= floor and self.tokens[self.anchors[at - 2].core].clause is token.clause:
             change.problem = Reason.UNCLEAR_CHANGE
             self.anchors[at - 2].status = anchor.status = GONE
             return True
-        anchor.op = Op.REMOVE
+        anchor.op = _REMOVE
         change.status = GONE
         return True
 
@@ -122,10 +124,10 @@ class Reader:
         tokens = self.tokens
         left = tokens[index - 1] if index else None
         right = tokens[index + 1] if index + 1 < len(tokens) else None
-        if left is not None and left.kind in phrases.PHRASE_KINDS and unread(left):
+        if left is not None and left.kind in PHRASE_KINDS and unread(left):
             return True
         starts = at < len(self.anchors) and self.anchors[at].first == index + 1
-        return right is not None and not starts and right.kind in phrases.PHRASE_KINDS and unread(right)
+        return right is not None and not starts and right.kind in PHRASE_KINDS and unread(right)
 
     def _named_after(self, change: Change, at: int) -> None:
         """取消紅L+1, 取消+1, 取消紅L; nothing named is UNNAMED, or ALL with 全部取消."""
@@ -136,18 +138,28 @@ class Reader:
             for anchor in mine:
                 anchor.status = GONE
             return
-        if mine and mine[0].op is Op.ADD:
-            mine[0].op = Op.REMOVE
+        if mine and mine[0].op is _ADD and not self._attached(change.index, at):
+            mine[0].op = _REMOVE
             change.status = GONE
             return
-        end = token.clause.end if not mine else mine[0].first
+        end = self._before_set(change.index, token.clause.end if not mine else mine[0].first)
         phrase = phrases.right(self.tokens, change.index + 1, end, token.sentence)
+        if phrase.unknown is None and self._attached(change.index, at):
+            change.problem = Reason.UNCLEAR_CHANGE
+            return
         if phrase.items:
             change.items = phrase.items
             change.problem = Reason.UNKNOWN_ITEM if phrase.unknown is not None else None
             self.floor = end
             return
         change.scope = Scope.ALL if token.roles & lx.CANCEL_ALL else Scope.UNNAMED
+
+    def _before_set(self, index: int, end: int) -> int:
+        """取消紅L改白L: what is taken back ends before the `set` word."""
+        for at in range(index + 1, end):
+            if self.tokens[at].kind == LEX and self.tokens[at].roles & _CHANGING:
+                return at
+        return end
 
     def _split(self, index: int) -> Change | None:
         """不要紅L了: the item inside is taken back."""
@@ -176,7 +188,9 @@ class Reader:
         if token.sentence.asks:
             change.status, change.why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
         after = index + 1
-        while after < token.clause.end and (tokens[after].kind == BLANK or (tokens[after].kind == LEX and tokens[after].roles & (lx.FILLER | lx.NAME))):
+        while after < token.clause.end and (
+            tokens[after].kind == BLANK or (tokens[after].kind == LEX and tokens[after].roles & (lx.FILLER | lx.NAME))
+        ):
             after += 1
         if after < token.clause.end and tokens[after].kind == SHOP:
             return change
@@ -189,4 +203,3 @@ class Reader:
 
 
 _CHANGING = lx.CANCEL | lx.CANCEL_ALL | lx.SPLIT | lx.SET
-__all__ = ["BARE", "DOUBT", "MASK", "MEASURED", "NATURAL", "STAR", "Change", "Reader"]

@@ -9,27 +9,25 @@ from typing import Any
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition.normalise import normalise
 
-Meaning = tuple[str, int, int]
-"""(option name or "" for an offer or "=" for one variant, group, mask of the variants it fits)."""
-
 
 class ShopWord:
-    """What one shop word may stand for; `mask` is the union, one bit per variant."""
+    """What one shop word may stand for: per slot the variants it fits, one bit each; `mask` is the union.
 
-    __slots__ = ("mask", "meanings", "names_offer")
+    A slot is an option's name, or "" for an offer or one of its variants.
+    """
+
+    __slots__ = ("mask", "names_offer", "slots")
 
     def __init__(self) -> None:
         self.mask = 0
-        self.meanings: list[Meaning] = []
+        self.slots: dict[str, int] = {}
         self.names_offer = False
 
-    def add(self, option: str, group: int, mask: int) -> None:
+    def add(self, slot: str, mask: int) -> None:
         """Let the word also stand for `mask`."""
-        if (option, group, mask) in self.meanings:
-            return
-        self.meanings.append((option, group, mask))
+        self.slots[slot] = self.slots.get(slot, 0) | mask
         self.mask |= mask
-        self.names_offer = self.names_offer or option in ("", "=")
+        self.names_offer = self.names_offer or not slot
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +64,17 @@ class Context:
 
 def _spellings(word: str) -> Iterable[str]:
     """A shop word with each of its blanks present or not (section 5)."""
-    normal = " ".join(normalise(word).split())
-    parts = normal.split(" ")
-    if len(parts) == 1:
+    normal = normalise(word)
+    if " " not in normal and "\n" not in normal:
         return (normal,)
+    normal = " ".join(normal.split())
+    parts = normal.split(" ")
     if len(parts) > 4:
         return (normal, "".join(parts))
-    return [parts[0] + "".join(gap + part for gap, part in zip(gaps, parts[1:], strict=True)) for gaps in product((" ", ""), repeat=len(parts) - 1)]
+    return [
+        parts[0] + "".join(gap + part for gap, part in zip(gaps, parts[1:], strict=True))
+        for gaps in product((" ", ""), repeat=len(parts) - 1)
+    ]
 
 
 class _Builder:
@@ -81,12 +83,16 @@ class _Builder:
     def __init__(self) -> None:
         self.shop: dict[str, ShopWord] = {}
 
-    def add(self, word: str | None, option: str, group: int, mask: int) -> None:
+    def add(self, word: str | None, slot: str, mask: int) -> None:
         if not word or not mask:
             return
         for spelling in _spellings(word):
-            if spelling:
-                self.shop.setdefault(spelling, ShopWord()).add(option, group, mask)
+            known = self.shop.get(spelling)
+            if known is None:
+                if not spelling:
+                    continue
+                known = self.shop[spelling] = ShopWord()
+            known.add(slot, mask)
 
 
 _COLOURS = frozenset(map(normalise, ("顏色", "花色", "色")))
@@ -109,11 +115,11 @@ def _derived(option: str, labels: list[tuple[int, list[str]]]) -> list[tuple[int
     return [(min(places), word) for word, places in made.items() if len(places | owners.get(word, set())) == 1 and word not in owners]
 
 
-def _offer(builder: _Builder, offer: Mapping[str, Any], place: int, bits: list[int]) -> Offer:
+def _offer(builder: _Builder, offer: Mapping[str, Any], bits: list[int]) -> Offer:
     """The words of one offer; `bits` are the masks of its variants."""
     whole = sum(bits)
     for word in (offer.get("title"), *(offer.get("codes") or ()), *(offer.get("aliases") or ())):
-        builder.add(word, "", place, whole)
+        builder.add(word, "", whole)
     options: dict[str, tuple[int, ...]] = {}
     for option in offer.get("options") or ():
         name = normalise(option["name"])
@@ -127,15 +133,13 @@ def _offer(builder: _Builder, offer: Mapping[str, Any], place: int, bits: list[i
             words = [value["label"], *(value.get("aliases") or ())]
             labels.append((mask, [normalise(word) for word in words]))
             for word in words:
-                builder.add(word, name, place, mask)
+                builder.add(word, name, mask)
         for mask, word in _derived(name, labels):
-            builder.add(word, name, place, mask)
+            builder.add(word, name, mask)
         options[name] = tuple(mask for mask, _ in labels if mask)
     for bit, variant in zip(bits, offer["variants"], strict=True):
-        builder.add(variant.get("code"), "=", place, bit)
+        builder.add(variant.get("code"), "", bit)
     return Offer(str(offer["id"]), whole, options)
-
-
 
 
 def _sparks(shop: Mapping[str, ShopWord], policy: str, plus: frozenset[str], triggers: Iterable[str]) -> frozenset[str]:
@@ -149,13 +153,16 @@ def _sparks(shop: Mapping[str, ShopWord], policy: str, plus: frozenset[str], tri
     return frozenset(sparks)
 
 
+_COMMON = frozenset("好有要了是的會能可請天一全部都 aeiounlrthsy")
+
+
 def _asking_sparks() -> set[str]:
     """One character of every word that can ask, cancel or change: one that is already there, else its rarest end."""
     roles = lx.Q_WORD | lx.Q_CLOSE | lx.CHANGES
-    sparks = set("?-嗎消")
+    sparks = set("?-嗎消不唔幾")
     for word in sorted((w for w, r in lx.WORDS.items() if r & roles), key=len):
         if not sparks.intersection(word):
-            sparks.add(max(word, key=lambda c: (c not in "不好有要了是的會能可", word.index(c))))
+            sparks.add(max(word, key=lambda c: (c not in _COMMON, -word.index(c))))
     return sparks
 
 
@@ -204,7 +211,7 @@ def compile_context(post: Mapping[str, Any]) -> Context:
             variants.append(str(variant["id"]))
             limits.append(post["max_qty"] if limit is None else limit)
             offer_of.append(place)
-        offers.append(_offer(builder, offer, place, bits))
+        offers.append(_offer(builder, offer, bits))
     names = {name: name for offer in offers for name in offer.options}
     symbols = frozenset(normalise(s) for s in post.get("trigger_symbols") or ("+",))
     triggers = [w for w in map(normalise, post.get("trigger_words") or ()) if w]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition.anchors import DOUBT, GONE, SILENT_ASK, SILENT_NONE, Anchor
-from domain.claims.recognition.layout import Clause
 from domain.claims.recognition.phrases import unread
+from domain.claims.recognition.places import Clause
 from domain.claims.recognition.result import Reason
 from domain.claims.recognition.tokens import ASK, BLANK, COMMA, EVERY, LEX, MASK, NUM, SEP, SHOP, STOP, UNK, Token
 
@@ -33,7 +33,7 @@ class Before:
                 self._note(index, token, close)
                 close = close and bool(token.roles & lx.BUY)
                 self.adjacent = self.adjacent or token
-            elif token.kind in (SHOP, EVERY) or token.person:
+            elif (token.kind in (SHOP, EVERY) and not token.used) or token.person:
                 self.adjacent = self.adjacent or token
             elif token.kind != BLANK:
                 break
@@ -65,7 +65,8 @@ def _speaks_about(tokens: list[Token], anchor: Anchor) -> bool:
         if word.kind in (UNK, SHOP, NUM, MASK):
             return True
         if word.kind == LEX:
-            return bool(word.roles & lx.CUES) or unread(word)
+            apart = word.start > tokens[last].end
+            return bool(word.roles & lx.CUES) or unread(word) or not (apart or word.roles & lx.PARTICLE)
         if word.kind != BLANK:
             return False
     return False
@@ -80,7 +81,7 @@ def _conditional_then(tokens: list[Token], then: int, floor: int) -> bool:
             return token.end == tokens[index + 1].start
         if token.chunk != tokens[then].chunk:
             return False
-        if unread(token):
+        if unread(token) or (token.roles & lx.Q_AVAIL and not token.roles & lx.CALM):
             return True
         index -= 1
     return False
@@ -91,7 +92,10 @@ def asks_to_buy(tokens: list[Token], start: int, end: int, *, alone: bool) -> bo
     index = end - 1
 
     def skip(at: int) -> int:
-        while at >= start and (tokens[at].kind in (BLANK, SEP, STOP, COMMA) or (tokens[at].kind == LEX and tokens[at].roles & lx.PARTICLE and not tokens[at].roles & lx.Q_CLOSE)):
+        while at >= start and (
+            tokens[at].kind in (BLANK, SEP, STOP, COMMA)
+            or (tokens[at].kind == LEX and tokens[at].roles & lx.PARTICLE and not tokens[at].roles & lx.Q_CLOSE)
+        ):
             at -= 1
         return at
 
@@ -101,6 +105,7 @@ def asks_to_buy(tokens: list[Token], start: int, end: int, *, alone: bool) -> bo
         closed = True
         index = skip(index - 1)
     core = False
+    index = _past_measure(tokens, start, index)
     while index >= start and tokens[index].kind == LEX:
         roles = tokens[index].roles
         if roles & lx.Q_PRICE or (roles & lx.Q_AVAIL and (closed or roles & lx.Q_WORD)):
@@ -114,13 +119,21 @@ def asks_to_buy(tokens: list[Token], start: int, end: int, *, alone: bool) -> bo
         index = skip(index - 1)
     if alone and not core:
         return index < start
-    return all(_calm(token, alone) for token in tokens[start : index + 1])
+    return all(_calm(token, alone, core) for token in tokens[start : index + 1])
 
 
-def _calm(token: Token, alone: bool) -> bool:
+def _past_measure(tokens: list[Token], start: int, index: int) -> int:
+    """多少錢一包: the place of the price word."""
+    at = index
+    while at >= start and (tokens[at].kind in (BLANK, NUM) or (tokens[at].kind == LEX and tokens[at].roles & lx.MEASURE)):
+        at -= 1
+    return at if at >= start and tokens[at].roles & lx.Q_PRICE else index
+
+
+def _calm(token: Token, alone: bool, core: bool) -> bool:
     if token.kind == LEX:
-        return bool(token.roles & _TAIL)
-    return token.kind in (BLANK, SEP, COMMA) or (not alone and token.kind in (SHOP, EVERY))
+        return bool(token.roles & _TAIL) or (core and bool(token.roles & lx.MEASURE))
+    return (token.kind == NUM and core) or token.kind in (BLANK, SEP, COMMA) or (not alone and token.kind in (SHOP, EVERY))
 
 
 def covered(tokens: list[Token], clauses: Iterable[Clause], anchors: list[Anchor]) -> set[int]:
@@ -167,12 +180,13 @@ def judge(tokens: list[Token], anchor: Anchor, floor: int, is_covered: bool) -> 
 
 
 Verdict = tuple[int, Reason | None]
+_ASKED: Verdict = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
 
 
 def _verdict(tokens: list[Token], anchor: Anchor, floor: int, is_covered: bool) -> Verdict | None:
     clause = tokens[anchor.core].clause
     sentence = clause.sentence
-    asked: Verdict = (SILENT_ASK, Reason.LOOKS_LIKE_QUESTION)
+    asked = _ASKED
     before = Before(tokens, anchor, floor)
     if _speaks_about(tokens, anchor):
         return asked if sentence.asks else (DOUBT, Reason.REPORTED)

@@ -21,18 +21,14 @@ def fits(context: Context, words: list[ShopWord]) -> int:
 
 def options_of(word: ShopWord) -> set[str]:
     """The slots a word may fill: option names, or "" for an offer or one of its variants."""
-    return {"" if option == "=" else option for option, _, _ in word.meanings}
+    return set(word.slots)
 
 
 def clash(words: list[ShopWord]) -> Reason:
     """Why no variant fits: two values of one slot, or something the post does not have."""
     seen: dict[str, int] = {}
     for word in words:
-        for slot in options_of(word):
-            mask = 0
-            for option, _, part in word.meanings:
-                if option == slot or (slot == "" and option == "="):
-                    mask |= part
+        for slot, mask in word.slots.items():
             if slot in seen and not seen[slot] & mask:
                 return Reason.AMBIGUOUS_OPTION
             seen[slot] = seen.get(slot, mask) & mask
@@ -55,13 +51,14 @@ def one(mask: int) -> bool:
 class Carry:
     """What earlier phrases leave to later ones."""
 
-    __slots__ = ("context", "headers", "line", "offer", "words")
+    __slots__ = ("context", "headers", "last_line", "line", "offer", "words")
 
-    def __init__(self, context: Context, headers: dict[int, int]) -> None:
+    def __init__(self, context: Context, headers: dict[int, tuple[int, int]]) -> None:
         self.context = context
         self.headers = headers
         self.line = -1
         self.offer = 0
+        self.last_line = -1
         self.words: list[ShopWord] = []
 
     def narrow(self, mask: int, words: list[ShopWord], line: int) -> tuple[int, list[ShopWord]]:
@@ -76,9 +73,9 @@ class Carry:
             carried = fits(self.context, kept) & mask
             if kept and one(carried):
                 return carried, kept + words
-        if self.offer and one(self.offer & mask):
+        header, named_at = self.headers.get(line, (0, -1))
+        if self.offer and named_at <= self.last_line and one(self.offer & mask):
             return self.offer & mask, words
-        header = self.headers.get(line, 0)
         if header and one(header & mask):
             return header & mask, words
         return mask, words
@@ -87,6 +84,7 @@ class Carry:
         """Keep what a resolved phrase named."""
         if words:
             self.words, self.line = words, line
+        self.last_line = line
         if words or one(mask):
             self.offer = offer_of(self.context, mask) or self.offer
 

@@ -2,7 +2,20 @@
 
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition.context import Context
-from domain.claims.recognition.tokens import ASK, BLANK, COMMA, EVERY, LEX, MASK, MINUS, NEWLINE, NUM, PLUS, SEP, SHOP, STAR, STOP, UNK, Token
+from domain.claims.recognition.places import Clause, Sentence
+from domain.claims.recognition.tokens import (
+    ASK,
+    BLANK,
+    COMMA,
+    EVERY,
+    LEX,
+    MASK,
+    NEWLINE,
+    SEP,
+    STOP,
+    UNK,
+    Token,
+)
 
 _END_CHUNK = frozenset((BLANK, NEWLINE, STOP, ASK, COMMA, SEP, MASK))
 _PERSON_LIMIT = 4
@@ -10,47 +23,17 @@ _LATE_CLOSE = frozenset("麼呢咩")
 _EVERYTHING = "*"
 
 
-class Clause:
-    """What one clause holds: token range, and the places of its cues as token indexes (-1 or `BIG` where absent)."""
-
-    __slots__ = ("counterfactual", "end", "last_close", "sentence", "start", "strong", "third", "unknown", "weak", "wish_degree")
-
-    def __init__(self, start: int, sentence: "Sentence") -> None:
-        self.start = start
-        self.end = start
-        self.sentence = sentence
-        self.third = self.strong = self.weak = self.counterfactual = self.wish_degree = BIG
-        self.last_close = -1
-        self.unknown = False
-
-
-class Sentence:
-    """Whether it asks, where its conditions stand."""
-
-    __slots__ = ("asks", "cond", "end", "last_advers", "start", "wish")
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.end = start
-        self.asks = False
-        self.cond = False
-        self.last_advers = -1
-        self.wish = BIG
-
-
-BIG = 1 << 60
-
-
 class Layout:
     """The tokens of a comment with their places."""
 
-    __slots__ = ("clauses", "sentences", "tokens")
+    __slots__ = ("asks", "clauses", "sentences", "tokens")
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.sentences: list[Sentence] = []
         self.clauses: list[Clause] = []
         self._place()
+        self.asks = bool([sentence for sentence in self.sentences if sentence.asks])
 
     def _place(self) -> None:
         line = chunk = 0
@@ -59,36 +42,52 @@ class Layout:
         self.sentences.append(sentence)
         self.clauses.append(clause)
         closing = False
-        for index, token in enumerate(self.tokens):
+        index = -1
+        for token in self.tokens:
+            index += 1
             kind = token.kind
-            if closing and not (kind == ASK or (kind == LEX and token.roles & lx.PARTICLE) or kind == STOP or (kind == BLANK and self._ask_next(index))):
+            if closing and not self._still_closing(index, token):
+                clause.end = sentence.end = index
                 closing = False
                 sentence = Sentence(index)
                 clause = Clause(index, sentence)
                 self.sentences.append(sentence)
                 self.clauses.append(clause)
-            apart = kind in _END_CHUNK or (kind == LEX and token.roles & lx.CONNECTOR)
-            chunk += bool(apart)
-            token.line, token.sentence, token.clause, token.chunk = line, sentence, clause, chunk
-            chunk += bool(apart)
-            clause.end = sentence.end = index + 1
-            if kind == LEX:
-                self._note(index, token, clause, sentence)
-                closing = closing or token.text == "嗎"
-            elif kind == ASK:
-                sentence.asks = True
-                clause.last_close = index
-                closing = True
-            elif kind == NEWLINE:
-                line += 1
-                closing = True
-            elif kind == STOP:
-                closing = True
-            elif kind == COMMA:
+            token.line, token.sentence, token.clause = line, sentence, clause
+            if kind > MASK:
+                token.chunk = chunk
+                if kind == LEX:
+                    if token.roles & lx.CONNECTOR:
+                        token.chunk = chunk + 1
+                        chunk += 2
+                    if token.roles & _HEEDED:
+                        self._note(index, token, clause, sentence)
+                        closing = closing or token.text == "嗎"
+                elif kind == UNK and not token.person:
+                    clause.unknown = True
+                continue
+            token.chunk = chunk + 1
+            chunk += 2
+            if kind == BLANK:
+                continue
+            if kind == COMMA:
+                clause.end = index + 1
                 clause = Clause(index + 1, sentence)
                 self.clauses.append(clause)
-            elif kind == UNK and not token.person:
-                clause.unknown = True
+            elif kind != SEP and kind != MASK:
+                closing = True
+                line += kind == NEWLINE
+                if kind == ASK:
+                    sentence.asks = True
+                    clause.last_close = index
+        clause.end = sentence.end = index + 1
+
+    def _still_closing(self, index: int, token: Token) -> bool:
+        """Particles and marks that follow the end of a sentence belong to it."""
+        kind = token.kind
+        if kind == LEX:
+            return bool(token.roles & lx.PARTICLE)
+        return kind in (ASK, STOP) or (kind == BLANK and self._ask_next(index))
 
     def _ask_next(self, index: int) -> bool:
         return index + 1 < len(self.tokens) and self.tokens[index + 1].kind == ASK
@@ -106,22 +105,27 @@ class Layout:
                 if roles & lx.Q_CLOSE:
                     clause.last_close = index
         if roles & _NOTED:
-            if roles & lx.THIRD and clause.third > index:
-                clause.third = index
-            if roles & lx.Q_STRONG and clause.strong > index:
-                clause.strong = index
-            if roles & lx.Q_WEAK and clause.weak > index:
-                clause.weak = index
-            if roles & lx.COUNTERFACTUAL and clause.counterfactual > index:
-                clause.counterfactual = index
-            if roles & lx.DEG_WISH and clause.wish_degree > index:
-                clause.wish_degree = index
+            self._place_cues(index, roles, clause)
             if roles & (lx.DEG_WISH | lx.WISH) and sentence.wish > index:
                 sentence.wish = index
             if roles & lx.COND:
                 sentence.cond = True
             if roles & lx.ADVERS:
                 sentence.last_advers = index
+
+    @staticmethod
+    def _place_cues(index: int, roles: int, clause: Clause) -> None:
+        """The first place of each cue in its clause."""
+        if roles & lx.THIRD and clause.third > index:
+            clause.third = index
+        if roles & lx.Q_STRONG and clause.strong > index:
+            clause.strong = index
+        if roles & lx.Q_WEAK and clause.weak > index:
+            clause.weak = index
+        if roles & lx.COUNTERFACTUAL and clause.counterfactual > index:
+            clause.counterfactual = index
+        if roles & lx.DEG_WISH and clause.wish_degree > index:
+            clause.wish_degree = index
 
     def _ends_chunk(self, index: int) -> bool:
         after = index + 1
@@ -134,6 +138,7 @@ class Layout:
 
 
 _NOTED = lx.THIRD | lx.Q_STRONG | lx.Q_WEAK | lx.COUNTERFACTUAL | lx.DEG_WISH | lx.WISH | lx.COND | lx.ADVERS
+_HEEDED = _NOTED | lx.Q_WORD | lx.Q_CLOSE
 
 
 def people(tokens: list[Token]) -> None:
@@ -176,20 +181,17 @@ def _universal(tokens: list[Token], index: int, context: Context) -> tuple[Token
     """The EVERY word at `index` and the place after it."""
     prefix = tokens[index]
     after = index + 1
-    if after == len(tokens) or tokens[after].start != prefix.end:
-        return None
+    if after == len(tokens) or tokens[after].start != prefix.end or tokens[after].kind not in (LEX, UNK):
+        return _prefix_alone(prefix, context, after)
     word = tokens[after]
-    if word.kind not in (LEX, UNK):
-        return None
     if word.kind == LEX and word.roles & lx.NAME:
         option: str | None = context.option_names[word.text]
         size = len(word.text)
     else:
         suffix = next((word.text[:n] for n in (2, 1) if word.text[:n] in lx.SUFFIXES), None)
         if suffix is None or (word.kind == LEX and suffix != word.text):
-            return None
-        names = lx.SUFFIXES[suffix]
-        option = _EVERYTHING if _EVERYTHING in names else next((n for n in names if n in context.option_names), None)
+            return _prefix_alone(prefix, context, after)
+        option = _suffixed(suffix, context)
         size = len(suffix)
     every = Token(EVERY, prefix.start, word.start + size, prefix.text + word.text[:size], 0, option)
     if size < len(word.text):
@@ -199,4 +201,14 @@ def _universal(tokens: list[Token], index: int, context: Context) -> tuple[Token
     return every, after + 1
 
 
-__all__ = ["BIG", "MINUS", "NUM", "PLUS", "SHOP", "STAR", "Clause", "Layout", "Sentence", "people", "universals"]
+def _suffixed(suffix: str, context: Context) -> str | None:
+    names = lx.SUFFIXES[suffix]
+    return _EVERYTHING if _EVERYTHING in names else next((name for name in names if name in context.option_names), None)
+
+
+def _prefix_alone(prefix: Token, context: Context, after: int) -> tuple[Token, int] | None:
+    """每款 and 每種 hold their suffix already."""
+    suffix = prefix.text[1:]
+    if suffix not in lx.SUFFIXES:
+        return None
+    return Token(EVERY, prefix.start, prefix.end, prefix.text, 0, _suffixed(suffix, context)), after

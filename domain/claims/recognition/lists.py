@@ -140,6 +140,3 @@ def _counted(context: Context, measure: str, words: list[ShopWord]) -> Found:
         option = next((name for name in _COLOURS if name in context.option_names), None)
         return every(context, option, words)
     return every(context, _EVERY_OFFER, words)
-
-
-__all__ = ["each", "every", "expand", "pieces", "spread"]

@@ -11,7 +11,12 @@ _PHONE = re.compile(
 )
 _URL = re.compile(r"(?:https?://|(?<![a-z0-9])www\.)[!-~]*")
 _HOST_RUN = re.compile(r"[a-z0-9.-]++")
-_TOP = frozenset("com net org tw hk cn jp kr sg my th vn id ph io me co cc ee tv app shop store info gov edu biz ly gl link page site online".split())
+_TOP = frozenset(
+    (
+        *("com", "net", "org", "tw", "hk", "cn", "jp", "kr", "sg", "my", "th", "vn", "id", "ph", "io", "me", "co", "cc", "ee", "tv"),
+        *("app", "shop", "store", "info", "gov", "edu", "biz", "ly", "gl", "link", "page", "site", "online"),
+    )
+)
 _MENTION = re.compile(r"@[\w.]+")
 _MAIL_LEFT = re.compile(r"(?<![a-z0-9._%+-])[a-z0-9._%+-]{1,64}+@[a-z0-9-]{1,63}\.[a-z0-9.-]+")
 _SOFT = re.compile(

@@ -5,14 +5,16 @@ from datetime import datetime
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition.anchors import DOUBT, LIVE, SILENT_ASK, SILENT_NONE
 from domain.claims.recognition.context import Context
+from domain.claims.recognition.phrases import unread
 from domain.claims.recognition.reading import Reading
 from domain.claims.recognition.result import Intent, Line, Op, Reason, Scope
-from domain.claims.recognition.tokens import EVERY, LEX, PLUS, SEP, SHOP
-from domain.claims.recognition.phrases import unread
-from domain.claims.recognition.tokens import PHRASE_KINDS
+from domain.claims.recognition.tokens import EVERY, LEX, PHRASE_KINDS, PLUS, SEP, SHOP
 from domain.claims.recognition.verdict import Event
 
+_SILENCED = ((SILENT_ASK, Intent.QUESTION), (DOUBT, Intent.AMBIGUOUS), (SILENT_NONE, Intent.NONE))
 Outcome = tuple[Intent, list[Line], Reason | None, Scope | None]
+_ADD, _SET, _REMOVE, _ORDER = Op.ADD, Op.SET, Op.REMOVE, Intent.ORDER
+_NOTHING: Outcome = (Intent.NONE, [], Reason.NO_TRIGGER, None)
 _QUESTION: Outcome = (Intent.QUESTION, [], Reason.LOOKS_LIKE_QUESTION, None)
 
 
@@ -22,9 +24,10 @@ def _doubt(reason: Reason | None, lines: list[Line] | None = None) -> Outcome:
 
 def decide(reading: Reading, events: list[Event], at: datetime | None, asks: bool) -> Outcome:
     """Section 12, steps 2 to 7."""
-    if any(event.status == LIVE for event in events):
-        return _alive(reading.context, events, at)
-    for status, intent in ((SILENT_ASK, Intent.QUESTION), (DOUBT, Intent.AMBIGUOUS), (SILENT_NONE, Intent.NONE)):
+    live = [event for event in events if event.status == LIVE]
+    if live:
+        return _alive(reading.context, events, live, at)
+    for status, intent in _SILENCED:
         for event in events:
             if event.status == status:
                 return intent, [], event.reason, None
@@ -32,20 +35,20 @@ def decide(reading: Reading, events: list[Event], at: datetime | None, asks: boo
         return _QUESTION
     if _dangling(reading) or _quantity_missing(reading):
         return _doubt(Reason.MISSING_QUANTITY)
-    return Intent.NONE, [], Reason.NO_TRIGGER, None
+    return _NOTHING
 
 
-def _alive(context: Context, events: list[Event], at: datetime | None) -> Outcome:
+def _alive(context: Context, events: list[Event], live: list[Event], at: datetime | None) -> Outcome:
     """Step 2."""
     if context.closes_at is not None and at is not None and _late(at, context.closes_at):
         return _doubt(Reason.CLOSED)
     for event in events:
         if event.status in (LIVE, DOUBT) and event.reason is not None:
             return _doubt(event.reason)
-    live = [event for event in events if event.status == LIVE]
-    problem = _totals(live) or _mixed(live)
-    if problem is not None:
-        return _doubt(problem)
+    if len(live) > 1 or live[0].total:
+        problem = _totals(live) or _mixed(live)
+        if problem is not None:
+            return _doubt(problem)
     return _lines(context, live)
 
 
@@ -60,10 +63,10 @@ def _totals(live: list[Event]) -> Reason | None:
     totals = [event for event in live if event.total]
     if not totals:
         return None
-    others = [event for event in live if not event.total and event.op is Op.ADD]
+    others = [event for event in live if not event.total and event.op is _ADD]
     if not others:
         for event in totals:
-            event.op = Op.SET
+            event.op = _SET
         return Reason.AMBIGUOUS_QUANTITY if len(totals) > 1 else None
     amount = sum((event.qty or 0) * len(event.masks) for event in others)
     for event in totals:
@@ -81,7 +84,7 @@ def _mixed(live: list[Event]) -> Reason | None:
     ops: dict[int, Op] = {}
     for event in live:
         for mask in event.masks:
-            if ops.setdefault(mask, event.op) is not event.op or (event.op is Op.SET and mask in ops and _twice(live, event, mask)):
+            if ops.setdefault(mask, event.op) is not event.op or (event.op is _SET and mask in ops and _twice(live, event, mask)):
                 return Reason.UNCLEAR_CHANGE
     return None
 
@@ -93,9 +96,9 @@ def _twice(live: list[Event], event: Event, mask: int) -> bool:
 
 def _lines(context: Context, live: list[Event]) -> Outcome:
     """The lines, range, confirmation, intent."""
-    bare = next((event.scope for event in live if event.scope is Scope.ALL), next((event.scope for event in live if event.scope), None))
-    if bare is not None:
-        return Intent.CANCEL, [], None, bare
+    scopes = [event.scope for event in live if event.scope]
+    if scopes:
+        return Intent.CANCEL, [], None, Scope.ALL if Scope.ALL in scopes else Scope.UNNAMED
     sums: dict[int, int | float | None] = {}
     ops: dict[int, Op] = {}
     for event in live:
@@ -107,22 +110,24 @@ def _lines(context: Context, live: list[Event]) -> Outcome:
     for mask, op in ops.items():
         variant = mask.bit_length() - 1
         qty = sums[mask]
-        if op is Op.SET and qty == 0:
-            lines.append(Line(context.variants[variant], Op.REMOVE, None))
+        if op is _SET and qty == 0:
+            lines.append(Line(context.variants[variant], _REMOVE, None))
             continue
         if qty is not None and (qty != int(qty) or not 0 < qty <= context.limits[variant]):
             return _doubt(Reason.QUANTITY_OUT_OF_RANGE)
         lines.append(Line(context.variants[variant], op, None if qty is None else int(qty)))
-    if any(event.confirm for event in live):
+    if [event for event in live if event.confirm]:
         return _doubt(Reason.NEEDS_CONFIRMATION, lines)
     return _intent(lines)
 
 
 def _intent(lines: list[Line]) -> Outcome:
-    ops = {line.op for line in lines}
-    if ops == {Op.REMOVE}:
+    ops = [line.op for line in lines]
+    if ops.count(_ADD) == len(ops):
+        return _ORDER, lines, None, None
+    if ops.count(_REMOVE) == len(ops):
         return Intent.CANCEL, lines, None, Scope.LINES
-    return (Intent.ORDER if ops == {Op.ADD} else Intent.AMEND), lines, None, None
+    return Intent.AMEND, lines, None, None
 
 
 def _dangling(reading: Reading) -> bool:

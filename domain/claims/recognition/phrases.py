@@ -1,8 +1,10 @@
 """Contract sections 9.1 to 9.5: which words belong to an anchor."""
 
+from itertools import pairwise
+
 from domain.claims.recognition import lexicon as lx
-from domain.claims.recognition.layout import Sentence
-from domain.claims.recognition.tokens import COMMA, EVERY, LEX, MASK, NUM, PHRASE_KINDS, PLUS, SHOP, STAR, UNK, Token
+from domain.claims.recognition.places import Sentence
+from domain.claims.recognition.tokens import COMMA, EVERY, LEX, MASK, MINUS, NUM, PHRASE_KINDS, SHOP, UNK, Token
 
 _NAME_LIMIT = 4
 _STOPS = lx.CANCEL | lx.CANCEL_ALL
@@ -11,13 +13,14 @@ _STOPS = lx.CANCEL | lx.CANCEL_ALL
 class Phrase:
     """Item words in text order, the unknown name among them, people and remarks beside them."""
 
-    __slots__ = ("items", "person", "remark", "unknown")
+    __slots__ = ("items", "person", "ranged", "remark", "unknown")
 
     def __init__(self) -> None:
         self.items: list[Token] = []
         self.unknown: Token | None = None
         self.person: Token | None = None
         self.remark = False
+        self.ranged = False
 
     @property
     def own(self) -> bool:
@@ -27,9 +30,9 @@ class Phrase:
 
 def unread(token: Token) -> bool:
     """Whether a word is unknown in the sense of section 9.2."""
-    if token.person or token.kind in (SHOP, EVERY):
-        return False
-    return token.kind != LEX or not token.roles & lx.KNOWN
+    if token.kind == LEX:
+        return not (token.roles & lx.KNOWN or token.person)
+    return token.kind in (UNK, NUM) and not token.person
 
 
 def _name_like(chunk: list[Token], unknown: list[Token]) -> bool:
@@ -49,7 +52,7 @@ def _name_like(chunk: list[Token], unknown: list[Token]) -> bool:
 
 def _touched(chunk: list[Token]) -> Token | None:
     """The unknown word that touches an item word."""
-    for left, right in zip(chunk, chunk[1:], strict=False):
+    for left, right in pairwise(chunk):
         if left.kind in (SHOP, EVERY) and unread(right):
             return right
         if right.kind in (SHOP, EVERY) and unread(left):
@@ -78,7 +81,7 @@ def _nearest(phrase: Phrase, chunk: list[Token], unknown: list[Token]) -> None:
 
 
 class _Scan:
-    """Gathers chunks leftwards until the contract says stop."""
+    """Gathers chunks leftwards until the contract says stop; item words come last first."""
 
     __slots__ = ("any", "comma", "phrase")
 
@@ -105,12 +108,13 @@ class _Scan:
             self.any = True
             if unknown:
                 _nearest(phrase, chunk, unknown)
+                phrase.items.reverse()
                 return not cut and phrase.unknown is None
-            phrase.items = _items(chunk)
+            phrase.items = _items(chunk)[::-1]
         elif unknown:
             phrase.remark = True
         else:
-            phrase.items = _items(chunk) + phrase.items
+            phrase.items += _items(chunk)[::-1]
         return not cut
 
     def _after_buy(self, chunk: list[Token]) -> tuple[list[Token], bool]:
@@ -127,13 +131,20 @@ class _Scan:
 
 def left(tokens: list[Token], end: int, floor: int, sentence: Sentence) -> Phrase:
     """The phrase that ends at `end`, looking no further back than `floor` or the sentence."""
+    phrase = _leftwards(tokens, end, floor, sentence)
+    phrase.items.reverse()
+    return phrase
+
+
+def _leftwards(tokens: list[Token], end: int, floor: int, sentence: Sentence) -> Phrase:
+    """The scan of `left`."""
     scan = _Scan()
     chunk: list[Token] = []
     index = end - 1
     while index >= floor:
         token = tokens[index]
         index -= 1
-        if token.sentence is not sentence or token.kind == MASK or (token.kind == LEX and token.roles & _STOPS):
+        if token.sentence is not sentence or token.kind == MASK or token.used or (token.kind == LEX and token.roles & _STOPS):
             if token.kind == MASK and not chunk and token.text[0] == "@":
                 scan.phrase.person = scan.phrase.person or token
             break
@@ -146,6 +157,8 @@ def left(tokens: list[Token], end: int, floor: int, sentence: Sentence) -> Phras
             chunk = []
         if token.kind == COMMA:
             scan.comma = True
+        elif scan.phrase.items and (token.kind == MINUS or token.text == "~"):
+            scan.phrase.ranged = True
     if chunk:
         scan.take(chunk[::-1])
     return scan.phrase
@@ -200,6 +213,3 @@ def trailing(tokens: list[Token], start: int, ceiling: int, sentence: Sentence, 
             continue
         found += _items(chunk)
     return found
-
-
-__all__ = ["NUM", "PLUS", "STAR", "UNK", "Phrase", "chunks", "left", "right", "trailing", "unread"]

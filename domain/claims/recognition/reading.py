@@ -1,55 +1,85 @@
 """One comment on its way from tokens to events: sides and phrases (9.1), natural anchors (8.3), trigger words (8.4)."""
 
+from itertools import pairwise
+
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition import phrases
-from domain.claims.recognition.anchors import BARE, BOUND, EACH_FORM, GONE, LIVE, MEASURED, NATURAL, REMOVAL, TIMES, WORD, Anchor, Finder
+from domain.claims.recognition.anchors import (
+    BARE,
+    BOUND,
+    EACH_FORM,
+    GONE,
+    LIVE,
+    MEASURED,
+    NATURAL,
+    REMOVAL,
+    SILENT_ASK,
+    TIMES,
+    WORD,
+    Anchor,
+    Finder,
+)
 from domain.claims.recognition.changes import Change, Reader
 from domain.claims.recognition.context import Context
 from domain.claims.recognition.cues import covered, judge
 from domain.claims.recognition.layout import Layout, people, universals
 from domain.claims.recognition.phrases import Phrase, unread
 from domain.claims.recognition.result import Op, Reason
-from domain.claims.recognition.tokens import BLANK, EVERY, LEX, SHOP, UNK, Token, Tokenizer
+from domain.claims.recognition.tokens import BLANK, EVERY, LEX, SEP, SHOP, UNK, Token, Tokenizer
 
 
 class Reading:
     """Everything read from one comment, before the verdict."""
 
-    __slots__ = ("anchors", "changes", "context", "layout", "loose", "shown", "tokens", "trigger")
+    __slots__ = ("anchors", "changes", "context", "cued", "layout", "loose", "shown", "tokens", "trigger")
 
     def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None) -> None:
         self.context = context
-        tokens = Tokenizer(text, context, tagged).run()
-        if any(token.roles & lx.PREFIX for token in tokens):
+        cutter = Tokenizer(text, context, tagged)
+        tokens = cutter.run()
+        if cutter.roles & lx.PREFIX:
             tokens = universals(tokens, context)
-        if any(token.roles & lx.FOR for token in tokens):
+        if cutter.roles & lx.FOR:
             people(tokens)
         self.tokens = tokens
         self.layout = Layout(tokens)
         finder = Finder(tokens, context)
         finder.run()
         self.loose = finder.loose
-        reader = Reader(tokens, finder.anchors)
-        if any(token.roles & _CHANGING for token in tokens):
-            reader.run()
-        self.changes: list[Change] = reader.changes
         self.anchors = finder.anchors
+        self.changes: list[Change] = []
+        if cutter.roles & _CHANGING:
+            reader = Reader(tokens, finder.anchors)
+            reader.run()
+            self.changes = reader.changes
         self.trigger = [i for i, token in enumerate(tokens) if token.roles & lx.TRIGGER] if context.triggers else []
-        self._judge([a for a in self.anchors if a.kind != NATURAL])
-        self.shown = bool(self.trigger) or any(a.kind == BOUND and a.status == LIVE and a.op is not Op.REMOVE for a in self.anchors)
-        self._naturals()
-        self._trigger_words()
+        self.cued = self.layout.asks or cutter.roles & lx.CUES != 0 or "的" in text
+        self.shown = bool(self.trigger)
+        if self.anchors or self.trigger:
+            self._act()
+
+    def _act(self) -> None:
+        """Which anchors act, and on what."""
+        bound = [a for a in self.anchors if a.kind != NATURAL]
+        self._judge(bound)
+        self.shown = self.shown or bool([a for a in bound if a.kind == BOUND and a.status == LIVE and a.op is not _REMOVE])
+        if self.trigger or len(bound) < len(self.anchors):
+            self._naturals()
+            self._trigger_words()
+            self._judge([a for a in self.anchors if a.status == LIVE])
         self.anchors = [a for a in self.anchors if a.status != GONE or a.why is not None]
-        self._judge([a for a in self.anchors if a.status == LIVE])
-        self._replace_old()
+        if len(self.anchors) > 1:
+            self._replace_old()
         self._phrases()
 
     def _judge(self, anchors: list[Anchor]) -> None:
         """Section 10 for these anchors."""
-        asked = covered(self.tokens, self.layout.clauses, anchors) if any(s.asks for s in self.layout.sentences) else set()
+        if not self.cued:
+            return
+        asked = covered(self.tokens, self.layout.clauses, anchors) if self.layout.asks else set()
         floor = 0
         for place, anchor in enumerate(anchors):
-            if anchor.kind == REMOVAL or anchor.op is Op.REMOVE:
+            if anchor.kind == REMOVAL or anchor.op is _REMOVE:
                 if self.tokens[anchor.core].sentence.asks and anchor.kind == REMOVAL:
                     anchor.status, anchor.why = _ASKED
             elif anchor.status == LIVE:
@@ -62,14 +92,16 @@ class Reading:
         narrow = self.shown and not self.trigger
         beside = bool(self.loose)
         for place, anchor in enumerate(self.anchors):
-            if anchor.kind != NATURAL or anchor.status == GONE or anchor.op is Op.REMOVE:
+            if anchor.kind != NATURAL or anchor.status == GONE or anchor.op is _REMOVE:
                 continue
             floor = self.anchors[place - 1].last if place else 0
             ceiling = self.anchors[place + 1].first if place + 1 < len(self.anchors) else len(self.tokens)
             if anchor.setting >= 0 and not (anchor.total and not (self.shown or open_policy)):
                 keep = not any(unread(token) for token in self._near(anchor, floor, ceiling))
             elif narrow:
-                keep = anchor.form in (TIMES, MEASURED, EACH_FORM) and self._after_item(anchor, floor) and self._clean(anchor, floor, ceiling)
+                keep = (
+                    anchor.form in (TIMES, MEASURED, EACH_FORM) and self._after_item(anchor, floor) and self._clean(anchor, floor, ceiling)
+                )
             else:
                 keep = (open_policy or beside) and self._clean(anchor, floor, ceiling)
             if not keep:
@@ -106,7 +138,7 @@ class Reading:
 
     def _spoilt(self, anchor: Anchor, near: list[Token]) -> bool:
         """Unknown characters before and touching the item are an unknown item; others make it no anchor."""
-        for left, right in zip(near, near[1:], strict=False):
+        for left, right in pairwise(near):
             if unread(left) and right.kind in (SHOP, EVERY) and left.end == right.start:
                 anchor.problem = anchor.problem or Reason.UNKNOWN_ITEM
                 return True
@@ -129,10 +161,13 @@ class Reading:
             if self.tokens[index].line in lines:
                 continue
             has_item = any(token.kind in (SHOP, EVERY) for token in self.tokens[clause.start : clause.end])
+            anchor = Anchor(WORD, index, index + 1, 1)
             if not has_item and clause.unknown:
-                continue
+                if not any(token.kind == UNK and _coded(token.text) for token in self.tokens[clause.start : clause.end]):
+                    continue
+                anchor.problem = Reason.UNKNOWN_ITEM
             lines.add(self.tokens[index].line)
-            self.anchors.append(Anchor(WORD, index, index + 1, 1))
+            self.anchors.append(anchor)
         if self.trigger:
             self.anchors.sort(key=lambda a: a.core)
 
@@ -140,13 +175,19 @@ class Reading:
         """Section 11.3: an anchor right before a `set` word is the old quantity."""
         kept: list[Anchor] = []
         for anchor in self.anchors:
-            if anchor.op is Op.SET and kept and kept[-1].op is Op.ADD and kept[-1].status == LIVE and self._bare_gap(kept[-1].last, anchor.first):
+            if (
+                anchor.op is _SET
+                and kept
+                and kept[-1].op is _ADD
+                and kept[-1].status == LIVE
+                and self._bare_gap(kept[-1].last, anchor.first)
+            ):
                 anchor.first = kept.pop().first
             kept.append(anchor)
         self.anchors = kept
 
     def _bare_gap(self, start: int, end: int) -> bool:
-        return all(token.kind != SHOP and not unread(token) or token.kind in _GAP for token in self.tokens[start:end]) and (
+        return all((token.kind != SHOP and not unread(token)) or token.kind in _GAP for token in self.tokens[start:end]) and (
             start == end or self.tokens[start].sentence is self.tokens[end].sentence
         )
 
@@ -179,11 +220,17 @@ class Reading:
             return
         end = min(ceiling, core.clause.end)
         change = next((c for c in self.changes if anchor.last <= c.index < end), None) if self.changes else None
-        if anchor.op is Op.REMOVE or (change is not None and change.items):
+        if anchor.op is _REMOVE or (change is not None and change.items):
             return
         anchor.after = phrases.trailing(self.tokens, anchor.last, end, core.sentence, bool(phrase.items))
 
 
-_ASKED = 1, Reason.LOOKS_LIKE_QUESTION
+def _coded(text: str) -> bool:
+    """Whether an unknown word looks like a code of the post: letters, then digits."""
+    return text.isascii() and text[0].isalpha() and text[-1].isdigit()
+
+
+_ADD, _SET, _REMOVE = Op.ADD, Op.SET, Op.REMOVE
+_ASKED = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
 _CHANGING = lx.CANCEL | lx.CANCEL_ALL | lx.SPLIT | lx.SET
-_GAP = frozenset((BLANK, 5))
+_GAP = frozenset((BLANK, SEP))

@@ -7,14 +7,14 @@ from domain.claims.recognition.anchors import BOUND, GONE, LIVE
 from domain.claims.recognition.context import Context
 from domain.claims.recognition.normalise import normalise_with_map
 from domain.claims.recognition.outcome import decide
-from domain.claims.recognition.phrases import unread
 from domain.claims.recognition.reading import Reading
-from domain.claims.recognition.result import Confidence, Intent, Reason, Result, Span, TrailKind
-from domain.claims.recognition.tokens import UNK
+from domain.claims.recognition.result import Confidence, Intent, Reason, Result, Span
 from domain.claims.recognition.trail import Tracer
 from domain.claims.recognition.verdict import Judge
 
 _FROM_SHOP = Result(Intent.NONE, reason=Reason.FROM_SHOP)
+_HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
+_AMBIGUOUS, _QUESTION, _NONE = Intent.AMBIGUOUS, Intent.QUESTION, Intent.NONE
 _NOTHING = Result(Intent.NONE, reason=Reason.NO_TRIGGER)
 
 
@@ -48,46 +48,41 @@ def recognize(
     normal, origins = normalise_with_map(text)
     if context.sparks.isdisjoint(normal):
         return _NOTHING
-    reading = Reading(normal, context, _tagged(mentions, origins, len(normal)))
-    asks = any(sentence.asks for sentence in reading.layout.sentences)
+    reading = Reading(normal, context, _tagged(mentions, origins, len(normal)) if mentions else None)
+    asks = reading.layout.asks
     judge = Judge(reading)
     events = judge.events()
     if not events and not asks and not reading.loose and context.policy == "STRICT":
         return _NOTHING
     intent, lines, reason, scope = decide(reading, events, at, asks)
     tracer = Tracer(text, origins)
-    inside: set[int] = set()
     for anchor in reading.anchors:
-        inside.update(range(anchor.first, anchor.last))
         tracer.anchor(reading.tokens, anchor)
-    tracer.tokens(reading, judge.used, inside)
+    strange = tracer.tokens(reading.tokens, judge.used)
     return Result(
         intent=intent,
         lines=tuple(lines),
         reason=reason,
         scope=scope,
         question=asks,
-        confidence=_confidence(intent, reading, inside),
+        confidence=_confidence(intent, reading, strange),
         trail=tuple(tracer.out),
-        candidates=_candidates(context, intent, judge.candidates),
+        candidates=_candidates(context, judge.candidates) if intent is _AMBIGUOUS else (),
         beneficiary=_beneficiary(reading, tracer),
     )
 
 
-def _confidence(intent: Intent, reading: Reading, inside: set[int]) -> Confidence | None:
+def _confidence(intent: Intent, reading: Reading, strange: bool) -> Confidence | None:
     """HIGH: bound symbol and no unknown words; MEDIUM: other orders; LOW: AMBIGUOUS."""
-    if intent is Intent.AMBIGUOUS:
-        return Confidence.LOW
-    if intent in (Intent.QUESTION, Intent.NONE):
+    if intent is _AMBIGUOUS:
+        return _LOW
+    if intent is _QUESTION or intent is _NONE:
         return None
-    bound = all(anchor.kind == BOUND for anchor in reading.anchors if anchor.status == LIVE)
-    clear = bound and bool(reading.anchors) and not any(token.kind == UNK and unread(token) for token in reading.tokens)
-    return Confidence.HIGH if clear else Confidence.MEDIUM
+    bound = bool(reading.anchors) and not [a for a in reading.anchors if a.status == LIVE and a.kind != BOUND]
+    return _HIGH if bound and not strange else _MEDIUM
 
 
-def _candidates(context: Context, intent: Intent, mask: int) -> tuple[str, ...]:
-    if intent is not Intent.AMBIGUOUS:
-        return ()
+def _candidates(context: Context, mask: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(context.variants) if mask >> place & 1)
 
 
@@ -99,6 +94,3 @@ def _beneficiary(reading: Reading, tracer: Tracer) -> Span | None:
             start, end = person.start, person.end
             return tracer.span(start, end)
     return None
-
-
-__all__ = ["TrailKind", "recognize"]

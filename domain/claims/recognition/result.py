@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Intent(StrEnum):
@@ -89,8 +90,7 @@ class Line:
         return {"variant": self.variant, "op": self.op.value, "qty": self.qty}
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(NamedTuple):
     """One reading: `span` is [start, end) in code points of the original text, `text` its slice."""
 
     kind: TrailKind

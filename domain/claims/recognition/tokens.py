@@ -5,6 +5,7 @@ import unicodedata
 from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition import masks
 from domain.claims.recognition.context import Context, ShopWord
+from domain.claims.recognition.places import Clause, Sentence
 
 BLANK, NEWLINE, STOP, ASK, COMMA, SEP, MASK, SHOP, LEX, NUM, PLUS, MINUS, STAR, UNK, EVERY = range(15)
 PHRASE_KINDS = frozenset((SHOP, LEX, NUM, UNK, EVERY))
@@ -15,7 +16,11 @@ HUGE_DIGITS = 6
 class Token:
     """One word; `value` is a number, a `ShopWord` or the options of an EVERY."""
 
-    __slots__ = ("asks", "chunk", "clause", "end", "kind", "line", "person", "roles", "sentence", "start", "text", "used", "value")
+    line: int
+    chunk: int
+    sentence: Sentence
+    clause: Clause
+    __slots__ = ("chunk", "clause", "end", "kind", "line", "person", "roles", "sentence", "start", "text", "used", "value")
 
     def __init__(self, kind: int, start: int, end: int, text: str, roles: int = 0, value: object = None) -> None:
         self.kind = kind
@@ -48,8 +53,10 @@ _DIGITS = frozenset("0123456789")
 _LATIN = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NOT_BEFORE_ADD = frozenset("參增附更外添施疊")
 _MONEY = frozenset(("元", "圓", "塊錢"))
-_SPACED_UNITS = frozenset(("元", "圓", "塊錢", "%", "運費", "公斤", "公克", "公分", "公升"))
-_CALENDAR = frozenset("點 點鐘 分 分鐘 秒 天 日 週 周 個月 個禮拜 個小時 年 月 小時 歲 樓".split())
+_SPACED_UNITS = frozenset(("元", "圓", "塊錢", "%"))
+_CALENDAR = frozenset(
+    ["點", "點鐘", "分", "分鐘", "秒", "天", "日", "週", "周", "個月", "個禮拜", "個小時", "年", "月", "小時", "歲", "樓"]
+)
 
 
 def cn_number(text: str, start: int) -> tuple[int, int | None]:
@@ -74,7 +81,7 @@ def cn_number(text: str, start: int) -> tuple[int, int | None]:
 class Tokenizer:
     """Reads one normalised comment against one context, left to right."""
 
-    __slots__ = ("context", "hard", "soft", "text", "tokens", "words")
+    __slots__ = ("context", "hard", "roles", "soft", "text", "tokens", "words")
 
     def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None) -> None:
         self.text = text
@@ -83,6 +90,7 @@ class Tokenizer:
         self.hard = masks.hard(text, tagged)
         self.soft = masks.soft(text)
         self.tokens: list[Token] = []
+        self.roles = 0
 
     def match(self, at: int) -> tuple[str, int | ShopWord] | None:
         """The longest shop or lexicon word at `at`, kept whole at its edges."""
@@ -165,7 +173,12 @@ class Tokenizer:
         if text[at] in _DIGITS:
             end, value = self._ascii_number(at)
         else:
-            if text[at] == "十" and self.context.has_plus and text[at + 1 : at + 2] in _DIGITS and not (self.tokens and self.tokens[-1].kind == NUM):
+            if (
+                text[at] == "十"
+                and self.context.has_plus
+                and text[at + 1 : at + 2] in _DIGITS
+                and not (self.tokens and self.tokens[-1].kind == NUM)
+            ):
                 self.tokens.append(Token(PLUS, at, at + 1, "十"))
                 return at + 1
             end, value = cn_number(text, at)
@@ -201,6 +214,7 @@ class Tokenizer:
             return end
         if (roles & lx.UNIT or word == "塊") and self._unit(word, end):
             return end
+        self.roles |= roles
         self.tokens.append(Token(LEX, at, end, word, roles))
         return end
 
@@ -277,15 +291,13 @@ class Tokenizer:
             end, _ = cn_number(text, start)
             if end - start == 1 and text[start] == "一" and text[end : end + 1] in lx.CN_ONE_NOT_BEFORE and text[end:]:
                 return False
-        elif text.startswith("半打", start):
-            return True
         else:
-            return False
+            return text.startswith("半打", start)
         if end >= len(text) or end in self.hard or end in self.soft:
             return True
         found = self.match(end)
         if found is not None:
-            return type(found[1]) is ShopWord or bool(found[1] & (lx.AFTER_ADD | lx.CONNECTOR | lx.UNIT_ASK))
+            return not isinstance(found[1], int) or bool(found[1] & (lx.AFTER_ADD | lx.CONNECTOR | lx.UNIT_ASK))
         return text[end] in self.context.plus or _KINDS[text[end]] != UNK
 
 

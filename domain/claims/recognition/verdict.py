@@ -1,15 +1,14 @@
 """Contract section 12: the verdict, and the trail of section 2."""
 
 from domain.claims.recognition import items as it
-from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition import lists
-from domain.claims.recognition.anchors import BOUND, DOUBT, GONE, LIVE, NATURAL, SILENT_ASK, SOMETHING, WORD, Anchor
+from domain.claims.recognition.anchors import GONE, LIVE, NATURAL, SOMETHING, Anchor
 from domain.claims.recognition.changes import Change
 from domain.claims.recognition.context import Context
 from domain.claims.recognition.phrases import unread
 from domain.claims.recognition.reading import Reading
-from domain.claims.recognition.result import Intent, Line, Op, Reason, Result, Scope
-from domain.claims.recognition.tokens import BLANK, EVERY, LEX, SEP, SHOP, Token
+from domain.claims.recognition.result import Op, Reason, Scope
+from domain.claims.recognition.tokens import EVERY, LEX, NUM, SHOP, UNK, Token
 
 
 class Event:
@@ -22,7 +21,7 @@ class Event:
         self.status = LIVE
         self.reason: Reason | None = None
         self.masks: list[int] = []
-        self.op = Op.ADD
+        self.op = _ADD
         self.qty: int | float | None = None
         self.confirm = False
         self.scope: Scope | None = None
@@ -37,11 +36,11 @@ class Judge:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.context: Context = reading.context
-        self.carry = it.Carry(reading.context, self._headers())
         self.candidates = 0
         self.used: set[int] = set()
+        self.carry = it.Carry(reading.context, self._headers())
 
-    def _headers(self) -> dict[int, int]:
+    def _headers(self) -> dict[int, tuple[int, int]]:
         """Section 9.7 (c): per line the offer of the nearest earlier line of known words without a quantity."""
         tokens = self.reading.tokens
         if not tokens or tokens[-1].line == 0 or len(self.context.offers) < 2:
@@ -54,13 +53,17 @@ class Judge:
                 masks[line] = 0
             elif token.kind == SHOP and it.word_of(token).names_offer and masks.get(line, -1):
                 masks[line] = masks.get(line, -1) & it.word_of(token).mask
-        found: dict[int, int] = {}
-        offer = 0
+        found: dict[int, tuple[int, int]] = {}
+        offer, fresh, named_at = 0, False, -1
         for line in range(tokens[-1].line + 1):
-            found[line] = offer
+            found[line] = offer, named_at
+            fresh = fresh and line not in busy
             mask = masks.get(line, 0)
             if mask > 0:
-                offer = it.offer_of(self.context, mask) or offer
+                named = it.offer_of(self.context, mask) or offer
+                offer = 0 if fresh and named != offer else named
+                fresh, named_at = True, line
+        self.used.update(token.start for token in tokens if token.kind == SHOP and masks.get(token.line, 0) > 0)
         return found
 
     def events(self) -> list[Event]:
@@ -69,7 +72,7 @@ class Judge:
         seen = False
         for anchor in self.reading.anchors:
             event = self._anchor(anchor, seen)
-            seen = seen or anchor.op is not Op.REMOVE
+            seen = seen or anchor.op is not _REMOVE
             if event is not None:
                 out.append(event)
         out.sort(key=lambda event: event.place)
@@ -77,7 +80,7 @@ class Judge:
 
     def _change(self, change: Change) -> Event:
         event = Event(change.index)
-        event.status, event.reason, event.op, event.scope = change.status, change.why, Op.REMOVE, change.scope
+        event.status, event.reason, event.op, event.scope = change.status, change.why, _REMOVE, change.scope
         if change.status != LIVE or change.scope:
             return event
         event.reason = change.problem
@@ -106,7 +109,7 @@ class Judge:
         event = Event(anchor.core)
         event.status, event.reason, event.op, event.qty, event.total = anchor.status, anchor.why, anchor.op, anchor.qty, anchor.total
         if anchor.status == GONE:
-            event.status, event.reason, event.op, event.scope = LIVE, None, Op.REMOVE, Scope.UNNAMED
+            event.status, event.reason, event.op, event.scope = LIVE, None, _REMOVE, Scope.UNNAMED
             return event
         phrase = anchor.phrase
         self.used.update(token.start for token in phrase.items)
@@ -121,7 +124,7 @@ class Judge:
         return event
 
     def _needs_yes(self, anchor: Anchor) -> bool:
-        if anchor.op is Op.REMOVE or self.context.policy == "LENIENT" or self.reading.trigger:
+        if anchor.op is _REMOVE or self.context.policy == "LENIENT" or self.reading.trigger:
             return False
         return anchor.setting >= 0 or not self.reading.shown
 
@@ -133,22 +136,25 @@ class Judge:
             return anchor.problem
         if phrase.unknown is not None:
             return Reason.UNKNOWN_ITEM
-        if seen and not phrase.own and not anchor.after and anchor.op is Op.ADD and not anchor.universal and not anchor.count:
+        if seen and not phrase.own and not anchor.after and anchor.op is _ADD and not anchor.universal and not anchor.count:
             return Reason.AMBIGUOUS_QUANTITY
         if anchor.universal == SOMETHING:
             return Reason.AMBIGUOUS_OPTION
-        if anchor.op is Op.SET and anchor.setting >= 0 and any(t.start > self.reading.tokens[anchor.core].start for t in phrase.items):
+        if anchor.op is _SET and any(t.start > self.reading.tokens[anchor.core].start for t in phrase.items):
             return Reason.UNCLEAR_CHANGE
-        if anchor.each or anchor.universal or any(token.kind == EVERY for token in phrase.items):
+        if anchor.each or anchor.universal or _has_every(phrase.items):
+            if phrase.ranged:
+                return Reason.AMBIGUOUS_OPTION
             masks, reason = lists.expand(self.context, anchor, phrase.items)
             self.carry.remember(masks[-1] if len(masks) == 1 else 0, [], line)
         else:
             masks, reason = self._single(anchor, line)
         event.masks = masks
+        on_sale = self.context.on_sale
         for mask in masks:
             self.candidates |= mask
-        if reason is None and anchor.op is not Op.REMOVE and any(not mask & self.context.on_sale for mask in masks):
-            return Reason.NOT_FOR_SALE
+            if reason is None and not mask & on_sale and anchor.op is not _REMOVE:
+                reason = Reason.NOT_FOR_SALE
         return reason
 
     def _single(self, anchor: Anchor, line: int) -> tuple[list[int], Reason | None]:
@@ -161,5 +167,11 @@ class Judge:
         return [mask], reason
 
 
-_WORDS = frozenset((LEX, 9, 13))
-__all__ = ["BLANK", "BOUND", "DOUBT", "SEP", "SILENT_ASK", "WORD", "Event", "Intent", "Judge", "Line", "Result"]
+_ADD, _SET, _REMOVE = Op.ADD, Op.SET, Op.REMOVE
+
+
+def _has_every(items: list[Token]) -> bool:
+    return bool([token for token in items if token.kind == EVERY])
+
+
+_WORDS = frozenset((LEX, NUM, UNK))
