@@ -262,7 +262,9 @@ async def test_a_figure_that_cannot_be_is_refused(world: tuple[AShop, AShop], ta
         assert refused.value.constraint_name == name
 
 
-@pytest.mark.parametrize("statement", ["update {} set shop_id = shop_id", "delete from {}", "update {} set shop_id = shop_id where false", "truncate {} cascade"])
+@pytest.mark.parametrize(
+    "statement", ["update {} set shop_id = shop_id", "delete from {}", "update {} set shop_id = shop_id where false", "truncate {} cascade"]
+)
 @pytest.mark.parametrize("table", APPEND_ONLY)
 async def test_what_happened_is_never_changed_or_deleted(world: tuple[AShop, AShop], table: str, statement: str) -> None:
     before = await database.fetchval(f"select count(*) from {table}")
