@@ -107,7 +107,8 @@ INVARIANTS = (
         "I9",
         "every claim, payment and hand-over has an audit entry",
         """select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
-           union all select 'payment', p.order_id from payment p where not exists (select 1 from audit_entry a where a.object_id = p.order_id)
+           union all select 'payment', p.order_id from payment p
+             where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action = 'order.mark_paid')
            union all select 'hand_over', h.id from hand_over h
              where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))""",
     ),

@@ -59,7 +59,7 @@ async def _shop(work: Work) -> OpenShop:
         with at(f"staff[{place}].identity"):
             owner_id = await expect(work.tx, *owner.known_as, work.now)
         with at("shop"):
-            await create_shop(handle=part.handle, currency=part.currency, owner_id=owner_id, now=work.now, **changing)
+            await create_shop(handle=part.handle, currency=part.currency, owner_id=owner_id, now=work.now, actor=ACTOR, **changing)
         opened = await shop_by_handle(work.tx, part.handle)
         assert opened is not None
         work.note(Mark.CREATED, "shop", name, f"number {opened.number}")
@@ -112,7 +112,7 @@ async def _person(work: Work, shop_id: UUID, person: StaffPart, member_id: UUID)
             shop_id,
             Role.OWNER.value,
         )
-        await add_membership(shop_id=shop_id, member_id=member_id, role=person.role, invited_by=owner_id, now=work.now)
+        await add_membership(shop_id=shop_id, member_id=member_id, role=person.role, invited_by=owner_id, now=work.now, actor=ACTOR)
         work.note(Mark.CREATED, "staff", person.identity, person.role.value)
     elif rows[0]["ended_at"] is not None:
         work.note(Mark.LEFT, "staff", person.identity, "worked here and left: a file takes nobody on again; take the line out")

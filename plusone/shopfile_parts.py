@@ -201,9 +201,7 @@ class PolicyPart(Part):
     rate_limit_orders: StrictInt | None = Field(default=None, ge=1, le=10_000)
     rate_limit_hours: StrictInt | None = Field(default=None, ge=1, le=24 * 366)
     grace_seconds: StrictInt | None = Field(default=None, ge=0, le=86_400)
-    hold_minutes: StrictInt | None = Field(default=None, ge=1, le=LONGEST_PAY_WITHIN_MINUTES)
     public_reply: PublicReply | None = None
-    proxy: StrictBool | None = None
 
 
 class ValuePart(Part):

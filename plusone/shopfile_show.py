@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from domain import db
 from domain.bootstrap import Services
@@ -20,6 +21,7 @@ from domain.shops.queries import OpenShop, shop_by_handle
 
 LOOK_BACK: Final = 20_000
 """So many of the newest events are looked through for chats without a shop."""
+MOST_UNBOUND: Final = 2_000
 
 STAFF: Final = """
 select m.role, m.denied, p.display_name, array(select i.provider || ':' || i.subject from identity i where i.member_id = m.member_id order by i.created_at, i.id) as identities
@@ -38,8 +40,11 @@ select s.title, s.state, s.delivery_method, s.opens_at, s.closes_at,
         from post_placement p join channel c on c.id = p.channel_id where p.post_id = s.id order by p.created_at, p.id) as places
 from sales_post s where s.shop_id = $1 order by s.created_at, s.id"""
 UNBOUND: Final = """
-select e.id, e.source, e.slug, i.payload from inbox_event i join webhook_endpoint e on e.id = i.endpoint_id
-where i.outcome = 'NO_CHANNEL' and i.id > (select coalesce(max(id), 0) - $1 from inbox_event) order by i.id"""
+select i.endpoint_id, e.source, e.slug, i.payload from inbox_event i join webhook_endpoint e on e.id = i.endpoint_id
+where i.outcome = 'NO_CHANNEL' and i.id > (select coalesce(max(id), 0) - $1 from inbox_event) order by i.id desc limit $2"""
+BOUND: Final = """
+select c.endpoint_id, c.external_id from channel c
+join unnest($1::uuid[], $2::text[]) k(endpoint_id, external_id) on c.endpoint_id = k.endpoint_id and c.external_id = k.external_id"""
 
 
 async def show(handle: str, services: Services, out: Console) -> bool:
@@ -63,7 +68,9 @@ async def show(handle: str, services: Services, out: Console) -> bool:
 
 
 def _table(title: str, *columns: str) -> Table:
-    return Table(*columns, title=title, title_justify="left", title_style="bold", header_style="dim")
+    """Long ids are folded, never cut: they are there to be copied."""
+    folded = (Column(name, overflow="fold") for name in columns)
+    return Table(*folded, title=title, title_justify="left", title_style="bold", header_style="dim")
 
 
 def _print(table: Table, out: Console) -> None:
@@ -117,17 +124,16 @@ async def _posts(tx: Tx, shop: OpenShop, out: Console) -> None:
 
 async def _unbound(tx: Tx, platforms: Mapping[str, Platform], out: Console) -> None:
     """Pages and chats whose messages came in lately although no shop has bound them: where an operator finds their ids."""
-    heard: Counter[tuple[str, str, str]] = Counter()
-    for row in await tx.fetch(UNBOUND, LOOK_BACK):
+    heard: Counter[tuple[UUID, str, str]] = Counter()
+    for row in await tx.fetch(UNBOUND, LOOK_BACK, MOST_UNBOUND):
         external_id = _channel_of(platforms, row["source"], from_jsonb(row["payload"]))
-        known = external_id and await tx.fetchval(
-            "select 1 from channel where endpoint_id = $1 and external_id = $2", row["id"], external_id
-        )
-        if external_id and not known:
-            heard[row["source"], row["slug"], external_id] += 1
+        if external_id:
+            heard[row["endpoint_id"], f"{row['source']}/{row['slug']}", external_id] += 1
+    bound = {tuple(row) for row in await tx.fetch(BOUND, [key[0] for key in heard], [key[2] for key in heard])}
     table = _table("heard of, but bound to no shop", "endpoint", "external id", "messages")
-    for (source, slug, external_id), times in heard.most_common(20):
-        table.add_row(f"{source}/{slug}", escape(external_id), str(times))
+    for (endpoint_id, address, external_id), times in heard.most_common():
+        if (endpoint_id, external_id) not in bound:
+            table.add_row(address, escape(external_id), str(times))
     _print(table, out)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from domain.providers.platforms.telegram import KINDS
 from plusone.shopfile_parts import EndpointPart, ShopFile
@@ -24,7 +24,7 @@ TELEGRAM_UPDATES: Final = tuple(KINDS)
 
 def account(rows: Sequence[Row], out: Console, *, dry_run: bool) -> None:
     """A line per thing, then the sums."""
-    table = Table("", "what", "name", "", header_style="bold")
+    table = Table("", "what", Column("name", overflow="fold"), "", header_style="bold")
     for row in rows:
         table.add_row(f"[{COLOURS[row.mark]}]{row.mark}[/]", row.what, escape(row.name), escape(row.told))
     out.print(table)

@@ -104,7 +104,8 @@ async def change_policy(
     if before == wanted:
         work.note(Mark.SAME, "policy", name)
         return
-    was, will = (before or ClaimPolicy()).stored(), wanted.stored()
+    was = (before or (work.policy if post_id else ClaimPolicy())).stored()
+    will = wanted.stored()
     fields = [field for field, value in will.items() if was[field] != value]
     policy_id = await set_policy(work.tx, shop_id=shop_id, post_id=post_id, policy=will, now=work.now)
     await work.audit(shop_id, "POLICY_SET", "policy", policy_id, post=post_id and str(post_id), fields=fields)

@@ -43,9 +43,11 @@ async def fill(*, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, job
 async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: datetime, jobs: JobQueue) -> tuple[int, int]:
     """One transaction's worth: pieces that found a buyer, places that ended without."""
     heads = await tx.fetch(
-        """select w.buyer_id, w.claim_id, c.post_id, c.comment_id from waitlist_entry w join claim c on c.id = w.claim_id
+        """select w.buyer_id, w.claim_id, w.variant_id, c.post_id, c.comment_id from waitlist_entry w join claim c on c.id = w.claim_id
+           join social_comment sc on sc.id = c.comment_id
            join stock_level s on s.variant_id = w.variant_id and s.held + s.committed < s.on_hand + s.backorder_limit
-           where w.shop_id = $1 and w.variant_id = any($2::uuid[]) and w.state = 'WAITING' order by w.queued_at, w.id limit $3""",
+           where w.shop_id = $1 and w.variant_id = any($2::uuid[]) and w.state = 'WAITING'
+           order by w.queued_at, length(sc.external_id), sc.external_id collate "C", w.id limit $3""",
         shop_id,
         list(variant_ids),
         LOT,
@@ -61,11 +63,13 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     await loading.fill_desk(tx, desk, buyers, variant_ids)
     turns = await loading.turns_of(tx, desk, list(desk.claims.values()), at=None)
     by_id = {c.id: c for c in desk.claims.values()}
-    places = sorted((w for all_of in desk.waits.values() for w in all_of if w.claim_id in by_id), key=lambda w: (w.queued_at, w.id))
+    rank = {(row["claim_id"], row["variant_id"]): n for n, row in enumerate(heads)}
+    found = (w for all_of in desk.waits.values() for w in all_of if (w.claim_id, w.variant_id) in rank)
+    places = sorted(found, key=lambda w: rank[w.claim_id, w.variant_id])
     stopped: set[UUID] = set()
     filled = ended = 0
     for place in places:
-        if place.variant_id not in variant_ids or place.variant_id in stopped:
+        if place.variant_id in stopped:
             continue
         if _order_is_gone(desk, place):
             _end(desk, place, by_id[place.claim_id])

@@ -51,8 +51,9 @@ async def create_shop(
     pickup_place: str = "",
     pay_within_minutes: int = 4320,
     now: datetime,
+    actor: Actor | None = None,
 ) -> UUID:
-    """Open a shop with its first owner; answers its id. The number comes from the sequence.
+    """Open a shop with its first owner; answers its id. The number comes from the sequence. `actor` is who opens it, when not the owner.
 
     Raises:
         InvalidShop: the named field cannot be (`time_zone` is an IANA name, `currency` one of `domain.money.DIGITS`).
@@ -81,7 +82,8 @@ async def create_shop(
         if not made:
             raise HandleTaken
         opened = Entry(shop_id, "SHOP_CREATED", "shop", shop_id, {"currency": currency, "timeZone": time_zone})
-        await record(tx, Actor(f"member:{owner_id}", Role.OWNER.value), [opened, await _first_owner(tx, shop_id, owner_id, now)], now=now)
+        opener = actor or Actor(f"member:{owner_id}", Role.OWNER.value)
+        await record(tx, opener, [opened, await _first_owner(tx, shop_id, owner_id, now)], now=now)
     return shop_id
 
 

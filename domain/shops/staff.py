@@ -50,8 +50,9 @@ async def add_membership(
     now: datetime,
     denied: Collection[Permission] = (),
     request_id: str = "",
+    actor: Actor | None = None,
 ) -> UUID:
-    """Take a person on; answers the membership's id.
+    """Take a person on; answers the membership's id. `actor` is who acts in the inviter's name, when it is not the inviter.
 
     Raises:
         NotFound: `invited_by` does not work in this shop, or there is no such person.
@@ -82,7 +83,7 @@ async def add_membership(
         )
         detail = {"member": str(member_id), "role": role.value, "denied": sorted(denied)}
         entry = Entry(shop_id, "MEMBERSHIP_ADDED", "membership", membership_id, detail)
-        await record(tx, _actor(inviter, request_id), [entry], now=now)
+        await record(tx, actor or _actor(inviter, request_id), [entry], now=now)
         return membership_id
 
 

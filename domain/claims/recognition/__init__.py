@@ -5,7 +5,7 @@ from domain.claims.recognition.normalise import normalise
 from domain.claims.recognition.recognizer import recognize
 from domain.claims.recognition.result import Confidence, Intent, Line, Op, Reason, Result, Scope, Trail, TrailKind
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Changes whenever the same comment may be read differently."""
 
 __all__ = [

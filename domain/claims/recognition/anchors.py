@@ -4,7 +4,24 @@ from domain.claims.recognition import lexicon as lx
 from domain.claims.recognition.context import Context
 from domain.claims.recognition.phrases import Phrase
 from domain.claims.recognition.result import Op, Reason
-from domain.claims.recognition.tokens import BLANK, COMMA, EVERY, LEX, MASK, MINUS, NUM, PLUS, SEP, SHOP, STAR, UNK, Token
+from domain.claims.recognition.tokens import (
+    ASK,
+    BLANK,
+    COMMA,
+    EVERY,
+    LEX,
+    MASK,
+    MINUS,
+    NEWLINE,
+    NUM,
+    PLUS,
+    SEP,
+    SHOP,
+    STAR,
+    STOP,
+    UNK,
+    Token,
+)
 
 _ADD, _SET, _REMOVE = Op.ADD, Op.SET, Op.REMOVE
 BOUND, NATURAL, REMOVAL, WORD = range(4)
@@ -179,6 +196,8 @@ class Finder:
             return anchor
         blanks = before < index - 1, tokens[index + 1].kind == BLANK
         if blanks == (True, False):
+            if left.used:
+                anchor.problem = Reason.UNKNOWN_ITEM
             return anchor
         if before and tokens[self._back(before)].kind in (SHOP, STAR):
             anchor.problem = Reason.AMBIGUOUS_QUANTITY
@@ -194,17 +213,24 @@ class Finder:
         tokens = self.tokens
         left = tokens[index - 1] if index else None
         if index + 1 < len(tokens) and tokens[index + 1].kind == NUM:
-            if left is not None and (left.kind == NUM or (left.kind == UNK and left.text.isascii())):
+            if left is not None and (left.kind in (NUM, MASK) or (left.kind == UNK and self._hyphenated(index - 1))):
                 tokens[index + 1].used = True
                 return None
             found = self._number(index + 1)
             assert found is not None
             return Anchor(REMOVAL, index, found[0], found[1])
         if left is not None and left.kind == SHOP:
-            after = self._skip(index + 1)
-            if after == len(tokens) or tokens[after].clause is not left.clause or tokens[after].kind == COMMA:
+            after = index + 1
+            while after < len(tokens) and tokens[after].kind in (BLANK, SEP):
+                after += 1
+            if after == len(tokens) or tokens[after].kind in _CLAUSE_ENDS:
                 return Anchor(REMOVAL, index, index + 1, None)
         return None
+
+    def _hyphenated(self, index: int) -> bool:
+        """Whether unknown letters before - are a word like covid-19, and not part of an item (紅L-1) or a code (D9-1)."""
+        word, before = self.tokens[index], self.tokens[index - 1] if index else None
+        return word.text.isascii() and word.text.isalpha() and not (before is not None and before.kind == SHOP)
 
     def _reduced(self, index: int) -> Anchor | None:
         """減 扣 少 before a number."""
@@ -354,6 +380,7 @@ class Finder:
         return measure
 
 
+_CLAUSE_ENDS = frozenset((NEWLINE, STOP, ASK, COMMA))
 _EACHES = lx.EACH | lx.ALL | lx.ALL_EACH
 _MAY_FOLLOW = (
     lx.FILLER

@@ -66,6 +66,9 @@ class Reader:
         floor, self.floor = self.floor, index + 1
         if token.sentence.asks:
             change.status, change.why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
+            asked = self._taken_before(index, at, floor)
+            if asked is not None:
+                asked.status, asked.why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
             self._silence_after(index, at)
             return change
         left = index - 1
@@ -90,14 +93,22 @@ class Reader:
             self.anchors[at].status, self.anchors[at].why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
             at += 1
 
-    def _quantity_before(self, change: Change, at: int, floor: int) -> bool:
-        """紅L+1取消: the anchor before it in the clause, only known words between."""
-        token = self.tokens[change.index]
+    def _taken_before(self, index: int, at: int, floor: int) -> Anchor | None:
+        """The anchor before a cancel word in its clause, if only known words stand between."""
+        token = self.tokens[index]
         if not at or self.anchors[at - 1].core < floor or self.tokens[self.anchors[at - 1].core].clause is not token.clause:
-            return False
+            return None
         anchor = self.anchors[at - 1]
-        between = self.tokens[anchor.last : change.index]
+        between = self.tokens[anchor.last : index]
         if any(word.kind in (SHOP, EVERY) or (word.kind in PHRASE_KINDS and unread(word)) for word in between) or anchor.op is not _ADD:
+            return None
+        return anchor
+
+    def _quantity_before(self, change: Change, at: int, floor: int) -> bool:
+        """紅L+1取消 takes that quantity back; with two quantities before it is unclear which."""
+        token = self.tokens[change.index]
+        anchor = self._taken_before(change.index, at, floor)
+        if anchor is None:
             return False
         if at > 1 and self.anchors[at - 2].core >= floor and self.tokens[self.anchors[at - 2].core].clause is token.clause:
             change.problem = Reason.UNCLEAR_CHANGE
@@ -112,12 +123,16 @@ class Reader:
         change.items = phrase.items
         if phrase.unknown is not None:
             change.problem = Reason.UNKNOWN_ITEM
-        if at < len(self.anchors) and self.anchors[at].first == change.index + 1:
+        if at < len(self.anchors) and self._follows(change.index, self.anchors[at].first):
             anchor = self.anchors[at]
             change.qty = anchor.qty
             change.problem = change.problem or anchor.problem
             anchor.status = GONE
             self.floor = anchor.last
+
+    def _follows(self, index: int, first: int) -> bool:
+        """Whether nothing but a blank stands between the cancel word and a quantity."""
+        return first == index + 1 or (first == index + 2 and self.tokens[index + 1].kind == BLANK)
 
     def _attached(self, index: int, at: int) -> bool:
         """Whether unknown characters touch the cancel word (取消免運)."""
@@ -152,7 +167,16 @@ class Reader:
             change.problem = Reason.UNKNOWN_ITEM if phrase.unknown is not None else None
             self.floor = end
             return
-        change.scope = Scope.ALL if token.roles & lx.CANCEL_ALL else Scope.UNNAMED
+        whole = token.roles & lx.CANCEL_ALL or self._all_before(change.index)
+        change.scope = Scope.ALL if whole else Scope.UNNAMED
+
+    def _all_before(self, index: int) -> bool:
+        """全部都取消: a word for everything right before the cancel word."""
+        place = index - 1
+        while place >= 0 and self.tokens[place].kind == BLANK:
+            place -= 1
+        before = self.tokens[place] if place >= 0 else None
+        return before is not None and before.kind == LEX and bool(before.roles & (lx.ALL | lx.ALL_EACH))
 
     def _before_set(self, index: int, end: int) -> int:
         """取消紅L改白L: what is taken back ends before the `set` word."""

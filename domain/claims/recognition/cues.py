@@ -35,7 +35,7 @@ class Before:
                 self.adjacent = self.adjacent or token
             elif (token.kind in (SHOP, EVERY) and not token.used) or token.person:
                 self.adjacent = self.adjacent or token
-            elif token.kind != BLANK:
+            elif token.kind not in (BLANK, SEP):
                 break
             index -= 1
 
@@ -152,7 +152,7 @@ def covered(tokens: list[Token], clauses: Iterable[Clause], anchors: list[Anchor
         if not sentence.asks:
             continue
         if mine:
-            if asks_to_buy(tokens, anchors[mine[-1]].last, clause.end, alone=False):
+            if asks_to_buy(tokens, anchors[mine[-1]].last, clause.end, alone=False) or _asked_before(clause, anchors[mine[-1]]):
                 found.update(mine)
             pending += mine
         elif pending and asks_to_buy(tokens, clause.start, clause.end, alone=True):
@@ -161,15 +161,22 @@ def covered(tokens: list[Token], clauses: Iterable[Clause], anchors: list[Anchor
     return found
 
 
+def _asked_before(clause: Clause, anchor: Anchor) -> bool:
+    """怎麼, or 可以 with a closer after it, stands before the last anchor of the clause."""
+    return clause.strong < anchor.first or (clause.weak < anchor.first and clause.last_close >= anchor.last)
+
+
 def _strongly_asked(tokens: list[Token], anchor: Anchor, before: Before) -> bool:
     """Rule 4, what stands before the anchor."""
     clause = tokens[anchor.core].clause
     if clause.strong < anchor.first:
         return True
-    if clause.last_close < anchor.last:
-        return False
-    adjacent = before.adjacent is not None and bool(before.adjacent.roles & lx.Q_ADJACENT)
-    return clause.weak < anchor.first or adjacent
+    return clause.last_close >= anchor.last and _weakly_asked(clause, anchor, before)
+
+
+def _weakly_asked(clause: Clause, anchor: Anchor, before: Before) -> bool:
+    """可以 earlier in the clause, or 能 directly before."""
+    return clause.weak < anchor.first or (before.adjacent is not None and bool(before.adjacent.roles & lx.Q_ADJACENT))
 
 
 def judge(tokens: list[Token], anchor: Anchor, floor: int, is_covered: bool) -> None:
@@ -199,7 +206,7 @@ def _verdict(tokens: list[Token], anchor: Anchor, floor: int, is_covered: bool) 
     supposed = _supposed(anchor, clause, before)
     if supposed is not None:
         return supposed
-    if clause.weak < anchor.first and clause.last_close < anchor.last:
+    if clause.last_close < anchor.last and _weakly_asked(clause, anchor, before):
         return DOUBT, Reason.LOOKS_LIKE_QUESTION
     if before.then >= 0 and _conditional_then(tokens, before.then, floor):
         return DOUBT, Reason.CONDITIONAL

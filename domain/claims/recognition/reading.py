@@ -25,7 +25,7 @@ from domain.claims.recognition.cues import covered, judge
 from domain.claims.recognition.layout import Layout, people, universals
 from domain.claims.recognition.phrases import Phrase, unread
 from domain.claims.recognition.result import Op, Reason
-from domain.claims.recognition.tokens import BLANK, EVERY, LEX, SEP, SHOP, UNK, Token, Tokenizer
+from domain.claims.recognition.tokens import BLANK, EVERY, LEX, NUM, SEP, SHOP, UNK, Token, Tokenizer
 
 
 class Reading:
@@ -33,9 +33,9 @@ class Reading:
 
     __slots__ = ("anchors", "changes", "context", "cued", "layout", "loose", "shown", "tokens", "trigger")
 
-    def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None) -> None:
+    def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None, wide: frozenset[int]) -> None:
         self.context = context
-        cutter = Tokenizer(text, context, tagged)
+        cutter = Tokenizer(text, context, tagged, wide)
         tokens = cutter.run()
         if cutter.roles & lx.PREFIX:
             tokens = universals(tokens, context)
@@ -99,9 +99,9 @@ class Reading:
             if anchor.setting >= 0 and not (anchor.total and not (self.shown or open_policy)):
                 keep = not any(unread(token) for token in self._near(anchor, floor, ceiling))
             elif narrow:
-                keep = (
-                    anchor.form in (TIMES, MEASURED, EACH_FORM) and self._after_item(anchor, floor) and self._clean(anchor, floor, ceiling)
-                )
+                beside_item = anchor.form in (TIMES, MEASURED, EACH_FORM) and self._after_item(anchor, floor)
+                keep = (beside_item or open_policy) and self._clean(anchor, floor, ceiling)
+                anchor.unsure = anchor.unsure or (not beside_item and self.context.policy == "CONFIRM")
             else:
                 keep = (open_policy or beside) and self._clean(anchor, floor, ceiling)
             if not keep:
@@ -160,10 +160,13 @@ class Reading:
             clause = self.tokens[index].clause
             if self.tokens[index].line in lines:
                 continue
-            has_item = any(token.kind in (SHOP, EVERY) for token in self.tokens[clause.start : clause.end])
+            words = self.tokens[clause.start : clause.end]
+            has_item = any(token.kind in (SHOP, EVERY) for token in words)
             anchor = Anchor(WORD, index, index + 1, 1)
+            if any(token.kind == NUM for token in words):
+                anchor.problem = Reason.AMBIGUOUS_QUANTITY
             if not has_item and clause.unknown:
-                if not any(token.kind == UNK and _coded(token.text) for token in self.tokens[clause.start : clause.end]):
+                if not any(token.kind == UNK and _coded(token.text) for token in words):
                     continue
                 anchor.problem = Reason.UNKNOWN_ITEM
             lines.add(self.tokens[index].line)

@@ -12,6 +12,8 @@ from domain.claims.recognition.result import Confidence, Intent, Reason, Result,
 from domain.claims.recognition.trail import Tracer
 from domain.claims.recognition.verdict import Judge
 
+_NO_PLACES: frozenset[int] = frozenset()
+_FIRST_CJK = "\u2e80"
 _FROM_SHOP = Result(Intent.NONE, reason=Reason.FROM_SHOP)
 _HIGH, _MEDIUM, _LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 _AMBIGUOUS, _QUESTION, _NONE = Intent.AMBIGUOUS, Intent.QUESTION, Intent.NONE
@@ -34,6 +36,15 @@ def _tagged(mentions: Sequence[tuple[int, int]] | None, origins: list[int] | Non
     return spans or None
 
 
+def _wide(text: str, normal: str, origins: list[int] | None) -> frozenset[int]:
+    """Where a CJK character of the original became ASCII: ， and ＋ end an address."""
+    if text.isascii():
+        return _NO_PLACES
+    return frozenset(
+        place for place, char in enumerate(normal) if char < "\x7f" and text[place if origins is None else origins[place]] >= _FIRST_CJK
+    )
+
+
 def recognize(
     text: str,
     context: Context,
@@ -48,7 +59,8 @@ def recognize(
     normal, origins = normalise_with_map(text)
     if context.sparks.isdisjoint(normal):
         return _NOTHING
-    reading = Reading(normal, context, _tagged(mentions, origins, len(normal)) if mentions else None)
+    wide = _wide(text, normal, origins) if "." in normal or "://" in normal else _NO_PLACES
+    reading = Reading(normal, context, _tagged(mentions, origins, len(normal)) if mentions else None, wide)
     asks = reading.layout.asks
     judge = Judge(reading)
     events = judge.events()

@@ -83,11 +83,11 @@ class Tokenizer:
 
     __slots__ = ("context", "hard", "roles", "soft", "text", "tokens", "words")
 
-    def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None) -> None:
+    def __init__(self, text: str, context: Context, tagged: list[tuple[int, int]] | None, wide: frozenset[int]) -> None:
         self.text = text
         self.context = context
         self.words = context.words
-        self.hard = masks.hard(text, tagged)
+        self.hard = masks.hard(text, tagged, wide)
         self.soft = masks.soft(text)
         self.tokens: list[Token] = []
         self.roles = 0

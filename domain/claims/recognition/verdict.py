@@ -69,10 +69,11 @@ class Judge:
     def events(self) -> list[Event]:
         """All events in text order."""
         out = [self._change(change) for change in self.reading.changes if change.status != GONE]
-        seen = False
+        seen = added = False
         for anchor in self.reading.anchors:
-            event = self._anchor(anchor, seen)
+            event = self._anchor(anchor, seen, added)
             seen = seen or anchor.op is not _REMOVE
+            added = added or (anchor.op is _ADD and anchor.status == LIVE)
             if event is not None:
                 out.append(event)
         out.sort(key=lambda event: event.place)
@@ -105,7 +106,7 @@ class Judge:
                     masks, event.reason = parts, None
         event.masks = [1 << place for place in range(len(self.context.variants)) if any(mask >> place & 1 for mask in masks)]
 
-    def _anchor(self, anchor: Anchor, seen: bool) -> Event | None:
+    def _anchor(self, anchor: Anchor, seen: bool, added: bool) -> Event | None:
         event = Event(anchor.core)
         event.status, event.reason, event.op, event.qty, event.total = anchor.status, anchor.why, anchor.op, anchor.qty, anchor.total
         if anchor.status == GONE:
@@ -116,7 +117,7 @@ class Judge:
         self.used.update(token.start for token in anchor.after)
         if anchor.status != LIVE:
             return event
-        if anchor.total and seen and not phrase.items:
+        if anchor.total and added and not phrase.items:
             event.reason = anchor.problem
             return event
         event.confirm = anchor.unsure or (anchor.kind == NATURAL and self._needs_yes(anchor))

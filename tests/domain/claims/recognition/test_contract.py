@@ -130,6 +130,12 @@ SECTION_4 = [
     ("N", "NT$250+1", "AMBIGUOUS AMBIGUOUS_QUANTITY"),
     ("V", "#A1+1", "ORDER A1+1"),
     ("S", "紅色3塊", "ORDER 紅+3"),
+    ("N", "2026-03-08", NOTHING),
+    ("N", "2026-03-08 +1", ORDER1),
+    ("N", "12/25-27", NOTHING),
+    ("N", "https://shop.tw/x，+1", ORDER1),
+    ("N", "https://shop.tw/x＋1", ORDER1),
+    ("N", "7+1+1", NOTHING),
 ]
 SECTION_5 = [
     ("V", "A10+1", "ORDER A10+1"),
@@ -183,6 +189,11 @@ SECTION_8 = [
     ("N", "+1 +1", "AMBIGUOUS AMBIGUOUS_QUANTITY"),
     ("T", "紅L+1+1", "AMBIGUOUS AMBIGUOUS_QUANTITY"),
     ("T", "紅L+1 紅L+1", "ORDER 紅L+2"),
+    ("V", "A1-\nB1 M+1", "AMEND A1-all B1M+1"),
+    ("V", "A1-！", "CANCEL A1-all"),
+    ("V", "A1-💕", "CANCEL A1-all"),
+    ("V", "D9-1", "AMBIGUOUS UNKNOWN_ITEM"),
+    ("S", "紅L-1", "AMBIGUOUS UNKNOWN_ITEM"),
     ("N", "自己+1 媽媽+1", "ORDER N+2"),
 ]
 SECTION_9 = [
@@ -270,6 +281,12 @@ SECTION_10 = [
     ("N", "剛剛已經+1了", "AMBIGUOUS REPORTED"),
     ("T", "昨天紅L+1", "AMBIGUOUS REPORTED"),
     ("N", "昨天+1的什麼時候寄？", "QUESTION"),
+    ("N", "+2怎麼+1", "QUESTION"),
+    ("T", "紅L+1 可以+1嗎", "QUESTION"),
+    ("N", "不要💕+1", "NONE NEGATED"),
+    ("T", "不要💕紅L+1", "AMBIGUOUS NEGATED"),
+    ("N", "剛剛💕+1", "AMBIGUOUS REPORTED"),
+    ("N", "昨天…+1", "AMBIGUOUS REPORTED"),
 ]
 SECTION_11 = [
     ("S", "全部取消", "CANCEL ALL"),
@@ -306,6 +323,13 @@ SECTION_11 = [
     ("N", "我要改", "AMBIGUOUS UNCLEAR_CHANGE"),
     ("V", "A1-", "CANCEL A1-all"),
     ("V", "A1少1個", "CANCEL A1-1"),
+    ("N", "+1取消？", "QUESTION"),
+    ("N", "+1 可以取消嗎", "QUESTION"),
+    ("N", "+1取消，運費多少", "QUESTION"),
+    ("T", "紅L取消 1件", "CANCEL 紅L-1"),
+    ("T", "全部都不要了", "CANCEL ALL"),
+    ("T", "全部都取消", "CANCEL ALL"),
+    ("T", "全部 取消", "CANCEL ALL"),
 ]
 SECTION_12 = [
     ("T", "紅L+1，白L還能+1嗎", "ORDER 紅L+1 ?"),
@@ -326,6 +350,13 @@ SECTION_12 = [
 ]
 CHOSEN = [
     ("N", "+1!?", "QUESTION"),
+    ("N", "能+1", "AMBIGUOUS LOOKS_LIKE_QUESTION"),
+    ("N", "1+1 +2", "AMBIGUOUS UNKNOWN_ITEM"),
+    ("N", "covid-19好可怕", NOTHING),
+    ("C", "紅色+1 白色再2個", "AMBIGUOUS NEEDS_CONFIRMATION 白+2 紅+1"),
+    ("S", "紅色+1 白色再2個", "ORDER 白+2 紅+1"),
+    ("S", "可唔可以+1 ，共3件", "AMBIGUOUS AMBIGUOUS_QUANTITY"),
+    ("K", "cf A1 M 2何時到貨", "AMBIGUOUS AMBIGUOUS_QUANTITY"),
     ("N", "+1多少錢一包", "QUESTION"),
     ("N", "+1 運費多少錢", "ORDER N+1 ?"),
     ("N", "+1的朋友", "AMBIGUOUS REPORTED"),

@@ -1,0 +1,141 @@
+"""Every invariant finds what breaks it: each is broken on purpose, with the guards of the tables out of the way, and rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from domain import db as database
+from plusone.invariants import INVARIANTS, check
+from tests.build import NOW, a_device, a_member, a_membership
+from tests.domain.claims.acts import expire, first_order, pay
+from tests.wall import Wall, a_wall
+
+LATER = NOW + timedelta(days=2)
+BREAKS = {
+    "I1": [
+        "update stock_level set on_hand = held + committed - 1, backorder_limit = 0",
+        "update stock_level set held = -1",
+        "update stock_level set committed = -1",
+    ],
+    "I2a": ["update stock_level set on_hand = on_hand + 1", "delete from stock_movement where kind = 'HELD'"],
+    "I2b": ["update order_line set quantity = quantity + 1", """update "order" set state = 'OPEN', version = version + 1 where state = 'CANCELLED'"""],
+    "I3": ["update inbox_event set state = 'PENDING' where id = (select min(id) from inbox_event)"],
+    "I4": [
+        """insert into claim select gen_random_uuid(), shop_id, comment_id, post_id, buyer_id, outcome, reason, intent, result, text_hash, rules_version,
+             policy_version_id, order_id, review, resolved_by, resolution, decided_at from claim limit 1""",
+        "update order_line set claim_id = (select claim_id from order_line where claim_id is not null limit 1)",
+        "update social_comment set external_id = 'same'",
+    ],
+    "I5": [
+        """insert into idempotency_key (id, actor_id, key, request_hash, created_at)
+           select gen_random_uuid(), (select id from member limit 1), 'k', 'h', now() from generate_series(1, 2)"""
+    ],
+    "I6a": ["update order_line set unit_price_minor = unit_price_minor + 1", 'update "order" set total_minor = total_minor + 1, version = version + 1'],
+    "I6b": ["delete from payment", "update payment set amount_minor = amount_minor - 1"],
+    "I7": ["update payment set currency = 'USD'", """update "order" set paid_minor = 1, version = version + 1 where payment_state = 'PAID'"""],
+    "I8": [
+        """update "order" set state = 'COMPLETED', version = version + 1""",
+        """update "order" set state = 'CANCELLED', version = version + 1 where payment_state = 'PAID'""",
+    ],
+    "I9": [
+        "delete from audit_entry where object_type = 'claim'",
+        "delete from audit_entry where action = 'order.mark_paid'",
+        """insert into hand_over (id, shop_id, pickup_id, issue_number, by_member_id, device, collected_minor, conflict, at)
+           select gen_random_uuid(), shop_id, id, 1, gen_random_uuid(), '', 0, false, now() from pickup limit 1""",
+    ],
+    "I10": [
+        """insert into push_delivery select gen_random_uuid(), notice_id, device_id, state, tries, next_try_at, use_by, provider_id, last_error
+           from push_delivery limit 1""",
+        "update notice set member_id = gen_random_uuid()",
+    ],
+    "I11": [
+        "update order_line set shop_id = gen_random_uuid()",
+        "update claim set shop_id = gen_random_uuid()",
+        'update "order" set shop_id = gen_random_uuid(), version = version + 1',
+        'update "order" set member_id = null, version = version + 1',
+    ],
+    "I12": ["""insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
+               select shop_id, variant_id, 'RELEASED', 0, -1, 0, order_line_id, actor, '', at from stock_movement where kind = 'HELD' limit 1"""],
+    "I13": ["update order_line set handed_over = 1", "update order_line set handed_over = quantity + 1"],
+    "I14": [
+        "update push_delivery set state = 'PENDING', next_try_at = next_try_at - interval '1 day'",
+        "update platform_reply set state = 'PENDING'",
+    ],
+}
+
+
+@pytest.fixture
+async def wall(db: str) -> AsyncIterator[Wall]:
+    """One paid order of a member with a pickup, one unpaid, one that ran out, all by comments."""
+    wall = await a_wall()
+    member = await a_member()
+    await a_device(member)
+    await a_membership(wall.shop)
+    await database.execute(
+        "insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values (gen_random_uuid(), $1, 'facebook', '甲', $2, $2)",
+        member,
+        NOW,
+    )
+    await wall.says("甲", "+2")
+    await wall.drain()
+    await pay(wall)
+    await wall.says("丙", "+1")
+    await wall.drain()
+    await expire(wall)
+    await wall.says("乙", "+1")
+    await wall.drain()
+    assert await first_order() is not None
+    assert await check(NOW + timedelta(seconds=59)) == []
+    yield wall
+
+
+async def without_guards(connection: asyncpg.Connection) -> None:  # type: ignore[type-arg]
+    """No triggers, foreign keys, CHECKs or unique keys, until the transaction is rolled back."""
+    await connection.execute("set local session_replication_role = replica")
+    for row in await connection.fetch(
+        """select conrelid::regclass::text as name, conname from pg_constraint
+           where connamespace = 'public'::regnamespace and contype in ('c', 'u')
+             and conrelid::regclass::text in ('stock_level', '"order"', 'order_line', 'claim', 'social_comment', 'payment', 'push_delivery',
+                                              'idempotency_key', 'hand_over')"""
+    ):
+        await connection.execute(f'alter table {row["name"]} drop constraint "{row["conname"]}" cascade')
+    for row in await connection.fetch(
+        """select i.indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indrelid
+           where i.indisunique and not i.indisprimary and c.relnamespace = 'public'::regnamespace
+             and c.relname in ('order', 'order_line', 'claim', 'social_comment', 'push_delivery', 'idempotency_key')"""
+    ):
+        await connection.execute(f"drop index {row['name']}")
+
+
+async def test_each_finds_what_breaks_it(wall: Wall, db: str) -> None:
+    assert set(BREAKS) == {i.code for i in INVARIANTS}
+    connection = await asyncpg.connect(db)
+    unseen = []
+    try:
+        for invariant in INVARIANTS:
+            args = (LATER,) if invariant.timed else ()
+            for statement in BREAKS[invariant.code]:
+                transaction = connection.transaction()
+                await transaction.start()
+                await without_guards(connection)
+                changed = await connection.execute(statement)
+                assert not changed.endswith(" 0"), (invariant.code, statement)
+                if not await connection.fetch(invariant.sql, *args):
+                    unseen.append((invariant.code, statement))
+                await transaction.rollback()
+    finally:
+        await connection.close()
+    assert unseen == []
+    assert await check(NOW + timedelta(seconds=59)) == []
+
+
+async def test_a_violation_names_its_invariant_and_rows(db: str) -> None:
+    wall = await a_wall()
+    await database.execute("update stock_level set on_hand = on_hand + 1")
+    found = await check(NOW)
+    assert [(v.invariant, len(v.rows)) for v in found] == [("I2a", 1)]
+    assert found[0].rows[0]["variant_id"] == wall.product.variants[0].id
