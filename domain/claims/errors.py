@@ -11,7 +11,7 @@ from domain.errors import DomainError
 
 @dataclass
 class NotResolvable(DomainError):
-    """This comment cannot be made an order: nobody known wrote it, or it stands under no post."""
+    """This comment cannot be made an order: nobody known wrote it, it stands under no post, or it was resolved before."""
 
     code: ClassVar[str] = "NOT_EDITABLE"
     comment_id: UUID

@@ -22,6 +22,8 @@ class SocialComment(Model):
     channel_id = fields.UUIDField()
     post_id = fields.UUIDField(null=True)
     external_id = fields.CharField(max_length=200)
+    external_post_id = fields.CharField(max_length=200, default="")
+    """The platform's post or thread, also while no post of ours is known to stand there."""
     parent_external_id = fields.CharField(max_length=200, default="")
     platform = fields.CharEnumField(SourcePlatform, max_length=16)
     buyer_id = fields.UUIDField(null=True)

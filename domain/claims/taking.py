@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from domain.audit.commands import Actor
-from domain.claims import loading, planning
+from domain.claims import links, loading, planning
 from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, Reading, ShopFacts, Turn
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
 from domain.claims.recognition import Intent, Reason, Result
@@ -126,7 +126,9 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     if buyers:
         await loading.fill_desk(tx, desk, buyers, variants)
     for item in spoken:
-        verdicts.append(Verdict(item.row.id, _decide(batch, desk, item)))
+        outcome = _decide(batch, desk, item)
+        if item.row.id != links.TAKEN_UP_AGAIN:
+            verdicts.append(Verdict(item.row.id, outcome))
     for channel_id in dict.fromkeys(i.channel_id for i in spoken):
         comments = [c for (channel, _), c in batch.comments.items() if channel == channel_id]
         await write_comments(tx, shop.id, channel_id, comments, batch.revisions.get(channel_id, ()))
@@ -135,23 +137,14 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
 
 
 async def _link_posts(tx: Tx, batch: Batch, now: datetime) -> list[Verdict]:
-    """The platform copied a post of ours: comments under the copy mean the same post."""
+    """Learn where the platform copied our posts; comments that waited for it join the batch, in platform order."""
     verdicts = []
-    for item in batch.items:
-        if item.event.kind is EventKind.POST_LINK:
-            n = item.event.links_to is not None and await tx.execute(
-                """insert into post_placement (id, shop_id, post_id, channel_id, external_post_id, created_at)
-                   select $1, $2, p.post_id, $3, $4, $5 from post_placement p join channel c on c.id = p.channel_id
-                   where c.shop_id = $2 and c.external_id = $6 and p.external_post_id = $7
-                   on conflict (channel_id, external_post_id) do nothing""",
-                new_id(),
-                batch.shop.id,
-                item.channel_id,
-                item.event.post_id,
-                now,
-                *item.event.links_to,
-            )
-            verdicts.append(Verdict(item.row.id, "LINKED" if n else "NOTED"))
+    for item in [i for i in batch.items if i.event.kind is EventKind.POST_LINK]:
+        linked = await links.link(tx, batch.shop.id, item.channel_id, item.event, now=now)
+        verdicts.append(Verdict(item.row.id, "LINKED" if linked else "NOTED"))
+        if linked:
+            waiting = await links.waiting_for(tx, item.row, item.channel_id, item.event)
+            batch.items = sorted([*(Item(row, event, item.channel_id) for row, event in waiting), *batch.items], key=lambda i: i.at)
     return verdicts
 
 
@@ -270,6 +263,11 @@ def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
         _revise(batch, item, comment, item.event.text)
         _first_words(desk, item, comment)
         return _take_back(desk, item, comment)
+    claim = desk.claims.get(comment.id)
+    if claim is not None and claim.reason == "NO_POST" and item.post_id is not None and item.event.text == comment.text:
+        comment.post_id = claim.post_id = item.post_id
+        comment.changed = claim.changed = True
+        return _judge(desk, item, comment, claim)
     if _said_before(comment, item):
         if item.at < comment.written_at:
             comment.written_at, comment.changed = item.at, True
@@ -298,6 +296,8 @@ def _other_words(desk: Desk, item: Item, comment: Comment, before: str) -> str:
         return _first_words(desk, item, comment)
     if claim.post_id is None and item.post_id is not None:
         comment.post_id = claim.post_id = item.post_id
+    if comment.buyer_id is None and item.buyer_id is not None:
+        comment.buyer_id = claim.buyer_id = item.buyer_id
     turn = _turn(desk, item, comment)
     if item.result is None or claim.reason == Reason.FROM_SHOP:
         return claim.outcome.value
@@ -333,6 +333,10 @@ def _first_words(desk: Desk, item: Item, comment: Comment) -> str:
         None, None, ReviewState.NONE, desk.now, is_new=True, changed=True,
     )  # fmt: skip
     desk.claims[comment.id] = claim
+    return _judge(desk, item, comment, claim)
+
+
+def _judge(desk: Desk, item: Item, comment: Comment, claim: Claim) -> str:
     turn = _turn(desk, item, comment)
     if item.result is None:
         return _silent(desk, claim, ClaimOutcome.IGNORED, "NO_POST", None)

@@ -72,14 +72,14 @@ async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequ
 
 async def _insert_comments(tx: Tx, shop_id: UUID, channel_id: UUID, fresh: Sequence[tuple[Comment, SocialEvent]]) -> None:
     await tx.execute(
-        """insert into social_comment (id, shop_id, channel_id, post_id, external_id, parent_external_id, platform, buyer_id, author_name, text,
+        """insert into social_comment (id, shop_id, channel_id, post_id, external_id, external_post_id, parent_external_id, platform, buyer_id, author_name, text,
                                        written_at, text_at, received_at, removed_at, is_owner, permalink, reply_token)
-           select k.id, $1, $2, k.post_id, k.external_id, k.parent, k.platform, k.buyer_id, k.author_name, k.text,
+           select k.id, $1, $2, k.post_id, k.external_id, k.external_post, k.parent, k.platform, k.buyer_id, k.author_name, k.text,
                   k.written_at, k.text_at, k.received_at, k.removed_at, k.is_owner, k.permalink, k.reply_token
            from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[],
-                       $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::bool[], $16::text[], $17::text[])
+                       $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::bool[], $16::text[], $17::text[], $18::text[])
              k(id, post_id, external_id, parent, platform, buyer_id, author_name, text, written_at, text_at, received_at, removed_at, is_owner,
-               permalink, reply_token)""",
+               permalink, reply_token, external_post)""",
         shop_id,
         channel_id,
         [c.id for c, _ in fresh],
@@ -97,6 +97,7 @@ async def _insert_comments(tx: Tx, shop_id: UUID, channel_id: UUID, fresh: Seque
         [e.is_owner for _, e in fresh],
         [e.permalink[:1000] for _, e in fresh],
         [e.reply_token[:120] for _, e in fresh],
+        [e.post_id[:200] for _, e in fresh],
     )
 
 

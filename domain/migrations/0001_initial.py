@@ -572,6 +572,7 @@ class Migration(migrations.Migration):
                 ('channel_id', fields.UUIDField()),
                 ('post_id', fields.UUIDField(null=True)),
                 ('external_id', fields.CharField(max_length=200)),
+                ('external_post_id', fields.CharField(default='', max_length=200)),
                 ('parent_external_id', fields.CharField(default='', max_length=200)),
                 ('platform', fields.CharEnumField(description='FACEBOOK_PAGE: FACEBOOK_PAGE\nFACEBOOK_GROUP: FACEBOOK_GROUP\nFACEBOOK_LIVE: FACEBOOK_LIVE\nINSTAGRAM: INSTAGRAM\nINSTAGRAM_LIVE: INSTAGRAM_LIVE\nLINE_GROUP: LINE_GROUP\nLINE_OPENCHAT: LINE_OPENCHAT\nLINE_OA: LINE_OA\nTELEGRAM: TELEGRAM\nWEB: WEB\nAPP: APP\nSTAFF: STAFF\nIMPORT: IMPORT', enum_type=SourcePlatform, max_length=16)),
                 ('buyer_id', fields.UUIDField(null=True)),

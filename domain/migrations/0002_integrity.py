@@ -114,6 +114,7 @@ INDEXES = (
     "create index claim_of_shop on claim (shop_id, decided_at desc, id desc)",
     "create index claim_to_review on claim (shop_id, decided_at desc, id desc) where review = 'OPEN'",
     "create index claim_of_buyer on claim (buyer_id, post_id)",
+    "create index comment_without_post on social_comment (channel_id, external_post_id) where post_id is null",
     "create index comment_of_post on social_comment (post_id, written_at)",
     "create index comment_of_buyer on social_comment (buyer_id, post_id)",
     "create index line_of_post on order_line (post_id)",
@@ -203,6 +204,7 @@ create trigger append_only before update or delete or truncate on hand_over_line
 SETTINGS = """
 create sequence shop_number start 1001;
 alter table shop alter column number set default nextval('shop_number');
+alter table social_comment alter column external_post_id set default '';
 alter table inbox_event set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0, fillfactor = 80);
 alter table stock_level set (fillfactor = 50);
 alter table "order" set (fillfactor = 80);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -22,7 +21,10 @@ BREAKS = {
         "update stock_level set committed = -1",
     ],
     "I2a": ["update stock_level set on_hand = on_hand + 1", "delete from stock_movement where kind = 'HELD'"],
-    "I2b": ["update order_line set quantity = quantity + 1", """update "order" set state = 'OPEN', version = version + 1 where state = 'CANCELLED'"""],
+    "I2b": [
+        "update order_line set quantity = quantity + 1",
+        """update "order" set state = 'OPEN', version = version + 1 where state = 'CANCELLED'""",
+    ],
     "I3": ["update inbox_event set state = 'PENDING' where id = (select min(id) from inbox_event)"],
     "I4": [
         """insert into claim select gen_random_uuid(), shop_id, comment_id, post_id, buyer_id, outcome, reason, intent, result, text_hash, rules_version,
@@ -34,9 +36,15 @@ BREAKS = {
         """insert into idempotency_key (id, actor_id, key, request_hash, created_at)
            select gen_random_uuid(), (select id from member limit 1), 'k', 'h', now() from generate_series(1, 2)"""
     ],
-    "I6a": ["update order_line set unit_price_minor = unit_price_minor + 1", 'update "order" set total_minor = total_minor + 1, version = version + 1'],
+    "I6a": [
+        "update order_line set unit_price_minor = unit_price_minor + 1",
+        'update "order" set total_minor = total_minor + 1, version = version + 1',
+    ],
     "I6b": ["delete from payment", "update payment set amount_minor = amount_minor - 1"],
-    "I7": ["update payment set currency = 'USD'", """update "order" set paid_minor = 1, version = version + 1 where payment_state = 'PAID'"""],
+    "I7": [
+        "update payment set currency = 'USD'",
+        """update "order" set paid_minor = 1, version = version + 1 where payment_state = 'PAID'""",
+    ],
     "I8": [
         """update "order" set state = 'COMPLETED', version = version + 1""",
         """update "order" set state = 'CANCELLED', version = version + 1 where payment_state = 'PAID'""",
@@ -58,8 +66,10 @@ BREAKS = {
         'update "order" set shop_id = gen_random_uuid(), version = version + 1',
         'update "order" set member_id = null, version = version + 1',
     ],
-    "I12": ["""insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
-               select shop_id, variant_id, 'RELEASED', 0, -1, 0, order_line_id, actor, '', at from stock_movement where kind = 'HELD' limit 1"""],
+    "I12": [
+        """insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
+               select shop_id, variant_id, 'RELEASED', 0, -1, 0, order_line_id, actor, '', at from stock_movement where kind = 'HELD' limit 1"""
+    ],
     "I13": ["update order_line set handed_over = 1", "update order_line set handed_over = quantity + 1"],
     "I14": [
         "update push_delivery set state = 'PENDING', next_try_at = next_try_at - interval '1 day'",
@@ -69,7 +79,7 @@ BREAKS = {
 
 
 @pytest.fixture
-async def wall(db: str) -> AsyncIterator[Wall]:
+async def wall(db: str) -> Wall:
     """One paid order of a member with a pickup, one unpaid, one that ran out, all by comments."""
     wall = await a_wall()
     member = await a_member()
@@ -90,7 +100,7 @@ async def wall(db: str) -> AsyncIterator[Wall]:
     await wall.drain()
     assert await first_order() is not None
     assert await check(NOW + timedelta(seconds=59)) == []
-    yield wall
+    return wall
 
 
 async def without_guards(connection: asyncpg.Connection) -> None:  # type: ignore[type-arg]

@@ -66,9 +66,8 @@ class Reader:
         floor, self.floor = self.floor, index + 1
         if token.sentence.asks:
             change.status, change.why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
-            asked = self._taken_before(index, at, floor)
-            if asked is not None:
-                asked.status, asked.why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
+            if self._taken_before(index, at, floor) is not None:
+                self._silence_before(index, at, floor)
             self._silence_after(index, at)
             return change
         left = index - 1
@@ -86,6 +85,13 @@ class Reader:
         else:
             self._named_after(change, at)
         return change
+
+    def _silence_before(self, index: int, at: int, floor: int) -> None:
+        """+1取消嗎 and 紅L+1 白M+1取消嗎 ask: nothing before it in its clause orders."""
+        clause = self.tokens[index].clause
+        while at and self.anchors[at - 1].core >= floor and self.tokens[self.anchors[at - 1].core].clause is clause:
+            at -= 1
+            self.anchors[at].status, self.anchors[at].why = SILENT_ASK, Reason.LOOKS_LIKE_QUESTION
 
     def _silence_after(self, index: int, at: int) -> None:
         """Anchors after 可以取消…? in its clause ask with it."""

@@ -85,7 +85,9 @@ class History:
             assert wall.shop
 
     async def _any_order(self, state: str) -> object:
-        return await database.fetchval(f"""select id from "order" where {state} order by md5(id::text || {self.dice.random()}::text) limit 1""")
+        return await database.fetchval(
+            f"""select id from "order" where {state} order by md5(id::text || {self.dice.random()}::text) limit 1"""
+        )
 
     async def _pay(self) -> None:
         await pay(self.wall, await self._any_order("state = 'OPEN'") or new_id())  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 
 from domain import db as database
 from domain.claims.rules import CancelUntil, OnDelete, PublicReply, RepeatMode, Shortage
+from domain.inbox.commands import replay_parked
 from domain.orders.commands import cancel
 from domain.posts.commands import place_post
 from plusone.invariants import check
@@ -138,7 +139,10 @@ async def test_a_smaller_wish_that_replaces_is_told(db: str) -> None:
     await wall.says("甲", "+1")
     await wall.drain()
     assert await wall.pieces("甲") == {"": 1}
-    assert [r["kind"] for r in await database.fetch("select kind from notice order by created_at, id")] == ["ORDER_PLACED", "LINES_CANCELLED"]
+    assert [r["kind"] for r in await database.fetch("select kind from notice order by created_at, id")] == [
+        "ORDER_PLACED",
+        "LINES_CANCELLED",
+    ]
 
 
 async def test_a_refused_comment_takes_nothing_back(db: str) -> None:
@@ -210,9 +214,7 @@ class TestWaiting:
         wall = await a_wall(on_hand=0)
         other = await a_post(wall.shop, products=[wall.product], title="另一團")
         async with database.transaction() as tx:
-            await place_post(
-                tx, shop_id=wall.shop.id, post_id=other.id, channel_id=wall.channel_id, external_post_id="other", now=NOW
-            )
+            await place_post(tx, shop_id=wall.shop.id, post_id=other.id, channel_id=wall.channel_id, external_post_id="other", now=NOW)
         wall.external_posts.append("other")
         await wall.says("甲", "+2")
         comment = await wall.says("甲", "取消", place=1)
@@ -284,8 +286,6 @@ async def test_a_partial_order_without_a_waiting_list_promises_none(db: str) -> 
 
 
 async def test_events_of_a_channel_that_is_not_connected_wait_to_be_replayed(db: str) -> None:
-    from domain.inbox.commands import replay_parked
-
     wall = await a_wall()
     await database.execute("update channel set external_id = 'another' where id = $1", wall.channel_id)
     await wall.says("甲", "+1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -297,6 +298,23 @@ class TestResolve:
         )  # fmt: skip
         assert await wall.pieces("甲") == {"白": 2}
         assert await wall.outcome(comment) == ("ORDERED", "BY_STAFF")
+
+    async def test_two_of_the_staff_make_one_order(self, db: str) -> None:
+        wall, comment = await self._unclear()
+        await wall.drain()
+        comment_id = await database.fetchval("select id from social_comment where external_id = $1", comment)
+        done = await asyncio.gather(
+            *(
+                resolve(
+                    comment_id=comment_id, shop_id=wall.shop.id, action=ResolveAction.MAKE_ORDER, lines=[(wall.product.variants[1].id, 1)],
+                    actor=Actor("member:x"), by_member_id=new_id(), now=NOW, jobs=wall.services.jobs,
+                )
+                for _ in range(2)
+            ),
+            return_exceptions=True,
+        )  # fmt: skip
+        assert sorted(type(d).__name__ for d in done) == ["NoneType", "NotResolvable"]
+        assert await wall.pieces("甲") == {"白": 1}
 
     async def test_too_few_pieces_change_nothing(self, db: str) -> None:
         wall, comment = await self._unclear()
