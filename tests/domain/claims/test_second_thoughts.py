@@ -139,10 +139,7 @@ async def test_a_smaller_wish_that_replaces_is_told(db: str) -> None:
     await wall.says("甲", "+1")
     await wall.drain()
     assert await wall.pieces("甲") == {"": 1}
-    assert [r["kind"] for r in await database.fetch("select kind from notice order by created_at, id")] == [
-        "ORDER_PLACED",
-        "LINES_CANCELLED",
-    ]
+    assert [r["kind"] for r in await database.fetch("select kind from notice order by kind")] == ["LINES_CANCELLED", "ORDER_PLACED"]
 
 
 async def test_a_refused_comment_takes_nothing_back(db: str) -> None:
