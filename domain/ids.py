@@ -11,7 +11,6 @@ import os
 import time
 from uuid import UUID
 
-
 _last = [0, 0]
 """Milliseconds and counter of the newest id of this process."""
 

@@ -22,7 +22,7 @@ from domain.members import keys, standing
 from domain.shops import queries as shop_queries
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
-KEEP = {"tortoise_migrations", "legal_move", "pgqueuer_log", "pgqueuer_schedules"}
+KEEP = {"tortoise_migrations", "legal_move"}
 
 
 @pytest.fixture(scope="session")

@@ -156,10 +156,12 @@ class Reading:
     def _trigger_words(self) -> None:
         """Section 8.4: an item without a number means 1."""
         lines = {self.tokens[a.core].line for a in self.anchors if a.status != GONE}
+        looked_at = None
         for index in self.trigger:
             clause = self.tokens[index].clause
-            if self.tokens[index].line in lines:
+            if clause is looked_at or self.tokens[index].line in lines:
                 continue
+            looked_at = clause
             words = self.tokens[clause.start : clause.end]
             has_item = any(token.kind in (SHOP, EVERY) for token in words)
             anchor = Anchor(WORD, index, index + 1, 1)
