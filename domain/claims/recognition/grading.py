@@ -10,6 +10,8 @@ from typing import Any
 from domain.claims.recognition import Context, Result, compile_context, recognize
 
 Case = Mapping[str, Any]
+BARS = {"dev": (1.0, 0.0, 1.0, 1.0), "held-out": (0.95, 0.005, 0.97, 0.95)}
+"""Least share of exact cases, most of false orders, least of `question` and of evidence (section 15)."""
 _LINE_KEYS = ("variant", "op", "qty")
 
 
@@ -27,10 +29,17 @@ class Grade:
     evidence_right: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def passes(self) -> bool:
-        """The bars of section 15 for the developers' corpus."""
-        whole = self.exact == self.cases and self.question == self.cases and self.evidence_right == self.evidence
-        return whole and not (self.false_orders or self.missed)
+    def passes(self, bars: str = "dev") -> bool:
+        """Whether the figures meet these bars of section 15."""
+        exact, false, question, evidence = BARS[bars]
+        return (
+            self.exact >= exact * self.cases
+            and self.false_orders <= false * self.cases
+            and not self.false_on_silence
+            and not self.missed
+            and self.question >= question * self.cases
+            and self.evidence_right >= evidence * self.evidence
+        )
 
 
 def _lines(lines: Iterable[Mapping[str, Any]]) -> set[tuple[Any, ...]]:

@@ -105,7 +105,7 @@ class Reading:
             else:
                 keep = (open_policy or beside) and self._clean(anchor, floor, ceiling)
             if not keep:
-                anchor.status = GONE
+                anchor.status, anchor.why = GONE, None
 
     def _after_item(self, anchor: Anchor, floor: int) -> bool:
         at = anchor.first - 1

@@ -162,3 +162,11 @@ def test_what_acts_has_lines_and_what_is_silent_has_none(text, name):
 def test_an_order_that_asks_about_taking_itself_back_never_orders(case):
     end = max((entry.span[1] for entry in read(case).trail if entry.kind is TrailKind.QTY), default=len(case["text"]))
     assert read(case, case["text"][:end] + "取消嗎").intent not in (Intent.ORDER, Intent.AMEND)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.sampled_from(["取消", "不要了", "棄單"]), names)
+@FAST
+def test_a_cancel_word_in_a_sentence_that_asks_never_cancels_by_itself(text, word, name):
+    one_sentence = "".join(char for char in text if char not in "\n。！!；;？?-減扣少不唔取棄嗎")
+    result = recognize(f"{one_sentence} {word}嗎？", CONTEXTS[name])
+    assert result.scope is None or result.lines or result.intent is not Intent.CANCEL
