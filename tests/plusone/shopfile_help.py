@@ -115,7 +115,7 @@ async def deliver(services: Services, *deliveries: tuple[str, bytes, dict[str, s
 async def orders() -> list[tuple[Any, ...]]:
     rows = await database.fetch(
         """select b.provider, o.delivery_method, l.title, l.variant_label, l.quantity, o.total_minor from "order" o
-           join order_line l on l.order_id = o.id join buyer b on b.id = o.buyer_id order by b.provider, l.title"""
+           join order_line l on l.order_id = o.id join buyer b on b.id = o.buyer_id order by b.provider, l.title, l.quantity"""
     )
     return [tuple(row) for row in rows]
 
