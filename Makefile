@@ -44,7 +44,7 @@ lint: $(STAMP)
 
 # The tests also hold the models against the migrations and the schema against schema.graphql.
 test: lint
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --cov=plusone --cov=api --cov=domain --cov=workers --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov=plusone --cov=api --cov=domain --cov=workers --cov-report=term:skip-covered $(ARGS)
 
 format: $(STAMP)
 	@$(PY) -m ruff check --fix .
