@@ -8,9 +8,8 @@ from domain import db as database
 from domain.clock import FixedClock
 from domain.jobs import LOT, PUSH
 from domain.notices.commands import USE_BY, NoticeDraft, enqueue, mark_read
-from domain.notices.queries import outbox_age
 from domain.notices.rules import NoticeKind
-from tests.workers.outbox_rows import JOBS, a_desk, a_desk_with_comment, job_payloads, pushes, states
+from tests.workers.outbox_rows import JOBS, a_desk, job_payloads, pushes, states
 
 
 async def test_the_same_cause_makes_one_notice_and_one_push_per_device(db: str, clock: FixedClock) -> None:
@@ -58,19 +57,3 @@ async def test_reading_is_for_ones_own_notices_and_happens_once(db: str, clock: 
     assert await mark_read(member_id=mine.member_id, ids=[], now=clock.now()) == 0
     read = {row["dedupe_key"]: row["read_at"] for row in await database.fetch("select dedupe_key, read_at from notice")}
     assert read == {"a": mine.now, "b": None, "c": None}
-
-
-async def test_the_outbox_is_as_old_as_its_oldest_open_row(db: str, clock: FixedClock) -> None:
-    desk = await a_desk_with_comment(clock.now())
-    assert await outbox_age(clock.now()) == 0.0
-    await desk.device("t1")
-    await desk.notice()
-    clock.at += timedelta(seconds=30)
-    desk.now = clock.now()
-    await desk.replies("r")
-    clock.at += timedelta(seconds=12)
-    assert await outbox_age(clock.now()) == 42.0
-    await database.execute("update push_delivery set state = 'PARKED'")
-    assert await outbox_age(clock.now()) == 12.0
-    await database.execute("update platform_reply set state = 'SENT'")
-    assert await outbox_age(clock.now()) == 0.0

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
-
 from domain import db as database
-from domain.errors import NotFound
 from domain.orders.rules import PaymentState
 from domain.pickup import commands
-from domain.pickup.queries import pickup_of_member, pickups_of_member
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason, SellBeyond
 from tests.books import books_agree, everything
 from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order
-from tests.counter import CLERK, JOBS, Counter, paid, pay
+from tests.counter import CLERK, JOBS, paid, pay
 
 
 async def waiting_shop() -> tuple[AShop, AVariant, AVariant, list[AnOrder]]:
@@ -81,27 +77,3 @@ async def test_unpaid_orders_never_become_ready(db: str) -> None:
     variant = await a_variant(shop, on_hand=0, sell_beyond=SellBeyond.PREORDER, backorder_limit=9)
     order = await an_order(shop, [(variant, 1)], payment=PaymentState.UNPAID)
     assert (await arrived(shop, variant, 5), await fulfilment([order])) == (0, ["UNFULFILLED"])
-
-
-async def test_a_member_sees_their_passes_in_all_shops_newest_first(db: str) -> None:
-    member = await a_member()
-    mine = []
-    for hours in range(4):
-        shop = await a_shop(name=f"店{hours}", pickup_place="公園")
-        order = await paid(
-            shop, [(await a_variant(shop), 2)], await a_buyer(shop, member_id=member, now=NOW), at=NOW + timedelta(hours=hours)
-        )
-        mine.append(order)
-    await Counter.open()
-    rows = await pickups_of_member(member)
-    assert [(row.shop_name, row.order_ids, row.order_numbers, row.left, row.place) for row in rows] == [
-        (f"店{n}", (mine[n].id,), (mine[n].number,), 2, "公園") for n in (3, 2, 1, 0)
-    ]
-    assert await pickups_of_member(member, limit=2) == rows[:2]
-    assert await pickups_of_member(member, after=(rows[1].created_at, rows[1].id)) == rows[2:]
-    assert await pickups_of_member(member, before=(rows[3].created_at, rows[3].id), limit=2, backwards=True) == rows[1:3]
-    await database.execute("update pickup set state = 'COLLECTED' where id = $1", rows[0].id)
-    assert await pickups_of_member(member, open_only=True) == rows[1:]
-    assert await pickup_of_member(member, rows[1].id) == rows[1]
-    with pytest.raises(NotFound):
-        await pickup_of_member(await a_member(), rows[1].id)

@@ -17,7 +17,6 @@ from domain.orders.rules import PaymentState
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.stock.commands import MAX_PIECES, Move, OutOfStep, adjust, lock_levels, move, receive_first, set_quantity
 from domain.stock.errors import InsufficientStock, OverLimit, VersionConflict
-from domain.stock.queries import availability, count_of_shop, level, levels_of_shop
 from domain.stock.rules import AdjustReason, Level, MovementKind, SellBeyond
 from tests.books import books_agree, everything, figures, queued
 from tests.build import NOW, AVariant, a_product, a_shop, a_variant, an_order
@@ -125,8 +124,6 @@ async def test_another_shops_variant_is_not_found_just_like_a_missing_one(db: st
             await adjusted(case, 1, shop_id=shop_id)
         with pytest.raises(NotFound):
             await counted(case, 5, seen=3, shop_id=shop_id)
-        with pytest.raises(NotFound):
-            await level(shop_id, case.id)
     assert await everything() == before
 
 
@@ -203,8 +200,10 @@ async def test_a_new_variants_books_open_with_what_is_there(db: str) -> None:
             now=NOW,
         )
     assert opened == Level(7, 0, 0, 5)
-    row = await level(bare.shop_id, bare.id)
-    assert (row.on_hand, row.available, row.sell_beyond, row.version) == (7, 12, SellBeyond.PREORDER, 1)
+    row = await database.fetchrow("select on_hand, sell_beyond, backorder_limit, version from stock_level where variant_id = $1", bare.id)
+    assert row is not None
+    assert tuple(row) == (7, SellBeyond.PREORDER, 5, 1)
+    assert opened.available == 12
     rows = await database.fetch("select kind, on_hand_delta, reason, actor from stock_movement where variant_id = $1", bare.id)
     assert [tuple(r) for r in rows] == [("RECEIVED", 7, "RECEIPT", HELPER.name)]
     assert await database.fetchval("select array_agg(action) from audit_entry") == ["stock.receive"]
@@ -255,33 +254,3 @@ async def test_a_move_that_does_not_fit_moves_nothing(db: str, figure: str) -> N
         async with database.transaction() as tx:
             await move(tx, MovementKind.HELD, [Move(shop.id, red.id, new_id(), held=6)], actor=HELPER, now=NOW)
     assert await everything() == before
-
-
-async def test_the_sellers_list_of_levels_in_pages(db: str) -> None:
-    shop, other = await a_shop(), await a_shop()
-    variants = (await a_product(shop, title="圍巾", variants=["紅", "白", "黑", "藍", "綠"], on_hand=[5, 4, 3, 2, 1])).variants
-    await a_variant(other)
-    await an_order(shop, [(variants[0], 2)])
-    await an_order(shop, [(variants[0], 1)], payment=PaymentState.PAID)
-    rows = await levels_of_shop(shop.id)
-    assert [row.variant_id for row in rows] == [variant.id for variant in variants]
-    first = rows[0]
-    assert (first.product_title, first.variant_label, first.on_hand, first.held, first.committed, first.available) == (
-        "圍巾",
-        "紅",
-        5,
-        2,
-        1,
-        2,
-    )
-    assert rows == [*await levels_of_shop(shop.id, limit=2), *await levels_of_shop(shop.id, after=rows[1].variant_id)]
-    assert await levels_of_shop(shop.id, before=rows[4].variant_id, limit=2, backwards=True) == rows[2:4]
-    assert await levels_of_shop(shop.id, variant_ids=[variants[3].id]) == [rows[3]]
-    assert await levels_of_shop(shop.id, variant_ids=[]) == []
-    assert (await count_of_shop(shop.id), await count_of_shop(shop.id, cap=3)) == (5, 4)
-    assert await level(shop.id, variants[0].id) == first
-
-
-async def test_availability_of_any_variants(db: str) -> None:
-    one, two = await a_variant(on_hand=3), await a_variant(on_hand=0, sell_beyond=SellBeyond.PREORDER, backorder_limit=4)
-    assert {k: v.available for k, v in (await availability([one.id, two.id, uuid4()])).items()} == {one.id: 3, two.id: 4}
