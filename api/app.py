@@ -21,6 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import health
+from api.auth.receipt_keys import routes as receipt_key_routes
 from api.auth.routes import routes as auth_routes
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
@@ -56,6 +57,7 @@ def create_app(services: Services) -> Starlette:
             Route("/webhooks/{source}/{channel}", WebhookDoor(services, inbox)),
             *health.routes(services),
             *auth_routes(services),
+            *receipt_key_routes(services),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],

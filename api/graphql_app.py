@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType, execute
+from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,14 +20,17 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from api.auth.bearer import viewer_of
 from api.auth.viewer import Unauthenticated
 from api.execution.documents import Documents
 from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
+from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
+from api.execution.rows import value_of
+from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.base import GraphQLContext
+from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
 from api.resolvers.member import MemberMutations, MemberQuery
 from api.resolvers.mutation import idempotent
@@ -36,9 +38,12 @@ from api.resolvers.node import NodeQuery, type_of
 from api.resolvers.notice import NoticeMutations
 from api.resolvers.order import OrderMutations
 from api.resolvers.pickup import PickupMutations
+from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
 from api.resolvers.shop import ShopQuery
+from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
+from api.resolvers.suggestion import SuggestionMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.notice import Notification
 from api.schema.order import Order, OrderLine
@@ -54,18 +59,16 @@ REQUEST_SECONDS: Final = 10.0
 
 
 @strawberry.type
-class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery):
+class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
     """What may be read."""
 
 
 @strawberry.type
-class Mutation(OrderMutations, StockMutations, CommentMutations, PickupMutations, NoticeMutations, MemberMutations):
+class Mutation(
+    OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
+    NoticeMutations, MemberMutations,
+):  # fmt: skip
     """What may be done."""
-
-
-def value_of(source: Mapping[str, Any], name: str) -> Any:
-    """A field of a finished row."""
-    return source[name]
 
 
 class PlainSchema(strawberry.Schema):
@@ -153,11 +156,11 @@ class Endpoint:
         definition = prepared.operation(operation.name)
         if reading and definition.operation is not OperationType.QUERY:
             raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
+        context.selections = prepared.selections
         cost = self._documents.check_cost(prepared, definition, operation.variables)
-        result: Any = execute(
-            schema._schema, prepared.document, variable_values=operation.variables, operation_name=operation.name, context_value=context,
-            executor_class=StrawberryGraphQLCoreExecutionContext, is_awaitable=IS_AWAITABLE, max_coercion_errors=5,
-            hide_suggestions=not self._development,
+        result: Any = SchemaExecutor.run(
+            schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
+            is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
         )  # fmt: skip
         if isawaitable(result):
             result = await result

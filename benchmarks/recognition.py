@@ -3,7 +3,10 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -44,7 +47,7 @@ UNITS = (
 )
 
 
-def best(function, rounds=5):
+def best(function: Callable[[], object], rounds: int = 5) -> float:
     """Processor seconds of the fastest of some rounds; what else runs on the machine counts little."""
     times = []
     for _ in range(rounds):
@@ -54,7 +57,7 @@ def best(function, rounds=5):
     return min(times)
 
 
-def corpus():
+def corpus() -> tuple[list[tuple[str, Any]], dict[str, Any]]:
     """Pairs of text and compiled context of the developers' corpus."""
     posts = json.loads((CORPUS / "contexts.json").read_text("utf-8"))["contexts"]
     contexts = {post["id"]: compile_context(post) for post in posts}
@@ -62,9 +65,9 @@ def corpus():
     return [(row["text"], contexts[row["context"]]) for row in rows], contexts
 
 
-def big_post(offers=300):
+def big_post(offers: int = 300) -> dict[str, Any]:
     """A post of many offers with six variants each."""
-    values = (
+    values: tuple[list[dict[str, Any]], ...] = (
         [{"key": k, "label": k, "aliases": []} for k in ("紅色", "白色", "黑色")],
         [{"key": k, "label": k, "aliases": []} for k in ("M", "L")],
     )
@@ -85,7 +88,7 @@ def big_post(offers=300):
     }  # fmt: skip
 
 
-def main():
+def main() -> None:
     """Print all figures."""
     pairs, contexts = corpus()
     for text, context in pairs:
@@ -104,8 +107,8 @@ def main():
     for name in ("d-tee", "d-scarf", "d-live", "d-cf"):
         for unit in UNITS:
             small, large = (unit * (size // len(unit)) for size in (2_000, 16_000))
-            short = best(lambda small=small, name=name: recognize(small, contexts[name]), 3)
-            long = best(lambda large=large, name=name: recognize(large, contexts[name]), 2)
+            short = best(partial(recognize, small, contexts[name]), 3)
+            long = best(partial(recognize, large, contexts[name]), 2)
             flag = "  <-- above the bar" if long / short > 12 or long > 0.4 else ""
             print(
                 f"growth     {name:8} {unit!r:12} 2,000: {short * 1e3:7.2f} ms  16,000: {long * 1e3:7.2f} ms  ratio {long / short:5.1f}{flag}"

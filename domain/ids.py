@@ -11,6 +11,8 @@ import os
 import time
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 _last = [0, 0]
 """Milliseconds and counter of the newest id of this process."""
 
@@ -31,9 +33,8 @@ def new_id(at_ms: int | None = None) -> UUID:
         ms, counter = _last
     else:
         counter = int.from_bytes(os.urandom(2), "big") & 0xFFF
-    raw = bytearray(ms.to_bytes(6, "big") + (0x7000 | counter).to_bytes(2, "big") + os.urandom(8))
-    raw[8] = 0x80 | (raw[8] & 0x3F)
-    return UUID(bytes=bytes(raw))
+    value = ms << 80 | 0x7000 << 64 | counter << 64 | 0x8000 << 48 | int.from_bytes(os.urandom(8), "big") >> 2
+    return pgproto.UUID(value.to_bytes(16, "big"))
 
 
 def public_id(tag: str, value: UUID) -> str:

@@ -1,4 +1,4 @@
-"""The command line: serve, work, demo, migrate, doctor, shop.
+"""The command line: serve, work, demo, migrate, doctor, shop, bench.
 
 Exit codes: 0 done, 1 something needed is missing or broken, 2 a setting or a shop file is missing or wrong.
 """
@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 
 from domain.settings import MissingSetting, Settings, load
+from plusone import receipt_cli, simulate_cli
+from plusone.bench_cli import bench
 
 app = typer.Typer(
     help="Back end of +1 social commerce: a signed comment becomes the right order.",
@@ -24,6 +26,7 @@ app = typer.Typer(
 )
 shop = typer.Typer(help="Open a shop from a file, connect its pages and chats, and look at it.", no_args_is_help=True)
 app.add_typer(shop, name="shop")
+app.add_typer(bench, name="bench")
 out = Console()
 err = Console(stderr=True)
 
@@ -173,3 +176,7 @@ def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", s
             raise typer.Exit(1)
 
     _with_database(main, prepared=True)
+
+
+receipt_cli.add_to(app, _with_database, out, err)
+simulate_cli.add_to(shop, _with_database, out, err)

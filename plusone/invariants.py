@@ -67,8 +67,8 @@ INVARIANTS = (
     ),
     Invariant(
         "I4",
-        "nothing is doubled: one comment, one claim, one line per variant",
-        """select claim_id, variant_id, count(*) from order_line where claim_id is not null group by 1, 2 having count(*) > 1
+        "nothing is doubled: one comment, one claim, one line per order and variant",
+        """select claim_id, variant_id, count(*) from order_line where claim_id is not null group by order_id, 1, 2 having count(*) > 1
            union all select comment_id, null, count(*) from claim group by 1 having count(*) > 1
            union all select channel_id, null, count(*) from social_comment group by channel_id, external_id having count(*) > 1""",
     ),

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from domain import db
 from domain.bootstrap import Services
-from domain.claims.rules import ClaimPolicy
 from domain.members.commands import expect
+from domain.posts.policy import ClaimPolicy
 from domain.shops.commands import add_channel, add_endpoint, add_membership, change_shop, create_shop, rename_channel, reseal_endpoint
 from domain.shops.queries import OpenShop, shop_by_handle
 from domain.shops.rules import Role
@@ -199,4 +199,5 @@ async def _policy(work: Work, shop_id: UUID) -> None:
         work.policy = before or ClaimPolicy()
         return
     work.policy = merged(ClaimPolicy(), work.file.policy)
-    await change_policy(work, shop_id, None, before, work.policy, "of the shop")
+    with at(""):
+        await change_policy(work, shop_id, None, before, work.policy, "of the shop")

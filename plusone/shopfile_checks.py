@@ -155,6 +155,8 @@ def _posts(file: ShopFile) -> Iterator[Problem]:
 
 def _items(path: str, post: PostPart, keys: set[str]) -> Iterator[Problem]:
     for number, item in enumerate(post.items):
+        if item.opens and item.closes and item.closes <= item.opens:
+            yield Problem(f"{path}.items[{number + 1}].closes", "lies before opens")
         if item.product not in keys:
             yield Problem(
                 f"{path}.items[{number + 1}].product", f"names no key of [[products]]; there are {', '.join(sorted(keys)) or 'none'}"

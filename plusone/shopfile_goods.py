@@ -11,10 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from domain.catalog.commands import VariantDraft, add_variant, change_variant, create_product, set_options
-from domain.claims.rules import ClaimPolicy
 from domain.db import Record, from_jsonb
 from domain.money import Money, minor_from_text
 from domain.posts.commands import ItemDraft, add_item, change_item, create_post, place_post, set_window, take_place
+from domain.posts.policy import ClaimPolicy
 from domain.posts.queries import post_facts
 from domain.posts.rules import PostState
 from domain.shops.queries import OpenShop
@@ -203,7 +203,7 @@ async def posts(work: Work, shop_id: UUID, product_ids: Mapping[str, UUID]) -> N
 
 
 def _item(item: ItemPart, product_ids: Mapping[str, UUID]) -> ItemDraft:
-    return ItemDraft(product_ids[item.product], item.codes, item.aliases, item.on_sale, item.max_qty)
+    return ItemDraft(product_ids[item.product], item.codes, item.aliases, item.on_sale, item.max_qty, item.opens, item.closes)
 
 
 async def _post(work: Work, shop_id: UUID, part: PostPart, product_ids: Mapping[str, UUID]) -> UUID:

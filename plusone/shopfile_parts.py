@@ -9,13 +9,30 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from domain.claims.rules import CancelUntil, NearMiss, OnDelete, OnEdit, PublicReply, Reading, RepeatMode, Shortage
 from domain.money import DIGITS
+from domain.posts.policy import (
+    LONGEST_WORD,
+    MOST_SYMBOLS,
+    MOST_WORDS,
+    RANGES,
+    CancelUntil,
+    IgnoredAuthor,
+    NearMiss,
+    OnDelete,
+    OnEdit,
+    Proxy,
+    PublicReply,
+    Reading,
+    Reminder,
+    RepeatMode,
+    Shortage,
+    is_symbol,
+)
 from domain.posts.rules import DeliveryMethod
 from domain.shops.commands import HANDLE, LOCALE, LONGEST_PAY_WITHIN_MINUTES
 from domain.shops.queries import SLUG
@@ -82,7 +99,7 @@ Variable = Annotated[
         "the name of an environment variable (capital letters, digits, _) that holds the secret, never the secret itself",
     ),
 ]
-Word = Annotated[StrictStr, ONE_LINE, Field(min_length=1, max_length=40)]
+Word = Annotated[StrictStr, ONE_LINE, Field(min_length=1, max_length=LONGEST_WORD)]
 Words = Annotated[list[Word], Field(max_length=50)]
 ExternalId = Annotated[StrictStr, ONE_LINE, Field(max_length=120)]
 
@@ -181,27 +198,39 @@ class ChannelPart(Part):
     name: Annotated[StrictStr, ONE_LINE, Field(max_length=120)] = ""
 
 
+Symbol = Annotated[StrictStr, _must(is_symbol, "one punctuation mark that means nothing else in a comment, such as +")]
+
+
+def _whole(name: str) -> Any:
+    """A number of the policy, in its range."""
+    least, most = RANGES[name]
+    return Field(default=None, ge=least, le=most)
+
+
 class PolicyPart(Part):
-    """`[policy]` of the shop, or what a post has of its own: the fields of `domain.claims.rules.ClaimPolicy`."""
+    """`[policy]` of the shop, or what a post has of its own: the fields of `domain.posts.policy.ClaimPolicy`."""
 
     reading: Reading | None = None
-    trigger_symbols: tuple[Annotated[StrictStr, Field(min_length=1, max_length=1)], ...] | None = Field(
-        default=None, min_length=1, max_length=8
-    )
-    trigger_words: tuple[Word, ...] | None = Field(default=None, max_length=50)
-    fillers: tuple[Word, ...] | None = Field(default=None, max_length=200)
+    trigger_symbols: tuple[Symbol, ...] | None = Field(default=None, min_length=1, max_length=MOST_SYMBOLS)
+    trigger_words: tuple[Word, ...] | None = Field(default=None, max_length=MOST_WORDS["trigger_words"])
+    fillers: tuple[Word, ...] | None = Field(default=None, max_length=MOST_WORDS["fillers"])
     on_near_miss: NearMiss | None = None
     repeat_mode: RepeatMode | None = None
     shortage: Shortage | None = None
     on_edit: OnEdit | None = None
     on_delete: OnDelete | None = None
     cancel_until: CancelUntil | None = None
-    max_per_line: StrictInt | None = Field(default=None, ge=1, le=9_999)
-    per_buyer_max: StrictInt | None = Field(default=None, ge=1, le=1_000_000)
-    rate_limit_orders: StrictInt | None = Field(default=None, ge=1, le=10_000)
-    rate_limit_hours: StrictInt | None = Field(default=None, ge=1, le=24 * 366)
-    grace_seconds: StrictInt | None = Field(default=None, ge=0, le=86_400)
+    max_per_line: StrictInt | None = _whole("max_per_line")
+    per_buyer_max: StrictInt | None = _whole("per_buyer_max")
+    per_buyer_window_hours: StrictInt | None = _whole("per_buyer_window_hours")
+    rate_limit_orders: StrictInt | None = _whole("rate_limit_orders")
+    rate_limit_hours: StrictInt | None = _whole("rate_limit_hours")
+    grace_seconds: StrictInt | None = _whole("grace_seconds")
+    hold_minutes: StrictInt | None = _whole("hold_minutes")
+    reminders: frozenset[Reminder] | None = None
+    ignore_authors: frozenset[IgnoredAuthor] | None = None
     public_reply: PublicReply | None = None
+    proxy: Proxy | None = None
 
 
 class ValuePart(Part):
@@ -254,6 +283,8 @@ class ItemPart(Part):
     aliases: Words = []
     max_qty: Annotated[StrictInt, Field(ge=1, le=9_999)] | None = None
     on_sale: StrictBool = True
+    opens: Instant | None = None
+    closes: Instant | None = None
 
 
 class PlacementPart(Part):

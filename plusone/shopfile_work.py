@@ -11,10 +11,11 @@ from typing import Final
 from uuid import UUID
 
 from domain.audit.commands import Actor, Entry, record
-from domain.claims.rules import ClaimPolicy
 from domain.db import Tx, from_jsonb
 from domain.errors import DomainError
 from domain.posts.commands import set_policy
+from domain.posts.errors import InvalidPolicy
+from domain.posts.policy import ClaimPolicy
 from domain.shops.errors import InvalidShop
 from domain.vault import Vault
 from plusone.shopfile_parts import FileRefused, PolicyPart, Problem, ShopFile
@@ -77,6 +78,9 @@ def at(path: str) -> Iterator[None]:
         yield
     except InvalidShop as error:
         raise FileRefused(Problem(f"{path}.{error.field}", "has a value that cannot be")) from None
+    except InvalidPolicy as error:
+        told = "has a value that cannot be beside the other values in force"
+        raise FileRefused(Problem(f"{path}.policy.{error.field}".removeprefix("."), told)) from None
     except DomainError as error:
         raise FileRefused(Problem(path, f"is refused: {error.code}")) from None
 

@@ -18,6 +18,8 @@ from domain.inbox.metrics import decisions
 log = structlog.get_logger(__name__)
 
 CHANNEL = "inbox_new"
+LANES_AT_ONCE = 2
+"""Lanes that one worker decides side by side; more of them wait for the same core."""
 IDLE_SECONDS = 0.5
 """Longest wait for a notification; a lost one delays by no more than this."""
 
@@ -41,30 +43,35 @@ async def drain_all(services: Services) -> int:
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
-    """Drain until `stop` is set. A failed batch is logged and taken up again, smaller; a database that is away is waited for."""
-    woken = asyncio.Event()
-    listener = asyncio.create_task(_listen(woken, stop))
-    cursor, handle = Cursor(), handler(services)
-    pause = 0.0
+    """Drain until `stop` is set, LANES_AT_ONCE lanes at a time: while the database works for one, the other is read and decided."""
+    wakes = [asyncio.Event() for _ in range(LANES_AT_ONCE)]
+    listener = asyncio.create_task(_listen(wakes, stop))
     try:
-        while not stop.is_set():
-            try:
-                drained = await drain_one(cursor, handle, now=services.clock.now)
-            except Exception as error:
-                away = isinstance(error, db.AWAY)
-                pause = min(max(pause * 2, 0.05), 1.0)
-                log.warning("ingest.database_away" if away else "ingest.batch_again", error=type(error).__name__)
-                await _pause(stop, pause)
-                continue
-            pause = 0.0
-            if drained is not None:
-                _count(drained)
-                continue
-            woken.clear()
-            await _wait(woken, stop)
+        await asyncio.gather(*(_drain(services, stop, woken) for woken in wakes))
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
+
+
+async def _drain(services: Services, stop: asyncio.Event, woken: asyncio.Event) -> None:
+    """Lane after lane. A failed batch is logged and taken up again, smaller; a database that is away is waited for."""
+    cursor, handle = Cursor(), handler(services)
+    pause = 0.0
+    while not stop.is_set():
+        try:
+            woken.clear()
+            drained = await drain_one(cursor, handle, now=services.clock.now)
+        except Exception as error:
+            away = isinstance(error, db.AWAY)
+            pause = min(max(pause * 2, 0.05), 1.0)
+            log.warning("ingest.database_away" if away else "ingest.batch_again", error=type(error).__name__)
+            await _pause(stop, pause)
+            continue
+        pause = 0.0
+        if drained is None:
+            await _wait(woken, stop)
+        else:
+            _count(drained)
 
 
 def _count(drained: Drained) -> None:
@@ -87,14 +94,19 @@ async def _wait(woken: asyncio.Event, stop: asyncio.Event) -> None:
         task.cancel()
 
 
-async def _listen(woken: asyncio.Event, stop: asyncio.Event) -> None:
+def _wake(wakes: Sequence[asyncio.Event]) -> None:
+    for woken in wakes:
+        woken.set()
+
+
+async def _listen(wakes: Sequence[asyncio.Event], stop: asyncio.Event) -> None:
     """Keep a connection listening; while it is away the idle wait is the clock."""
     while not stop.is_set():
         connection = None
         try:
             connection = await db.dedicated()
-            await connection.add_listener(CHANNEL, lambda *_: woken.set())
-            woken.set()
+            await connection.add_listener(CHANNEL, lambda *_: _wake(wakes))
+            _wake(wakes)
             while not connection.is_closed():
                 await asyncio.sleep(5)
                 await connection.execute("select 1", timeout=5)

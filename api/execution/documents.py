@@ -1,4 +1,4 @@
-"""Documents, read once: parsed, measured and validated, and kept by the hash of their text."""
+"""Documents, read once: parsed, measured, validated and planned, and kept by the hash of their text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from graphql import (
 )
 
 from api.execution.errors import RequestError
+from api.execution.kept import Plans
 from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
+from api.execution.rows import Rows, SchemaRows
 
 KEPT: Final = 500
 KEPT_COSTS: Final = 20
@@ -35,10 +37,13 @@ class Prepared:
 
     document: DocumentNode
     errors: list[GraphQLError]
+    plans: Plans
     operations: dict[str, OperationDefinitionNode] = field(default_factory=dict)
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     costs: dict[Hashable, int] = field(default_factory=dict)
     """By operation and the variables that can be page sizes; bounded."""
+    selections: dict[Any, Any] = field(default_factory=dict)
+    """What resolvers found selected below their fields; bounded by them."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run.
@@ -58,8 +63,9 @@ class Prepared:
 class Documents:
     """The bounded store of one schema. `introspection`: the schema may be asked about itself (development)."""
 
-    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool, rows: Rows | None = None) -> None:
         self._schema = schema
+        self._rows = rows or SchemaRows()
         self._introspection = introspection
         self._rules = (*specified_rules,) if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._kept: OrderedDict[bytes, Prepared] = OrderedDict()
@@ -98,7 +104,7 @@ class Documents:
             raise
         check_size(document, introspection=self._introspection)
         errors = validate(self._schema, document, self._rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._introspection)
-        prepared = Prepared(document, errors)
+        prepared = Prepared(document, errors, Plans(self._schema, document, self._rows))
         for definition in document.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 prepared.operations[definition.name.value if definition.name else ""] = definition

@@ -76,7 +76,7 @@ def check_size(document: DocumentNode, *, introspection: bool) -> None:
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     if len(operations) > MAX_OPERATIONS:
         raise TooComplex(f"a document has at most {MAX_OPERATIONS} operations")
-    for node in _nodes(document):
+    for node in nodes_of(document):
         counts.directives += len(getattr(node, "directives", None) or ())
         if isinstance(node, FieldNode):
             counts.aliases += node.alias is not None
@@ -96,8 +96,9 @@ def check_size(document: DocumentNode, *, introspection: bool) -> None:
         raise TooComplex(f"fields are at most {MAX_DEPTH} deep")
 
 
-def _nodes(document: DocumentNode) -> Iterator[Node]:
-    stack: list[Node] = [document]
+def nodes_of(top: Node) -> Iterator[Node]:
+    """A node (a document, say) and all below it."""
+    stack: list[Node] = [top]
     while stack:
         node = stack.pop()
         yield node

@@ -8,6 +8,8 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
     totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
     paidMinor, currency      what has been received                PAYMENT_RECEIVED
+    dueMinor, currency       what is still owed                    PAYMENT_REMINDER
+    payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
     postTitle                the sales post                        claims
     place                    where the goods are handed over       PICKUP_READY
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
@@ -20,8 +22,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.ids import public_id
 from domain.money import DIGITS, Money
@@ -66,6 +70,7 @@ ZH: Mapping[NoticeKind, Words] = {
     K.ORDER_CANCELLED: Words(("{shop}：訂單已取消", "訂單已取消"), ("訂單 {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
+    K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
@@ -90,6 +95,10 @@ EN: Mapping[NoticeKind, Words] = {
     K.ORDER_CANCELLED: Words(("{shop}: order cancelled", "Order cancelled"), ("Order {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}: order expired unpaid", "Order expired unpaid"), ("Order {number} was not paid in time", "{lines}")),
     K.PAYMENT_RECEIVED: Words(("{shop}: payment received", "Payment received"), ("Order {number}", "{paid}")),
+    K.PAYMENT_REMINDER: Words(
+        ("{shop}: please remember to pay", "Please remember to pay"),
+        ("Order {number}", "{due} to pay", "Pay by {by}, or the goods are given to others"),
+    ),
     K.PICKUP_READY: Words(
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
@@ -108,6 +117,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "MISSING_QUANTITY": ("沒有看到數量", "The quantity is missing"),
     "WHICH": ("請告訴我們是哪一個品項", "Which of your items do you mean?"),
     "NOT_HELD": ("您目前沒有訂這個品項", "You have not ordered this item"),
+    "PROXY": ("這是幫別人訂的嗎？可以改由您自己訂", "Is it for somebody else? You can take it on your own name"),
+    "EDITED_TO_PROXY": ("這是幫別人訂的嗎？", "Is it for somebody else?"),
     "REMOVED": ("留言已刪除，訂單要保留嗎？", "The comment was deleted: keep the order?"),
 }
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
@@ -150,6 +161,8 @@ def _facts(data: Mapping[str, Any], *, chinese: bool) -> dict[str, str]:
         "waiting": _lines(data.get("waiting"), chinese=chinese),
         "total": _amount(data.get("totalMinor"), data.get("currency")),
         "paid": _amount(data.get("paidMinor"), data.get("currency")),
+        "due": _amount(data.get("dueMinor"), data.get("currency")),
+        "by": _clock(data.get("payBy"), data.get("timeZone")),
         "post": _text(data.get("postTitle")),
         "place": _text(data.get("place")),
         "reason": "" if reason is None else reason[0 if chinese else 1],
@@ -178,6 +191,14 @@ def _amount(minor: object, currency: object) -> str:
         return ""
     amount = f"{Money(minor, currency).amount:,}"
     return f"NT${amount}" if currency == "TWD" else f"{currency} {amount}"
+
+
+def _clock(at: object, zone: object) -> str:
+    """Month, day and minute by the shop's clocks, such as 11/24 16:00; nothing without a place that says which clocks."""
+    try:
+        return f"{datetime.fromisoformat(_text(at)).astimezone(ZoneInfo(_text(zone))):%m/%d %H:%M}"
+    except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
+        return ""
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,20 +22,24 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from api.auth.permissions import Rights
+from api.auth.viewer import Viewer
 from api.context import Context
 from api.execution.errors import RequestError
+from api.execution.rows import FROM_ROW
 from api.schema.errors import CHINESE, ENGLISH
 from domain.errors import NotFound, PermissionDenied
 from domain.ids import read_public_id
 from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Row, Slice, Wanted, cursor
 from domain.shops.rules import Permission
+from domain.vault import Vault
 
 
 @dataclass(slots=True)
 class GraphQLContext(Context):
-    """One GraphQL request."""
+    """One GraphQL request. `selections`: the document's, see `selected`."""
 
     accept_language: str = ""
+    selections: Selections = dataclass_field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -65,9 +70,10 @@ def language_of(header: str) -> str | None:
     return best[1] if best else None
 
 
-def field(graphql_type: Any, description: str) -> Callable[[Callable[..., Any]], Any]:
-    """A field with a resolver that answers finished rows of this type."""
-    decorate: Callable[[Callable[..., Any]], Any] = strawberry.field(graphql_type=graphql_type, description=description)
+def field(graphql_type: Any, description: str, *, from_row: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """A field with a resolver that answers finished rows of this type. `from_row`: it needs its row and arguments alone, see FROM_ROW."""
+    metadata = {FROM_ROW: True} if from_row else None
+    decorate: Callable[[Callable[..., Any]], Any] = strawberry.field(graphql_type=graphql_type, description=description, metadata=metadata)
     return decorate
 
 
@@ -100,9 +106,9 @@ def keys_of(values: Sequence[str], tag: str) -> list[UUID]:
 
 # What was selected
 
-_KEPT = 2_000
-_known: dict[tuple[int, str], tuple[FieldNode, Wanted]] = {}
-"""By AST node: a cached document keeps its nodes, and the entry keeps the node, so that an id is never another's."""
+Selections = dict[Any, Wanted]
+"""What is selected below the fields of one document, by the ids of its nodes; it lives as long as they do."""
+MOST_SELECTIONS = 500
 
 _Tree = dict[str, Any]
 
@@ -113,17 +119,14 @@ def selected(info: Info, *path: str, on: str | None = None) -> Wanted:
     `on`: the object type meant where the field's type is an interface. A branch under @include or @skip counts as selected.
     """
     raw: Any = info._raw_info
-    type_: Any = raw.schema.type_map[on] if on else get_named_type(raw.return_type)
-    if len(raw.field_nodes) > 1:
-        found = _wanted(raw.field_nodes, type_, raw.fragments)
-    else:
-        node = raw.field_nodes[0]
-        hit = _known.get((id(node), type_.name))
-        if hit is None:
-            if len(_known) >= _KEPT:
-                _known.clear()
-            hit = _known[(id(node), type_.name)] = (node, _wanted([node], type_, raw.fragments))
-        found = hit[1]
+    nodes, known = raw.field_nodes, raw.context.selections
+    key = (on or raw.return_type, id(nodes[0]) if len(nodes) == 1 else tuple(map(id, nodes)))
+    found: Wanted | None = known.get(key)
+    if found is None:
+        if len(known) >= MOST_SELECTIONS:
+            known.clear()
+        type_: Any = raw.schema.type_map[on] if on else get_named_type(raw.return_type)
+        found = known[key] = _wanted(nodes, type_, raw.fragments)
     for name in path:
         found = found[name]
     return found
@@ -180,56 +183,79 @@ def _merge(into: _Tree, other: _Tree) -> None:
 # Pages
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """The page arguments of a list, with the scope that its cursors are bound to."""
+    """The page arguments of a list, and what its cursors are bound to: the list, how it is narrowed, and the viewer."""
 
-    scope: str
     page: Page
+    vault: Vault
+    name: str
+    of: object
+    narrowed: object
+    viewer: Viewer | None
+
+    @property
+    def scope(self) -> str:
+        """What a cursor of this list is good for."""
+        return f"{self.name}{self.of}|{self.viewer.member_id if self.viewer else ''}|{self.narrowed!r}"
 
 
 def asked(
-    info: Info, name: str, narrowed: object, *, first: int | None, after: str | None, last: int | None = None, before: str | None = None
-) -> Asked:
-    """The page that the arguments name. `name` and `narrowed` (its repr) and the viewer are what a cursor is good for.
+    info: Info, name: str, narrowed: object, *, first: int | None, after: str | None, last: int | None = None, before: str | None = None,
+    of: object = "",
+) -> Asked:  # fmt: skip
+    """The page that the arguments name. `name` with what it is `of`, `narrowed` (its repr) and the viewer are what a cursor is good for.
 
     Raises:
         RequestError: a size that is not 1 to 100, both ways at once, or a cursor that is not of this list.
     """
     context = info.context
-    member = context.viewer.member_id if context.viewer else ""
-    scope = f"{name}|{member}|{narrowed!r}"
     if first is not None and last is not None:
         raise RequestError("first and last cannot be used together")
     size = last if last is not None else first if first is not None else DEFAULT_SIZE
     if not 1 <= size <= MAX_SIZE:
         raise RequestError(f"{'last' if last is not None else 'first'} must be 1 to {MAX_SIZE}")
-    try:
-        positions = [None if text is None else cursor.read(context.services.vault, scope, text) for text in (after, before)]
-    except cursor.BadCursor:
-        raise RequestError("the cursor is not one of this list with this filter") from None
-    return Asked(scope, Page(size, positions[0], positions[1], backwards=last is not None))
+    question = Asked(_end_page(size, last is not None), context.services.vault, name, of, narrowed, context.viewer)
+    if after is not None or before is not None:
+        try:
+            positions = [None if text is None else cursor.read(question.vault, question.scope, text) for text in (after, before)]
+        except cursor.BadCursor:
+            raise RequestError("the cursor is not one of this list with this filter") from None
+        question.page = Page(size, positions[0], positions[1], backwards=last is not None)
+    return question
 
 
-def connection(info: Info, question: Asked, part: Slice, wanted: Wanted, **more: Any) -> Row:
+@lru_cache(maxsize=2 * MAX_SIZE)
+def _end_page(size: int, backwards: bool) -> Page:
+    return Page(size, backwards=backwards)
+
+
+def connection(info: Info, question: Asked, part: Slice, wanted: Wanted, **more: Any) -> Row:  # noqa: ARG001
     """The finished connection; cursors and edges are made only where they were asked for."""
-    vault, scope, positions = info.context.services.vault, question.scope, part.positions
     found: Row = {"nodes": part.rows, "total_count": part.total, "total_count_is_exact": part.total_is_exact, **more}
-    if "page_info" in wanted:
-        ends = wanted["page_info"].any_of("start_cursor", "end_cursor") and positions
+    page_info, ends, edges, signed = _around(wanted)
+    scope = question.scope if ends or signed else ""
+    if page_info:
+        positions = part.positions if ends else ()
         found["page_info"] = {
             "has_next_page": part.has_next,
             "has_previous_page": part.has_previous,
-            "start_cursor": cursor.write(vault, scope, positions[0]) if ends else None,
-            "end_cursor": cursor.write(vault, scope, positions[-1]) if ends else None,
+            "start_cursor": cursor.write(question.vault, scope, positions[0]) if positions else None,
+            "end_cursor": cursor.write(question.vault, scope, positions[-1]) if positions else None,
         }
-    if "edges" in wanted:
-        signed = "cursor" in wanted["edges"]
+    if edges:
         found["edges"] = [
-            {"node": row, "cursor": cursor.write(vault, scope, position) if signed else ""}
-            for row, position in zip(part.rows, positions, strict=True)
+            {"node": row, "cursor": cursor.write(question.vault, scope, position) if signed else ""}
+            for row, position in zip(part.rows, part.positions, strict=True)
         ]
     return found
+
+
+@lru_cache(maxsize=512)
+def _around(wanted: Wanted) -> tuple[bool, bool, bool, bool]:
+    """Whether the page's info, its cursors, edges and their cursors were asked for."""
+    ends = wanted["page_info"].any_of("start_cursor", "end_cursor")
+    return "page_info" in wanted, ends, "edges" in wanted, "cursor" in wanted["edges"]
 
 
 def counts(wanted: Wanted) -> bool:

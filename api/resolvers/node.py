@@ -39,7 +39,7 @@ async def _variants(_: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UU
 
 
 async def _notices(info: Info, keys: Sequence[UUID], wanted: Wanted) -> Mapping[UUID, Row]:
-    found = await notices_by_id(info.context.require_viewer().member_id, keys, wanted=wanted)
+    found = await notices_by_id(info.context.require_viewer().member_id, keys, wanted=wanted, now=info.context.now())
     return {key: with_words(row, info.context.language) for key, row in found.items()}
 
 

@@ -44,6 +44,7 @@ class BuyerNotices:
             viewer.member_id,
             page=question.page,
             wanted=wanted["nodes"],
+            now=info.context.now(),
             unread=unread,
             count=counts(wanted),
             count_unread="unread_count" in wanted,
@@ -65,10 +66,11 @@ class NoticeMutations:
         if len(input.ids) > MAX_SIZE:
             raise InvalidInput("ids")
         ids, found = keys_of(input.ids, "notice"), Row()
-        await commands.mark_read(member_id=member_id, ids=ids, now=info.context.now())
+        now = info.context.now()
+        await commands.mark_read(member_id=member_id, ids=ids, now=now)
         if "notifications" in wanted:
-            rows = await screens.notices_by_id(member_id, ids, wanted=wanted["notifications"])
+            rows = await screens.notices_by_id(member_id, ids, wanted=wanted["notifications"], now=now)
             found["notifications"] = [with_words(row, info.context.language) for row in rows.values()]
         if "unread_count" in wanted:
-            found["unread_count"] = await screens.unread_of_member(member_id)
+            found["unread_count"] = await screens.unread_of_member(member_id, now=now)
         return found

@@ -26,7 +26,7 @@ from api.schema.order import (
 from domain.money import minor_from_text
 from domain.orders import commands, queries
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
-from domain.paging import Row, Slice, cut
+from domain.paging import Row, Slice
 from domain.payments.commands import mark_paid
 from domain.shops.rules import Permission
 from domain.shops.screens import currency_of
@@ -87,19 +87,19 @@ class BuyerOrders:
 class OrderLines:
     """Fields of an order."""
 
-    @field(OrderLineConnection, description="Its lines, oldest first.")
+    @field(OrderLineConnection, description="Its lines, oldest first.", from_row=True)
     def lines(self: Any, info: Info, first: int = 10, after: str | None = None) -> Any:
         order: Row = self
-        question = asked(info, f"lines of {order['key']}", None, first=first, after=after)
+        question = asked(info, "lines of ", None, first=first, after=after, of=order["key"])
         found: list[Row] = order["lines"]
-        page = question.page
-        if len(found) > LINES_AT_ONCE and page.after is not None:
+        page, whole = question.page, len(found) <= LINES_AT_ONCE
+        if not whole and page.after is not None:
             return _further_lines(info, order, question)
-        rest = [(line, line["position"]) for line in found if page.after is None or line["position"] > page.after]
-        whole = len(found) <= LINES_AT_ONCE
-        part = cut(rest[: page.size + 1], page)
-        total = Slice(part.rows, part.positions, part.has_next, part.has_previous, min(len(found), LINES_AT_ONCE), whole)
-        return connection(info, question, total, selected(info))
+        rest = found if page.after is None else [line for line in found if line["position"] > page.after]
+        shown = rest[: page.size]
+        positions = [line["position"] for line in shown]
+        part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), LINES_AT_ONCE), whole)
+        return connection(info, question, part, selected(info))
 
 
 async def _further_lines(info: Info, order: Row, question: Asked) -> Row:

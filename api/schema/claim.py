@@ -10,6 +10,7 @@ import strawberry
 from api.schema.errors import CommentUserError
 from api.schema.paging import Connection, Node
 from api.schema.post import ClaimRuleVersion, SalesPost
+from api.schema.receipt import MatchedToken
 from domain.claims.commands import ResolveAction
 from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.shops.rules import SourcePlatform
@@ -57,6 +58,9 @@ class Claim(Node):
     decided_at: datetime
     comment: SocialComment | None
     rule: ClaimRuleVersion | None
+    matched: list[MatchedToken] = strawberry.field(
+        description="What the comment was read as, in the order of the text; empty where its platform wants nothing kept of it."
+    )
     order: Annotated[Order, strawberry.lazy("api.schema.order")] | None
 
 

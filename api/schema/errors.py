@@ -24,8 +24,11 @@ FAMILIES: Final = {
     "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT"),
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
+    "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "PolicyErrorCode": COMMON,
+    "BuyerErrorCode": COMMON,
 }
 
 MESSAGES: Final = {
@@ -42,8 +45,9 @@ MESSAGES: Final = {
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
     "OVER_LIMIT": ("數量超過上限。", "This is over the limit."),
-    "NOT_EDITABLE": ("這則留言無法成立訂單。", "This comment cannot be made an order."),
-    "ITEM_CLOSED": ("這篇貼文沒有販售這個品項。", "The post does not offer this item."),
+    "BUYER_RESTRICTED": ("目前無法在這個賣場下單。", "You cannot order from this shop at present."),
+    "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
+    "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
 }
@@ -84,11 +88,20 @@ if TYPE_CHECKING:
     class CommentErrorCode(Enum):
         """FAMILIES["CommentErrorCode"]."""
 
+    class SuggestionErrorCode(Enum):
+        """FAMILIES["SuggestionErrorCode"]."""
+
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
+
+    class PolicyErrorCode(Enum):
+        """FAMILIES["PolicyErrorCode"]."""
+
+    class BuyerErrorCode(Enum):
+        """FAMILIES["BuyerErrorCode"]."""
 
 else:
 
@@ -98,8 +111,11 @@ else:
     OrderErrorCode = _enum("OrderErrorCode")
     StockErrorCode = _enum("StockErrorCode")
     CommentErrorCode = _enum("CommentErrorCode")
+    SuggestionErrorCode = _enum("SuggestionErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
+    PolicyErrorCode = _enum("PolicyErrorCode")
+    BuyerErrorCode = _enum("BuyerErrorCode")
 
 
 @strawberry.interface(description="Why a mutation was refused.")
@@ -129,6 +145,12 @@ class CommentUserError(UserError):
 
 
 @strawberry.type
+class SuggestionUserError(UserError):
+    code: SuggestionErrorCode
+    available_quantity: int | None
+
+
+@strawberry.type
 class PickupUserError(UserError):
     code: PickupErrorCode
     refusal: PickupRefusal | None
@@ -137,3 +159,13 @@ class PickupUserError(UserError):
 @strawberry.type
 class MemberUserError(UserError):
     code: MemberErrorCode
+
+
+@strawberry.type
+class PolicyUserError(UserError):
+    code: PolicyErrorCode
+
+
+@strawberry.type
+class BuyerUserError(UserError):
+    code: BuyerErrorCode

@@ -23,6 +23,7 @@ class Notification(Node):
     shop: Shop
     created_at: datetime
     read_at: datetime | None
+    expired: bool = strawberry.field(description="It asked for an answer that is no longer taken; it counts as read.")
 
 
 @strawberry.type(description="The inbox, newest first.")

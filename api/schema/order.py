@@ -41,6 +41,7 @@ class OrderLine(Node):
     handed_over: int
     unit_price: Money
     total: Money
+    beneficiary: str | None = strawberry.field(description="Whom it is for, as the comment named them; null for the buyer.")
     claim: Claim | None
     source: OrderSource
 

@@ -33,18 +33,7 @@ class Entry:
 
 async def record(tx: Tx, actor: Actor, entries: Sequence[Entry], *, now: datetime) -> None:
     """Append entries, all by one actor; one statement."""
-    if not entries:
-        return
-    await tx.execute(
-        """insert into audit_entry (shop_id, at, actor, role, action, object_type, object_id, detail, request_id)
-           select s, $1, $2, $3, a, t, o, d::jsonb, $4 from unnest($5::uuid[], $6::text[], $7::text[], $8::uuid[], $9::text[]) e(s, a, t, o, d)""",
-        now,
-        actor.name,
-        actor.role,
-        actor.request_id,
-        [e.shop_id for e in entries],
-        [e.action for e in entries],
-        [e.object_type for e in entries],
-        [e.object_id for e in entries],
-        [jsonb(e.detail) for e in entries],
-    )
+    rows = [
+        (e.shop_id, now, actor.name, actor.role, e.action, e.object_type, e.object_id, jsonb(e.detail), actor.request_id) for e in entries
+    ]
+    await tx.copy("audit_entry", ("shop_id", "at", "actor", "role", "action", "object_type", "object_id", "detail", "request_id"), rows)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.claims import tell
 from domain.claims.desk import Claim, Desk, Turn
-from domain.claims.holding import Got, free, give_back, has, leave, take
+from domain.claims.holding import Got, counted, free, give_back, has, leave, take
 from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.recognition import Line as ReadLine
 from domain.claims.recognition import Op, Result, Scope
@@ -113,7 +113,7 @@ def _difference(desk: Desk, turn: Turn, variant: UUID, line: ReadLine) -> int | 
 
 def _over_limit(desk: Desk, turn: Turn, variant: UUID, more: int) -> bool:
     most = turn.reading.policy.per_buyer_max
-    return most is not None and has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False) + more > most
+    return most is not None and counted(desk, turn, variant) + more > most
 
 
 def cancelled_by_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from uuid import UUID
 
 from domain import db
@@ -16,7 +15,7 @@ from domain.claims.errors import NotOnPost, NotResolvable, TooFew
 from domain.claims.holding import Got, hold
 from domain.claims.outcome import of_pieces
 from domain.claims.rules import ClaimOutcome, ReviewState
-from domain.claims.taking import order_number
+from domain.claims.taking import numbers_of_day
 from domain.claims.writing import write_desk
 from domain.db import Tx
 from domain.errors import NotFound
@@ -78,10 +77,12 @@ async def resolve(
 async def _make_order(
     tx: Tx, shop_id: UUID, claim: Claim, lines: Sequence[tuple[UUID, int]], actor: Actor, now: datetime, jobs: JobQueue
 ) -> None:
-    if claim.buyer_id is None or claim.post_id is None or claim.review is ReviewState.RESOLVED:
+    # An accepted suggestion is the order that the comment meant; made once more it would be there twice.
+    accepted = "accepted" in claim.result
+    if claim.buyer_id is None or claim.post_id is None or claim.review is ReviewState.RESOLVED or accepted:
         raise NotResolvable(claim.comment_id)
     shop = await loading.shop_facts(tx, shop_id)
-    desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
+    desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
     desk.readings = await loading.readings_of(tx, [claim.post_id])
     reading = desk.readings[claim.post_id]
     wanted: dict[UUID, int] = {}

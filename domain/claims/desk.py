@@ -6,20 +6,23 @@ The planning (`planning.py`) changes these values and nothing else; `loading.py`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from domain.claims.ports import SocialEvent, SourcePlatform
-from domain.claims.recognition import Context
+from domain.claims.recognition import Context, Result
 from domain.claims.replies import ReplyDraft
-from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState, WaitState
+from domain.claims.rules import ClaimOutcome, ClaimPolicy, Reminder, ReviewState, WaitState
 from domain.notices.commands import NoticeDraft
 from domain.posts.queries import PostFacts, VariantFacts
 from domain.posts.rules import DeliveryMethod
 from domain.stock.rules import MovementKind
+
+Heard = tuple[str, tuple[tuple[int, int], ...] | None, bool, bool]
+"""(text, mentions, written by the shop, written after the close): all that a result depends on beside the post."""
 
 NO_TEXT = datetime(1970, 1, 1, tzinfo=UTC)
 """`text_at` of a comment whose removal came before its text."""
@@ -44,6 +47,8 @@ class Reading:
     policy: ClaimPolicy
     context: Context
     variants: Mapping[UUID, VariantFacts]
+    heard: dict[Heard, Result] = field(default_factory=dict)
+    """What these words meant before: in a live thousands of people write the same few."""
 
 
 @dataclass(slots=True)
@@ -81,6 +86,8 @@ class Line:
     platform: SourcePlatform
     policy_version_id: UUID | None
     created_at: datetime
+    beneficiary: str = ""
+    """Whom the comment named it for; empty for its writer."""
     open: bool = True
     """In an OPEN, UNPAID order: may still be changed by a comment."""
     dead: bool = False
@@ -98,12 +105,15 @@ class OpenOrder:
     buyer_id: UUID
     method: DeliveryMethod
     subtotal_minor: int
+    opened_at: datetime
+    pay_by: datetime | None
+    """None: no deadline at all. See `holding.hold`."""
     pieces: int = 0
     """Over all its lines, of other posts too."""
     closed: bool = False
     """All its pieces were taken back: it is cancelled when the batch is written."""
-    grown: bool = False
-    """Pieces were added: if it was overdue, its buyer gets the whole time to pay again."""
+    reminders: frozenset[Reminder] | None = None
+    """Of the deadline that was set in this batch; None while the deadline stands as it was read."""
     is_new: bool = False
     changed: bool = False
 
@@ -163,6 +173,8 @@ class Claim:
     order_id: UUID | None
     review: ReviewState
     decided_at: datetime
+    beneficiary: str = ""
+    """Whom its lines are for, where the shop takes orders for others; kept on the lines, not on the claim."""
     is_new: bool = False
     changed: bool = False
 
@@ -212,6 +224,9 @@ class Desk:
     new_id: Callable[[], UUID]
     new_number: Callable[[], str]
     readings: dict[UUID, Reading] = field(default_factory=dict)
+    """By post, with the newest version of its policy."""
+    earlier: dict[UUID, list[Reading]] = field(default_factory=dict)
+    """By post, where an event is older than the newest version: the versions before it that it may need, the newest first."""
     levels: dict[UUID, Level] = field(default_factory=dict)
     orders: dict[tuple[UUID, DeliveryMethod], OpenOrder] = field(default_factory=dict)
     lines: dict[UUID, list[Line]] = field(default_factory=lambda: defaultdict(list))
@@ -224,6 +239,12 @@ class Desk:
     """By comment."""
     earliest: datetime | None = None
     """Platform time of the batch's first event; None when no comment is decided."""
+    staff: set[UUID] = field(default_factory=set)
+    """Buyers of this batch who work in the shop."""
+    restricted: dict[UUID, datetime] = field(default_factory=dict)
+    """Buyers of this batch whom the shop restricted, until when."""
+    elsewhere: dict[tuple[UUID, UUID], list[tuple[datetime, int]]] = field(default_factory=lambda: defaultdict(list))
+    """By (buyer, variant): pieces of posts that are not of this batch, with the times of their comments, where a limit counts them."""
     ordered_at: dict[UUID, dict[UUID, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """By buyer: ordering claims with the times their comments were written, as far back as the rate rule looks."""
     movements: list[Movement] = field(default_factory=list)
@@ -234,6 +255,18 @@ class Desk:
     decisions: list[Decision] = field(default_factory=list)
     freed: set[UUID] = field(default_factory=set)
     """Variants of which pieces became free."""
+
+    def reading(self, post_id: UUID | None, at: datetime) -> Reading | None:
+        """The post by the policy that was in force at an instant; what happened before the first version is read by the first."""
+        newest = self.readings.get(post_id) if post_id is not None else None
+        if newest is None or newest.facts.policy_since is None or newest.facts.policy_since <= at:
+            return newest
+        older = self.earlier.get(newest.facts.id, [])
+        return next((r for r in older if r.facts.policy_since is not None and r.facts.policy_since <= at), older[-1] if older else newest)
+
+    def policies(self) -> Iterator[ClaimPolicy]:
+        """Every version that decides something of this batch."""
+        return (r.policy for r in (*self.readings.values(), *(r for older in self.earlier.values() for r in older)))
 
     def lines_on_post(self, buyer_id: UUID, post_id: UUID) -> list[Line]:
         """The buyer's living lines with pieces left on this post, oldest first."""

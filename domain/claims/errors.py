@@ -33,3 +33,44 @@ class TooFew(DomainError):
     variant_id: UUID
     wanted: int
     available: int
+
+
+@dataclass
+class SuggestionOver(DomainError):
+    """This suggestion is no longer open: it was accepted, dismissed or decided otherwise, or its comment was edited or removed."""
+
+    code: ClassVar[str] = "NOT_EDITABLE"
+    claim_id: UUID
+    why: str = ""
+    """A reason code where the comment's own path gave one; for the log of the caller, not for the app."""
+
+
+@dataclass
+class SuggestionClosed(DomainError):
+    """The post, the item or the time for a yes is closed."""
+
+    code: ClassVar[str] = "ITEM_CLOSED"
+    claim_id: UUID
+
+
+@dataclass
+class BadChoice(DomainError):
+    """Not what was offered: another variant, another quantity of fixed lines, or no choice where one is needed."""
+
+    code: ClassVar[str] = "INVALID_INPUT"
+    field: str = "lines"
+
+
+@dataclass
+class OverLimit(DomainError):
+    """More than one comment, this buyer or this span of time may ask for."""
+
+    code: ClassVar[str] = "OVER_LIMIT"
+    why: str = ""
+
+
+@dataclass
+class BuyerRestricted(DomainError):
+    """The shop takes no orders from this buyer for now."""
+
+    code: ClassVar[str] = "BUYER_RESTRICTED"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
@@ -25,35 +26,45 @@ def open_order(desk: Desk, turn: Turn) -> OpenOrder:
     method = turn.reading.facts.delivery_method
     found = desk.orders.get((turn.buyer_id, method))
     if found is None:
-        found = OpenOrder(desk.new_id(), desk.new_number(), turn.buyer_id, method, 0, is_new=True)
+        found = OpenOrder(desk.new_id(), desk.new_number(), turn.buyer_id, method, 0, desk.now, desk.now, is_new=True)
         desk.orders[turn.buyer_id, method] = found
     return found
 
 
 def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrder) -> Line:
-    """The line that takes these pieces: never one whose pieces are in another order, paid or cancelled."""
+    """The claim's line in this order: its pieces in another order, paid or cancelled, stay a line there."""
     lines, variant, facts = desk.lines[turn.buyer_id], turn.reading.variants[variant_id], turn.reading.facts
-    own = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id), None)
-    if own is not None and own.quantity == 0:
+    own = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id and x.order_id == order.id), None)
+    if own is None:
+        own = Line(
+            desk.new_id(), order.id, variant.id, claim.id, facts.id, 0, variant.price_minor, variant.title, variant.label, turn.event.source,
+            facts.policy_version_id, turn.at, claim.beneficiary, is_new=True,
+        )  # fmt: skip
+        lines.append(own)
+    elif own.quantity == 0:
         # All its pieces were taken back; what the same comment asks for again has the price of today.
-        own.order_id, own.open, own.dead = order.id, True, False
         own.unit_price_minor, own.policy_version_id, own.created_at = variant.price_minor, facts.policy_version_id, turn.at
-        own.title, own.label = variant.title, variant.label
+        own.title, own.label, own.beneficiary = variant.title, variant.label, claim.beneficiary
         lines.remove(own)
         lines.append(own)
-        return own
-    if own is not None and own.order_id == order.id:
-        return own
-    # A claim names one line per variant; what it gets after that line's order was paid is a line beside it.
-    rest = (x for x in lines if x.claim_id is None and x.order_id == order.id and x.post_id == facts.id and x.variant_id == variant_id)
-    line = next((x for x in rest if x.unit_price_minor == variant.price_minor), None) if own is not None else None
-    if line is None:
-        line = Line(
-            desk.new_id(), order.id, variant.id, None if own is not None else claim.id, facts.id, 0, variant.price_minor, variant.title,
-            variant.label, turn.event.source, facts.policy_version_id, turn.at, is_new=True,
-        )  # fmt: skip
-        lines.append(line)
-    return line
+    return own
+
+
+def _give_time(desk: Desk, turn: Turn, order: OpenOrder) -> None:
+    """Set the deadline that these pieces bring along, unless the order has a later one; an overdue order gets the whole time again.
+
+    A time that the policy names counts from the comment that holds pieces; the shop's own from the day the order was opened, so that
+    nobody puts it off for ever by one piece more.
+    """
+    if order.pay_by is None:
+        return
+    minutes, since = turn.reading.policy.hold_minutes, desk.now
+    if minutes is None:
+        minutes = desk.shop.pay_within_minutes
+        since = desk.now if order.pay_by <= desk.now else order.opened_at
+    by = since + timedelta(minutes=minutes)
+    if by > order.pay_by:
+        order.pay_by, order.reminders = by, turn.reading.policy.reminders
 
 
 def _move(desk: Desk, level: Level, line: Line, pieces: int, kind: MovementKind, actor: str) -> None:
@@ -70,7 +81,8 @@ def hold(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) ->
     _move(desk, desk.levels[variant_id], line, pieces, MovementKind.HELD, turn.actor)
     order.subtotal_minor += pieces * line.unit_price_minor
     order.pieces += pieces
-    order.changed = order.grown = True
+    order.changed = True
+    _give_time(desk, turn, order)
     claim.order_id = order.id
 
 
@@ -156,3 +168,17 @@ def has(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, *, open_onl
     """Pieces of a variant that the buyer holds or waits for on this post."""
     held = sum(x.quantity for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and (x.open or not open_only))
     return held + sum(x.quantity for x in desk.waits_on(buyer_id, post_id, variant_id))
+
+
+def counted(desk: Desk, turn: Turn, variant_id: UUID) -> int:
+    """Pieces that the limit per buyer counts: all on this post, and with a window those of other posts claimed within it."""
+    post, hours = turn.reading.facts.id, turn.reading.policy.per_buyer_window_hours
+    total = has(desk, turn.buyer_id, post, variant_id, open_only=False)
+    if hours is None:
+        return total
+    since = turn.at - timedelta(hours=hours)
+    for other in desk.readings.keys() - {post}:
+        lines = (x for x in desk.lines_on_post(turn.buyer_id, other) if x.variant_id == variant_id and x.created_at > since)
+        waits = (x for x in desk.waits_on(turn.buyer_id, other, variant_id) if x.queued_at > since)
+        total += sum(x.quantity for x in lines) + sum(x.quantity for x in waits)
+    return total + sum(n for at, n in desk.elsewhere[turn.buyer_id, variant_id] if at > since)

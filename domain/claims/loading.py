@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.claims.desk import Claim, Comment, Desk, Level, Line, OpenOrder, Reading, ShopFacts, Turn, Wait
+from domain.claims.desk import Claim, Comment, Desk, Heard, Level, Line, OpenOrder, Reading, ShopFacts, Turn, Wait
 from domain.claims.ports import EventKind, SocialEvent
-from domain.claims.recognition import Context, compile_context
-from domain.claims.rules import ClaimOutcome, ClaimPolicy, ReviewState
+from domain.claims.recognition import Context, Result, compile_context
+from domain.claims.rules import ClaimOutcome, ClaimPolicy, Proxy, ReviewState, person
 from domain.db import Tx, from_jsonb
 from domain.ids import new_id
-from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, post_facts
+from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, policies_before, post_facts
 from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
@@ -32,7 +33,11 @@ select variant_id, sum(quantity)::int as waiting from waitlist_entry
 where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 """
 """A statement of its own, after the locks: one that waits for them would sum what it saw before it waited."""
-_compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts]]] = OrderedDict()
+ACTED_AT = "greatest(c.written_at, (k.result #>> '{accepted,at}')::timestamptz)"
+"""When the buyer of a claim `k` ordered: with the comment `c`, or with the tap that accepted it."""
+_compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (
+    OrderedDict()
+)
 
 
 def context_of(facts: PostFacts, policy: ClaimPolicy, offers: Sequence[Mapping[str, Any]], name: str = "") -> dict[str, Any]:
@@ -52,20 +57,37 @@ def context_of(facts: PostFacts, policy: ClaimPolicy, offers: Sequence[Mapping[s
 
 
 async def readings_of(tx: Tx, post_ids: Collection[UUID]) -> dict[UUID, Reading]:
-    """These posts, compiled; compiled words are kept per post version and policy version."""
-    readings: dict[UUID, Reading] = {}
-    for post_id, facts in (await post_facts(tx, list(post_ids))).items():
-        key = (post_id, facts.version, facts.policy_version_id)
-        if key not in _compiled:
-            policy = ClaimPolicy.read(facts.policy)
-            offers, found = await offers_of_post(tx, post_id)
-            _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found)
-            while len(_compiled) > MOST_COMPILED:
-                _compiled.popitem(last=False)
-        _compiled.move_to_end(key)
-        context, policy, variants = _compiled[key]
-        readings[post_id] = Reading(facts, policy, context, variants)
-    return readings
+    """These posts by the newest version of their policy, compiled; compiled words are kept per post version and policy version."""
+    return {post_id: await _reading(tx, facts) for post_id, facts in (await post_facts(tx, list(post_ids))).items()}
+
+
+async def _reading(tx: Tx, facts: PostFacts) -> Reading:
+    key = (facts.id, facts.version, facts.policy_version_id)
+    if key not in _compiled:
+        policy = ClaimPolicy.read(facts.policy)
+        offers, found = await offers_of_post(tx, facts.id)
+        _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found, {})
+        while len(_compiled) > MOST_COMPILED:
+            _compiled.popitem(last=False)
+    _compiled.move_to_end(key)
+    context, policy, variants, heard = _compiled[key]
+    return Reading(facts, policy, context, variants, heard)
+
+
+async def read_back(tx: Tx, desk: Desk, since: Mapping[UUID, datetime]) -> None:
+    """Let the desk know the earlier versions of a post's policy, where something of it (`since`, by post) happened before the newest one.
+
+    Plain batches, whose comments are newer than every rule, cost nothing here.
+    """
+    for post_id, at in since.items():
+        newest = desk.readings.get(post_id)
+        if newest is None or newest.facts.policy_since is None or newest.facts.policy_since <= at:
+            continue
+        facts = newest.facts
+        desk.earlier[post_id] = [
+            await _reading(tx, replace(facts, policy_version_id=v.id, policy=v.policy, policy_since=v.effective_at))
+            for v in await policies_before(tx, post_id, at)
+        ]
 
 
 async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
@@ -116,14 +138,19 @@ async def claims_of(tx: Tx, comment_ids: Sequence[UUID]) -> dict[UUID, Claim]:
 
 
 async def buyers_for(
-    tx: Tx, shop_id: UUID, people: Mapping[tuple[str, str], str], known: Collection[UUID] = (), *, now: datetime
+    tx: Tx, desk: Desk, people: Mapping[tuple[str, str], str], known: Collection[UUID] = ()
 ) -> dict[tuple[str, str], UUID]:
     """Buyers by (provider, external id), created where new (linked to the member who owns that identity).
 
-    They are locked together with the `known` ones, whose events name no author: all of them in one statement, in key order.
+    They are locked together with the `known` ones, whose events name no author: all of them in one statement, in key order. Newcomers are
+    written after that, so that a live's regulars cost no write; two lanes with the same newcomer wait for each other by its key. The desk
+    learns who of them works in the shop, and whom the shop restricted.
     """
     keys = sorted(people)
-    providers, externals = [k[0] for k in keys], [k[1] for k in keys]
+    found = await _lock_buyers(tx, desk, keys, known)
+    new = [key for key in keys if key not in found]
+    if not new:
+        return found
     await tx.execute(
         """insert into buyer (id, shop_id, provider, external_id, name, member_id, created_at)
            select k.id, $1, k.provider, k.external_id, k.name, i.member_id, $2
@@ -131,24 +158,34 @@ async def buyers_for(
            left join identity i on i.provider = k.provider and i.subject = k.external_id
            order by k.provider, k.external_id
            on conflict (shop_id, provider, external_id) do nothing""",
-        shop_id,
-        now,
-        [new_id() for _ in keys],
-        providers,
-        externals,
-        [people[k][:120] for k in keys],
+        desk.shop.id,
+        desk.now,
+        [new_id() for _ in new],
+        [key[0] for key in new],
+        [key[1] for key in new],
+        [people[key][:120] for key in new],
     )
+    return found | await _lock_buyers(tx, desk, new, ())
+
+
+async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], known: Collection[UUID]) -> dict[tuple[str, str], UUID]:
     rows = await tx.fetch(
-        """with meant as (
-             select b.id from buyer b join unnest($2::text[], $3::text[]) k(provider, external_id)
-               on b.shop_id = $1 and b.provider = k.provider and b.external_id = k.external_id
-             union select unnest($4::uuid[]))
-           select b.id, b.provider, b.external_id from buyer b join meant using (id) where b.shop_id = $1 order by b.id for no key update of b""",
-        shop_id,
-        providers,
-        externals,
+        """select b.id, b.provider, b.external_id, b.restricted_until,
+                  exists (select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff
+           from buyer b
+           where b.id = any(array(
+             select found.id from unnest($2::text[], $3::text[]) k(provider, external_id)
+             cross join lateral (
+               select x.id from buyer x where x.shop_id = $1 and x.provider = k.provider and x.external_id = k.external_id limit 1) found
+             union select unnest($4::uuid[])))
+           order by b.id for no key update of b""",
+        desk.shop.id,
+        [key[0] for key in keys],
+        [key[1] for key in keys],
         list(known),
     )
+    desk.staff.update(row["id"] for row in rows if row["staff"])
+    desk.restricted.update((row["id"], row["restricted_until"]) for row in rows if row["restricted_until"] is not None)
     return {(row["provider"], row["external_id"]): row["id"] for row in rows}
 
 
@@ -160,7 +197,7 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
     wanted = set(variants)
     rows = await tx.fetch(
         """select l.id, l.order_id, l.variant_id, l.claim_id, l.post_id, l.quantity, l.unit_price_minor, l.title, l.variant_label, l.platform,
-                  l.policy_version_id, l.created_at, o.buyer_id, o.state = 'OPEN' and o.payment_state = 'UNPAID' as open, o.state = 'CANCELLED' as dead
+                  l.policy_version_id, l.created_at, l.beneficiary, o.buyer_id, o.state = 'OPEN' and o.payment_state = 'UNPAID' as open, o.state = 'CANCELLED' as dead
            from "order" o join order_line l on l.order_id = o.id
            where o.shop_id = $1 and o.buyer_id = any($2::uuid[]) and (l.claim_id = any($4::uuid[]) or (l.post_id = any($3::uuid[]) and o.state <> 'CANCELLED'))
            order by l.created_at, l.id""",
@@ -174,7 +211,7 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
             Line(
                 row["id"], row["order_id"], row["variant_id"], row["claim_id"], row["post_id"], row["quantity"], row["unit_price_minor"],
                 row["title"], row["variant_label"], SourcePlatform(row["platform"]), row["policy_version_id"], row["created_at"],
-                open=row["open"], dead=row["dead"],
+                row["beneficiary"], open=row["open"], dead=row["dead"],
             )
         )  # fmt: skip
         wanted.add(row["variant_id"])
@@ -192,13 +229,15 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
         wanted.add(row["variant_id"])
     await _levels(tx, desk, wanted)
     await _ordered_before(tx, desk, buyers)
+    await _elsewhere(tx, desk, buyers, wanted)
 
 
 async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
     """Lock the orders that claims stack on, and with them those that the desk's claims may flag: none is to be locked after the levels."""
     rows = await tx.fetch(
         """with locked as (
-             select id, number, buyer_id, delivery_method, subtotal_minor, state = 'OPEN' and payment_state = 'UNPAID' as open from "order"
+             select id, number, buyer_id, delivery_method, subtotal_minor, created_at, pay_by, state = 'OPEN' and payment_state = 'UNPAID' as open
+             from "order"
              where shop_id = $1 and ((buyer_id = any($2::uuid[]) and state = 'OPEN' and payment_state = 'UNPAID') or id = any($3::uuid[]))
              order by id for update)
            select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked where open""",
@@ -209,7 +248,7 @@ async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
     for row in rows:
         method = DeliveryMethod(row["delivery_method"])
         desk.orders[row["buyer_id"], method] = OpenOrder(
-            row["id"], row["number"], row["buyer_id"], method, row["subtotal_minor"], pieces=row["pieces"]
+            row["id"], row["number"], row["buyer_id"], method, row["subtotal_minor"], row["created_at"], row["pay_by"], pieces=row["pieces"]
         )
 
 
@@ -234,19 +273,42 @@ async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
 
 
 async def _ordered_before(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
-    """What the rate rule counts, by the times of the comments."""
-    hours = [r.policy.rate_limit_hours for r in desk.readings.values() if r.policy.rate_limit_orders is not None]
+    """What the rate rule counts, by the times of the comments; of an accepted suggestion by the time of the tap."""
+    hours = [p.rate_limit_hours for p in desk.policies() if p.rate_limit_orders is not None]
     if not hours or desk.earliest is None:
         return
     rows = await tx.fetch(
-        """select k.id, k.buyer_id, c.written_at from claim k join social_comment c on c.id = k.comment_id
-           where k.shop_id = $1 and k.buyer_id = any($2::uuid[]) and k.outcome in ('ORDERED', 'PARTIAL', 'WAITLISTED') and c.written_at > $3""",
+        f"""select k.id, k.buyer_id, {ACTED_AT} as acted_at from claim k join social_comment c on c.id = k.comment_id
+           where k.shop_id = $1 and k.buyer_id = any($2::uuid[]) and k.outcome in ('ORDERED', 'PARTIAL', 'WAITLISTED') and {ACTED_AT} > $3""",
         desk.shop.id,
         list(buyers),
         desk.earliest - timedelta(hours=max(hours)),
     )
     for row in rows:
-        desk.ordered_at[row["buyer_id"]][row["id"]] = row["written_at"]
+        desk.ordered_at[row["buyer_id"]][row["id"]] = row["acted_at"]
+
+
+async def _elsewhere(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Collection[UUID]) -> None:
+    """Pieces of the shop's other posts that a limit per buyer counts, by the times of their comments."""
+    hours = [p.per_buyer_window_hours for p in desk.policies() if p.per_buyer_window_hours is not None]
+    if not hours or desk.earliest is None:
+        return
+    rows = await tx.fetch(
+        """select o.buyer_id, l.variant_id, l.created_at as at, l.quantity from "order" o join order_line l on l.order_id = o.id
+           where o.shop_id = $1 and o.buyer_id = any($2::uuid[]) and o.state <> 'CANCELLED' and l.variant_id = any($3::uuid[])
+             and l.post_id <> all($4::uuid[]) and l.quantity > 0 and l.created_at > $5
+           union all
+           select w.buyer_id, w.variant_id, w.queued_at, w.quantity from waitlist_entry w join claim c on c.id = w.claim_id
+           where w.shop_id = $1 and w.state = 'WAITING' and w.buyer_id = any($2::uuid[]) and w.variant_id = any($3::uuid[])
+             and c.post_id <> all($4::uuid[]) and w.queued_at > $5""",
+        desk.shop.id,
+        list(buyers),
+        list(variants),
+        list(desk.readings),
+        desk.earliest - timedelta(hours=max(hours)),
+    )
+    for row in rows:
+        desk.elsewhere[row["buyer_id"], row["variant_id"]].append((row["at"], row["quantity"]))
 
 
 async def turns_of(tx: Tx, desk: Desk, claims: Sequence[Claim], *, at: datetime | None) -> dict[UUID, Turn]:
@@ -257,15 +319,20 @@ async def turns_of(tx: Tx, desk: Desk, claims: Sequence[Claim], *, at: datetime 
         [claim.comment_id for claim in claims],
     )
     stored = {row["id"]: row for row in rows}
+    times = [(claim.post_id, at or stored[claim.comment_id]["written_at"]) for claim in claims if claim.post_id is not None]
+    await read_back(tx, desk, {post: min(t for p, t in times if p == post) for post, _ in times})
     turns: dict[UUID, Turn] = {}
     for claim in claims:
         row = stored[claim.comment_id]
-        if claim.post_id not in desk.readings or claim.buyer_id is None:
+        reading = desk.reading(claim.post_id, at or row["written_at"])
+        if reading is None or claim.post_id is None or claim.buyer_id is None:
             continue
+        if reading.policy.proxy is Proxy.ALLOW:
+            claim.beneficiary = person(claim.result.get("beneficiary"), row["text"])
         source = SourcePlatform(row["platform"])
         event = SocialEvent(EventKind.ADD, source, channel_id=row["channel"], comment_id=row["external_id"], text=row["text"])
         comment = Comment(
             row["id"], row["external_id"], claim.post_id, claim.buyer_id, row["text"], row["written_at"], row["text_at"], row["removed_at"]
         )
-        turns[claim.id] = Turn(comment, event, desk.readings[claim.post_id], claim.buyer_id, at or row["written_at"], desk.now)
+        turns[claim.id] = Turn(comment, event, reading, claim.buyer_id, at or row["written_at"], desk.now)
     return turns

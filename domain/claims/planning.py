@@ -6,41 +6,85 @@ Comments are given one by one in platform order, so a batch ends in the same sta
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from domain.claims import tell
 from domain.claims.changes import cancelled_by_edit, change, release_claim
 from domain.claims.desk import Claim, Decision, Desk, Reading, Turn
-from domain.claims.holding import Got, free, give_back, has, leave, take
+from domain.claims.holding import Got, counted, free, give_back, has, leave, take
+from domain.claims.offering import offered, with_candidates
 from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.ports import SocialEvent
 from domain.claims.recognition import Intent, Reason, Result, normalise, recognize
-from domain.claims.rules import ClaimOutcome, NearMiss, OnDelete, OnEdit, RepeatMode, ReviewState
+from domain.claims.rules import CancelUntil, ClaimOutcome, IgnoredAuthor, NearMiss, OnDelete, OnEdit, Proxy, RepeatMode, ReviewState, person
 from domain.posts.rules import PostState
 
-OFFERABLE = frozenset({Reason.MISSING_OPTION, Reason.AMBIGUOUS_OPTION, Reason.MISSING_ITEM, Reason.MISSING_QUANTITY})
-"""Reasons for which the buyer can be offered a choice, if the candidates fit one screen."""
-MOST_CANDIDATES = 12
 FINAL = frozenset({Reason.CLOSED, Reason.NOT_FOR_SALE})
 """Understood, and the answer is no."""
+MOST_HEARD = 4_096
+LONGEST_HEARD = 100
+"""Characters; longer texts are seldom written twice."""
 ORDERING = frozenset({ClaimOutcome.ORDERED, ClaimOutcome.PARTIAL, ClaimOutcome.WAITLISTED})
 ACTED = ORDERING | {ClaimOutcome.CANCELLED}
 """Outcomes of comments that have had an effect on orders."""
 
 
+@lru_cache(maxsize=4_096)
 def text_hash(text: str) -> str:
     """SHA-256 of the text, hexadecimal; texts themselves stay out of the audit."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def read(text: str, event: SocialEvent, reading: Reading, at: datetime | None) -> Result:
-    """The recognition of this event's text against its post."""
-    return recognize(text, reading.context, at=at, mentions=event.mentions, from_shop=event.is_owner)
+def read(
+    text: str, mentions: Sequence[tuple[int, int]] | None, reading: Reading, at: datetime | None, *, from_shop: bool = False
+) -> Result:
+    """The recognition of a text against its post, with the variants that a choice can be offered of.
+
+    Where pieces may be taken back until they are paid, a cancellation outlives the closing. The same words are read once: in a live
+    thousands of people write the same few.
+    """
+    late = at is not None and reading.context.closes_at is not None and at > reading.context.closes_at
+    key = (text, None if mentions is None else tuple(mentions), from_shop, late)
+    result = reading.heard.get(key)
+    if result is None:
+        result = _read(text, mentions, reading, at, from_shop=from_shop)
+        if len(text) <= LONGEST_HEARD:
+            if len(reading.heard) >= MOST_HEARD:
+                reading.heard.clear()
+            reading.heard[key] = result
+    return result
+
+
+def _read(text: str, mentions: Sequence[tuple[int, int]] | None, reading: Reading, at: datetime | None, *, from_shop: bool) -> Result:
+    result = recognize(text, reading.context, at=at, mentions=mentions, from_shop=from_shop)
+    if result.reason is Reason.CLOSED and reading.policy.cancel_until is CancelUntil.PAYMENT:
+        open_still = recognize(text, reading.context, mentions=mentions, from_shop=from_shop)
+        if open_still.intent is Intent.CANCEL:
+            return open_still
+    return with_candidates(result, reading.context)
+
+
+def ignored(desk: Desk, event: SocialEvent, reading: Reading | None, buyer_id: UUID | None, at: datetime) -> str:
+    """Why the author's words are never read as an order, by the post's policy; empty when they are. Under no post, only buyers are heard."""
+    ignore: Collection[IgnoredAuthor] = reading.policy.ignore_authors if reading is not None else frozenset(IgnoredAuthor)
+    if event.is_bot:
+        return "BOT" if IgnoredAuthor.BOTS in ignore else ""
+    if event.is_owner:
+        return Reason.FROM_SHOP.value if IgnoredAuthor.PAGE in ignore else ""
+    if buyer_id is None:
+        return ""
+    if IgnoredAuthor.STAFF in ignore and buyer_id in desk.staff:
+        return "FROM_STAFF"
+    until = desk.restricted.get(buyer_id)
+    return "RESTRICTED" if IgnoredAuthor.RESTRICTED in ignore and until is not None and at < until else ""
 
 
 def written(desk: Desk, turn: Turn, claim: Claim, result: Result) -> None:
     """A comment that is new, or that had no effect yet, says something."""
+    _name(turn, claim, result)
     _close(desk, turn, claim, result, _decide(desk, turn, claim, result))
 
 
@@ -63,14 +107,17 @@ def edited(desk: Desk, turn: Turn, claim: Claim, result: Result, before: str) ->
         elif turn.comment.removed_at is None:
             # What it ordered was taken back in other words: its new text must not order again by itself.
             _flag(desk, turn, claim, "EDITED_AFTER_CANCEL")
-    elif result.reason is Reason.CLOSED or _barred(turn) is not None:
+    elif result.reason is Reason.CLOSED or _is_over(turn) or _barred(turn, result) is not None:
         _flag(desk, turn, claim, "EDITED_AFTER_CLOSE")
     elif result.intent is Intent.CANCEL and (done := cancelled_by_edit(desk, turn, claim, result)) is not None:
         _close(desk, turn, claim, result, done)
     elif result.intent is not Intent.ORDER:
         # The order stands until the buyer says so in words: an edit may be a slip.
         _flag(desk, turn, claim, f"EDITED_TO_{result.intent.value}")
+    elif _for_another(turn, result):
+        _flag(desk, turn, claim, "EDITED_TO_PROXY")
     else:
+        _name(turn, claim, result)
         _close(desk, turn, claim, result, _apply_edit(desk, turn, claim, result))
 
 
@@ -122,24 +169,66 @@ def _decide(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
             return to_human(str(result.reason or "LOOKS_LIKE_QUESTION"))
         case Intent.AMBIGUOUS:
             return _near_miss(desk, turn, claim, result)
-    barred = _barred(turn)
+    barred = _barred(turn, result)
     if barred is not None:
         if barred.outcome is ClaimOutcome.REJECTED:
             tell.rejected(desk, turn, claim, barred.reason)
         return barred
+    if _for_another(turn, result):
+        return _proxy(desk, turn, claim, result)
     if result.intent is Intent.ORDER:
         return _order(desk, turn, claim, result)
     return change(desk, turn, claim, result)
 
 
-def _barred(turn: Turn) -> Done | None:
-    """Reasons of the post and its window that keep any act from happening."""
-    facts, policy = turn.reading.facts, turn.reading.policy
-    if facts.state is PostState.DRAFT or (facts.opens_at is not None and turn.at < facts.opens_at):
+def _name(turn: Turn, claim: Claim, result: Result) -> None:
+    """Remember whom the comment is for, where the shop takes orders for others."""
+    allowed = turn.reading.policy.proxy is Proxy.ALLOW
+    claim.beneficiary = person(result.beneficiary, turn.event.text) if allowed else ""
+
+
+def _for_another(turn: Turn, result: Result) -> bool:
+    """Does the comment ask for pieces for somebody else, at a shop that does not take such orders by itself?"""
+    asks = result.intent in (Intent.ORDER, Intent.AMEND)
+    return asks and result.beneficiary is not None and turn.reading.policy.proxy is Proxy.OFF
+
+
+def _proxy(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
+    """Nobody's name is taken in vain: the writer may take it on their own."""
+    near = turn.reading.policy.on_near_miss
+    if near is NearMiss.REPLY_HELP:
+        tell.help_reply(desk, turn)
+    offer = offered(result.to_json()) if near is NearMiss.SUGGEST else None
+    if offer is None:
+        return to_human("PROXY")
+    tell.suggested(desk, turn, claim, offer, "PROXY")
+    return Done(ClaimOutcome.SUGGESTED, "PROXY")
+
+
+def _windows(turn: Turn, result: Result | None) -> list[tuple[datetime | None, datetime | None]]:
+    """(opens, closes) of the post and of the items that the comment names."""
+    facts, variants = turn.reading.facts, turn.reading.variants
+    named = [variants[UUID(x.variant)] for x in result.lines if UUID(x.variant) in variants] if result is not None else []
+    return [(facts.opens_at, facts.closes_at), *((v.opens_at, v.closes_at) for v in named)]
+
+
+def _is_over(turn: Turn) -> bool:
+    """Was it said after the post had closed?"""
+    facts = turn.reading.facts
+    return facts.state is PostState.CLOSED or (facts.closes_at is not None and turn.at > facts.closes_at)
+
+
+def _barred(turn: Turn, result: Result | None = None) -> Done | None:
+    """Reasons of the post, its items and their windows that keep any act from happening. The instants themselves are within."""
+    facts, policy, windows = turn.reading.facts, turn.reading.policy, _windows(turn, result)
+    if facts.state is PostState.DRAFT or any(opens is not None and turn.at < opens for opens, _ in windows):
         return refused("NOT_OPEN")
-    if facts.state is PostState.CLOSED:
+    if result is not None and result.intent is Intent.CANCEL and policy.cancel_until is CancelUntil.PAYMENT:
+        return None
+    closings = [closes for _, closes in windows if closes is not None]
+    if facts.state is PostState.CLOSED or any(turn.at > closes for closes in closings):
         return refused("CLOSED")
-    if facts.closes_at is not None and turn.received_at > facts.closes_at + timedelta(seconds=policy.grace_seconds):
+    if any(turn.received_at > closes + timedelta(seconds=policy.grace_seconds) for closes in closings):
         return to_human("LATE")
     return None
 
@@ -150,13 +239,11 @@ def _near_miss(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
         tell.rejected(desk, turn, claim, str(reason))
         return refused(str(reason))
     near = turn.reading.policy.on_near_miss
-    lines = [(UUID(x.variant), x.qty or 1) for x in result.lines]
-    if reason in OFFERABLE and 0 < len(result.candidates) <= MOST_CANDIDATES:
-        lines = lines or [(UUID(v), 1) for v in result.candidates]
     if near is NearMiss.REPLY_HELP:
         tell.help_reply(desk, turn)
-    if near is NearMiss.SUGGEST and lines and _barred(turn) is None:
-        tell.suggested(desk, turn, claim, lines, str(reason))
+    offer = offered(result.to_json()) if near is NearMiss.SUGGEST else None
+    if offer is not None and _barred(turn) is None:
+        tell.suggested(desk, turn, claim, offer, str(reason))
         return Done(ClaimOutcome.SUGGESTED, str(reason))
     if near is NearMiss.SUGGEST and reason is Reason.QUANTITY_OUT_OF_RANGE:
         tell.ask_buyer(desk, turn, claim, str(reason))
@@ -179,6 +266,8 @@ def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     falls: dict[UUID, int] = {}
     if policy.repeat_mode is RepeatMode.REPLACE:
         falls = {v: have[v] - n for v, n in wishes.items() if have[v] > n}
+        if any(n > has(desk, turn.buyer_id, post, v, open_only=True) for v, n in falls.items()):
+            return to_human("ALREADY_PAID")
         wishes = {v: n - have[v] for v, n in wishes.items() if n > have[v]}
     if too_short(desk, turn, wishes):
         tell.rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
@@ -202,9 +291,11 @@ def _over(desk: Desk, turn: Turn, wishes: dict[UUID, int], *, edit: bool = False
         if sum(at > since for at in desk.ordered_at[turn.buyer_id].values()) >= policy.rate_limit_orders:
             return refused("RATE_LIMITED")
     if policy.per_buyer_max is not None:
-        replaces = policy.repeat_mode is RepeatMode.REPLACE and not edit
+        replaces, post = policy.repeat_mode is RepeatMode.REPLACE and not edit, turn.reading.facts.id
         for variant, wanted in wishes.items():
-            have = 0 if replaces else has(desk, turn.buyer_id, turn.reading.facts.id, variant, open_only=False)
+            have = counted(desk, turn, variant)
+            if replaces:
+                have -= has(desk, turn.buyer_id, post, variant, open_only=False)
             if have + wanted > policy.per_buyer_max:
                 return refused("OVER_LIMIT")
     return None
@@ -215,7 +306,7 @@ def _apply_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     wishes, buyer = _wishes(result), turn.buyer_id
     own = {v: _own(desk, buyer, claim, v) for v in {*wishes, *_variants_of(desk, buyer, claim)}}
     rises = {v: n - own.get(v, 0) for v, n in wishes.items() if n > own.get(v, 0)}
-    refusal = _over(desk, turn, rises, edit=True)
+    refusal = _over(desk, turn, rises, edit=True) or (refused("INSUFFICIENT_STOCK") if too_short(desk, turn, rises) else None)
     if refusal is not None:
         tell.rejected(desk, turn, claim, refusal.reason)
         return Done(claim.outcome, refusal.reason, ReviewState.OPEN)
@@ -224,6 +315,9 @@ def _apply_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
         _shrink(desk, turn, claim, variant, pieces)
     if falls:
         tell.lines_cancelled(desk, turn, claim, falls)
+    for line in desk.lines.get(buyer, ()):
+        if line.claim_id == claim.id and line.beneficiary != claim.beneficiary:
+            line.beneficiary, line.changed = claim.beneficiary, True
     got = [take(desk, turn, claim, variant, pieces) for variant, pieces in rises.items()]
     if got:
         tell.placed(desk, turn, claim, of_pieces(got).outcome, got)

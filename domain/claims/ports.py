@@ -88,7 +88,9 @@ class SocialEvent:
     time_source: TimeSource = TimeSource.PLATFORM
     permalink: str = ""
     is_owner: bool = False
-    """Written by the page, an anonymous admin, the channel or a bot: never an order."""
+    """Written by the page, an anonymous admin, the channel or a bot."""
+    is_bot: bool = False
+    """Written by a program, where the platform says so; then `is_owner` is set too."""
     reply_token: str = ""
     """LINE: free answer for about one minute."""
     links_to: tuple[str, str] | None = None

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+
+from domain.posts.policy import CancelUntil as CancelUntil
+from domain.posts.policy import ClaimPolicy as ClaimPolicy
+from domain.posts.policy import IgnoredAuthor as IgnoredAuthor
+from domain.posts.policy import NearMiss as NearMiss
+from domain.posts.policy import OnDelete as OnDelete
+from domain.posts.policy import OnEdit as OnEdit
+from domain.posts.policy import Proxy as Proxy
+from domain.posts.policy import PublicReply as PublicReply
+from domain.posts.policy import Reading as Reading
+from domain.posts.policy import Reminder as Reminder
+from domain.posts.policy import RepeatMode as RepeatMode
+from domain.posts.policy import Shortage as Shortage
+from domain.posts.policy import check as check
 
 
 class ClaimOutcome(StrEnum):
@@ -18,54 +30,6 @@ class ClaimOutcome(StrEnum):
     REJECTED = "REJECTED"
     NEEDS_REVIEW = "NEEDS_REVIEW"
     IGNORED = "IGNORED"
-
-
-class Reading(StrEnum):
-    STRICT = "STRICT"
-    CONFIRM = "CONFIRM"
-    LENIENT = "LENIENT"
-
-
-class NearMiss(StrEnum):
-    SILENT = "SILENT"
-    SUGGEST = "SUGGEST"
-    REPLY_HELP = "REPLY_HELP"
-
-
-class RepeatMode(StrEnum):
-    ADD = "ADD"
-    REPLACE = "REPLACE"
-    ONCE = "ONCE"
-
-
-class Shortage(StrEnum):
-    REJECT_LINE = "REJECT_LINE"
-    PARTIAL = "PARTIAL"
-    PARTIAL_WAITLIST = "PARTIAL_WAITLIST"
-    REJECT_COMMENT = "REJECT_COMMENT"
-
-
-class OnEdit(StrEnum):
-    REPARSE_IF_OPEN = "REPARSE_IF_OPEN"
-    FLAG = "FLAG"
-    IGNORE = "IGNORE"
-
-
-class OnDelete(StrEnum):
-    KEEP_AND_FLAG = "KEEP_AND_FLAG"
-    RELEASE_IF_UNPAID = "RELEASE_IF_UNPAID"
-
-
-class CancelUntil(StrEnum):
-    PAYMENT = "PAYMENT"
-    CLOSE = "CLOSE"
-    NEVER = "NEVER"
-
-
-class PublicReply(StrEnum):
-    NEVER = "NEVER"
-    ONCE_PER_BUYER = "ONCE_PER_BUYER"
-    EACH = "EACH"
 
 
 class ReviewState(StrEnum):
@@ -83,44 +47,10 @@ class WaitState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimPolicy:
-    """The shop's versioned rule (PRODUCT 2); every field may be overridden by a post."""
+LONGEST_NAME = 60
+"""Characters of a beneficiary that a line keeps."""
 
-    reading: Reading = Reading.CONFIRM
-    trigger_symbols: tuple[str, ...] = ("+",)
-    trigger_words: tuple[str, ...] = ()
-    fillers: tuple[str, ...] = ()
-    on_near_miss: NearMiss = NearMiss.SUGGEST
-    repeat_mode: RepeatMode = RepeatMode.ADD
-    shortage: Shortage = Shortage.PARTIAL_WAITLIST
-    on_edit: OnEdit = OnEdit.REPARSE_IF_OPEN
-    on_delete: OnDelete = OnDelete.KEEP_AND_FLAG
-    cancel_until: CancelUntil = CancelUntil.PAYMENT
-    max_per_line: int = 99
-    per_buyer_max: int | None = None
-    """Most pieces of one variant that one buyer may hold in one post."""
-    rate_limit_orders: int | None = None
-    rate_limit_hours: int = 24
-    grace_seconds: int = 60
-    """How late after closing a comment written in time may be delivered."""
-    public_reply: PublicReply = PublicReply.ONCE_PER_BUYER
 
-    @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> ClaimPolicy:
-        """A policy from its stored form; unknown fields are left out, missing ones take the default.
-
-        Raises:
-            ValueError: a field has a value it cannot have.
-        """
-        kinds = {f.name: type(f.default) for f in fields(cls)}
-        found: dict[str, Any] = {}
-        for name, value in stored.items():
-            kind = kinds.get(name)
-            if kind is not None:
-                found[name] = tuple(value) if kind is tuple else kind(value) if issubclass(kind, StrEnum) else value
-        return cls(**found)
-
-    def stored(self) -> dict[str, Any]:
-        """The form that `read` takes again."""
-        return {f.name: list(v) if isinstance(v := getattr(self, f.name), tuple) else v for f in fields(self)}
+def person(span: Sequence[int] | None, text: str) -> str:
+    """The person that a comment names, by the span that the reader gives (code points): on one line, without the sign of a mention."""
+    return " ".join(text[span[0] : span[1]].split()).lstrip("@＠").strip()[:LONGEST_NAME] if span else ""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Turn, Wait
 from domain.claims.holding import Got
+from domain.claims.offering import Offer, fitting, most_of, version_of_text
 from domain.claims.ports import ReplyKind, SourcePlatform
 from domain.claims.replies import ReplyDraft
 from domain.claims.rules import ClaimOutcome, PublicReply
@@ -100,11 +101,23 @@ def help_reply(desk: Desk, turn: Turn) -> None:
     desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, HELP[_language(desk)], key))
 
 
-def suggested(desk: Desk, turn: Turn, claim: Claim, pieces: Sequence[tuple[UUID, int]], reason: str) -> None:
+def suggested(desk: Desk, turn: Turn, claim: Claim, offer: Offer, reason: str) -> None:
     """Ask the buyer privately whether this is what they meant."""
-    facts = turn.reading.variants
-    lines = [{"variantId": str(v), "title": facts[v].title, "label": facts[v].label, "quantity": n} for v, n in pieces]
-    _notice(desk, turn, claim, NoticeKind.SUGGESTION, {"claimId": str(claim.id), "lines": lines, "reason": reason})
+    facts, lines = turn.reading.variants, []
+    for choice in offer.choices:
+        variant, most = facts[choice.variant_id], most_of(turn.reading.context, choice.variant_id)
+        quantity = choice.quantity if most is None else fitting(choice, most)
+        lines.append(
+            {"variantId": str(variant.id), "title": variant.title, "label": variant.label, "op": choice.op.value, "quantity": quantity}
+        )
+    data = {
+        "claimId": str(claim.id),
+        "version": version_of_text(turn.event.text),
+        "mode": offer.mode.value,
+        "lines": lines,
+        "reason": reason,
+    }
+    _notice(desk, turn, claim, NoticeKind.SUGGESTION, data)
 
 
 def rejected(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:

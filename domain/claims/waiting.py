@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from domain import db
@@ -13,7 +12,7 @@ from domain.claims import loading, tell
 from domain.claims.desk import Claim, Decision, Desk, Turn, Wait
 from domain.claims.holding import hold, leave
 from domain.claims.rules import ClaimOutcome, WaitState
-from domain.claims.taking import order_number
+from domain.claims.taking import numbers_of_day
 from domain.claims.writing import write_desk
 from domain.db import Tx
 from domain.ids import new_id
@@ -55,7 +54,7 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     if not heads:
         return 0, 0
     shop = await loading.shop_facts(tx, shop_id)
-    desk = Desk(shop, now, new_id, partial(order_number, now, shop.time_zone))
+    desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
     desk.readings = await loading.readings_of(tx, {row["post_id"] for row in heads})
     buyers = sorted({row["buyer_id"] for row in heads})
     await tx.execute("select id from buyer where id = any($1::uuid[]) order by id for no key update", buyers)
@@ -66,22 +65,31 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     rank = {(row["claim_id"], row["variant_id"]): n for n, row in enumerate(heads)}
     found = (w for all_of in desk.waits.values() for w in all_of if (w.claim_id, w.variant_id) in rank)
     places = sorted(found, key=lambda w: rank[w.claim_id, w.variant_id])
+    filled, ended = give_out(desk, places, by_id, turns)
+    # What was freed here was given away in the same breath: nobody is to be woken for it again.
+    desk.freed.clear()
+    await write_desk(tx, desk, actor=ACTOR, jobs=jobs)
+    return filled, ended
+
+
+def give_out(desk: Desk, places: Sequence[Wait], claims: Mapping[UUID, Claim], turns: Mapping[UUID, Turn]) -> tuple[int, int]:
+    """Give free pieces to these places, in this order; answers pieces that found a buyer, and places that ended without. Pure.
+
+    `claims` and `turns` are by claim. A variant stops at the first place that it cannot serve whole.
+    """
     stopped: set[UUID] = set()
     filled = ended = 0
     for place in places:
         if place.variant_id in stopped:
             continue
         if _order_is_gone(desk, place):
-            _end(desk, place, by_id[place.claim_id])
+            _end(desk, place, claims[place.claim_id])
             ended += 1
         else:
-            n = _give(desk, place, by_id[place.claim_id], turns)
+            n = _give(desk, place, claims[place.claim_id], turns)
             filled += n
             if place.quantity:
                 stopped.add(place.variant_id)
-    # What was freed here was given away in the same breath: nobody is to be woken for it again.
-    desk.freed.clear()
-    await write_desk(tx, desk, actor=ACTOR, jobs=jobs)
     return filled, ended
 
 

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 import orjson
 from tortoise import Tortoise
-from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.connection import get_connection
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.connection import get_connection, get_connections
 from tortoise.transactions import in_transaction
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,10 @@ LOCK_TIMEOUT_MS = 3_000
 GATE_WAIT_SECONDS = 2.0
 SPARE = 4
 """Connections beyond the gate, for statements that must commit apart from a transaction in hand."""
+
+BY_KEYS = """
+select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+"""
 
 Record = asyncpg.Record
 
@@ -165,6 +169,15 @@ class Tx:
         """Rows affected."""
         return _count(await self.raw.execute(sql, *args))
 
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert rows by binary COPY: half the cost of an INSERT of arrays, on both sides. Columns left out take their defaults."""
+        if rows:
+            await self.raw.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def by_keys(self) -> None:
+        """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed."""
+        await self.raw.execute(BY_KEYS)
+
 
 _current: ContextVar[Tx | None] = ContextVar("plusone_tx", default=None)
 
@@ -189,6 +202,27 @@ async def _admitted() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _begun() -> AsyncIterator[TransactionalDBClient]:
+    """Tortoise's transaction, whose connection also goes back to the pool when its task is cancelled during BEGIN."""
+    context: Any = in_transaction("default")
+    try:
+        client = await context.__aenter__()
+    except BaseException:
+        raw = getattr(context.client, "_connection", None)
+        if raw is not None and hasattr(context, "token"):
+            get_connections().reset(context.token)
+            await context.client._parent._pool.release(raw)
+        raise
+    try:
+        yield client
+    except BaseException as error:
+        await context.__aexit__(type(error), error, error.__traceback__)
+        raise
+    else:
+        await context.__aexit__(None, None, None)
+
+
+@asynccontextmanager
 async def transaction() -> AsyncIterator[Tx]:
     """One transaction, READ COMMITTED; commits at the end of the block, rolls back on any exception.
 
@@ -202,7 +236,7 @@ async def transaction() -> AsyncIterator[Tx]:
         async with outer.raw.transaction():
             yield outer
         return
-    async with _admitted(), in_transaction("default") as connection:
+    async with _admitted(), _begun() as connection:
         tx = Tx(connection, connection._connection)
         token = _current.set(tx)
         try:

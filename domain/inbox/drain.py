@@ -100,6 +100,7 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
         if lane is None:
             return None
         tries = await _count_try(lane)
+        await tx.by_keys()
         rows = await _take(tx, lane, min(batch_limit(tries), most))
         if not rows:
             await _forget(tx, lane, 0)

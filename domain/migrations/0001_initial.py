@@ -8,6 +8,7 @@ from domain.notices.rules import DeliveryState, NoticeKind
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
 from domain.payments.rules import PaymentMethod
 from domain.pickup.rules import PickupState
+from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod, PostState
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.rules import MovementKind, SellBeyond
@@ -60,6 +61,8 @@ class Migration(migrations.Migration):
                 ('external_id', fields.CharField(max_length=120)),
                 ('name', fields.CharField(default='', max_length=120)),
                 ('member_id', fields.UUIDField(null=True)),
+                ('restricted_until', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('restricted_reason', fields.CharField(default='', max_length=200)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'buyer', 'app': 'plusone', 'unique_together': (('shop_id', 'provider', 'external_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'A commenter as one shop knows them. `member_id` is set once the person has linked this identity in the member app.'},
@@ -286,7 +289,7 @@ class Migration(migrations.Migration):
                 ('shop_id', fields.UUIDField()),
                 ('buyer_id', fields.UUIDField()),
                 ('member_id', fields.UUIDField(null=True)),
-                ('kind', fields.CharEnumField(description='ORDER_PLACED: ORDER_PLACED\nORDER_PARTIAL: ORDER_PARTIAL\nWAITLISTED: WAITLISTED\nWAITLIST_FILLED: WAITLIST_FILLED\nSUGGESTION: SUGGESTION\nCLAIM_REJECTED: CLAIM_REJECTED\nLINES_CANCELLED: LINES_CANCELLED\nLINES_CHANGED: LINES_CHANGED\nASK_BUYER: ASK_BUYER\nORDER_CANCELLED: ORDER_CANCELLED\nORDER_EXPIRED: ORDER_EXPIRED\nPAYMENT_RECEIVED: PAYMENT_RECEIVED\nPICKUP_READY: PICKUP_READY\nPICKED_UP: PICKED_UP\nANNOUNCEMENT: ANNOUNCEMENT', enum_type=NoticeKind, max_length=20)),
+                ('kind', fields.CharEnumField(description='ORDER_PLACED: ORDER_PLACED\nORDER_PARTIAL: ORDER_PARTIAL\nWAITLISTED: WAITLISTED\nWAITLIST_FILLED: WAITLIST_FILLED\nSUGGESTION: SUGGESTION\nCLAIM_REJECTED: CLAIM_REJECTED\nLINES_CANCELLED: LINES_CANCELLED\nLINES_CHANGED: LINES_CHANGED\nASK_BUYER: ASK_BUYER\nORDER_CANCELLED: ORDER_CANCELLED\nORDER_EXPIRED: ORDER_EXPIRED\nPAYMENT_RECEIVED: PAYMENT_RECEIVED\nPAYMENT_REMINDER: PAYMENT_REMINDER\nPICKUP_READY: PICKUP_READY\nPICKED_UP: PICKED_UP\nANNOUNCEMENT: ANNOUNCEMENT', enum_type=NoticeKind, max_length=20)),
                 ('data', fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
                 ('dedupe_key', fields.CharField(max_length=120)),
                 ('read_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
@@ -352,9 +355,10 @@ class Migration(migrations.Migration):
                 ('quantity', fields.IntField()),
                 ('handed_over', fields.IntField(default=0)),
                 ('policy_version_id', fields.UUIDField(null=True)),
+                ('beneficiary', fields.CharField(default='', max_length=60)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('claim_id', 'variant_id'), ('shop_id', 'id')), 'indexes': [Index(fields=['order_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
+            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('order_id', 'claim_id', 'variant_id'), ('shop_id', 'id')), 'indexes': [Index(fields=['claim_id', 'variant_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -371,6 +375,18 @@ class Migration(migrations.Migration):
                 ('recorded_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'payment', 'app': 'plusone', 'unique_together': (('shop_id', 'id'),), 'indexes': [Index(fields=['order_id'])], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='PaymentReminder',
+            fields=[
+                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('shop_id', fields.UUIDField()),
+                ('order_id', fields.UUIDField()),
+                ('kind', fields.CharEnumField(description='HALF: HALF\nLAST_HOUR: LAST_HOUR', enum_type=Reminder, max_length=12)),
+                ('due_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'payment_reminder', 'app': 'plusone', 'unique_together': (('order_id', 'kind'),), 'indexes': [Index(fields=['due_at'])], 'pk_attr': 'id', 'table_description': 'Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -431,6 +447,8 @@ class Migration(migrations.Migration):
                 ('aliases', fields.JSONField(default=list, encoder=JSON_DUMPS, decoder=loads)),
                 ('on_sale', fields.BooleanField(default=True)),
                 ('max_qty', fields.IntField(null=True)),
+                ('opens_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('closes_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('position', fields.IntField(default=0)),
             ],
             options={'table': 'post_item', 'app': 'plusone', 'unique_together': (('post_id', 'product_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'An offer of a post: one product with the words that name it there.'},

@@ -36,9 +36,9 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
     rows = await tx.fetch(
         """with new as (
              insert into notice (id, shop_id, buyer_id, member_id, kind, data, dedupe_key, created_at)
-             select d.id, $1, d.buyer_id, b.member_id, d.kind, d.data::jsonb, d.dedupe_key, $2
+             select d.id, $1, d.buyer_id, (select b.member_id from buyer b where b.id = d.buyer_id and b.shop_id = $1), d.kind, d.data::jsonb,
+                    d.dedupe_key, $2
              from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[]) d(id, buyer_id, kind, data, dedupe_key)
-             join buyer b on b.id = d.buyer_id and b.shop_id = $1
              on conflict (shop_id, dedupe_key) do nothing
              returning id, member_id)
            select new.id as notice_id, device.id as device_id from new
@@ -47,7 +47,7 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
         now,
         [new_id() for _ in drafts],
         [d.buyer_id for d in drafts],
-        [d.kind.value for d in drafts],
+        [d.kind for d in drafts],
         [jsonb(d.data) for d in drafts],
         [d.dedupe_key for d in drafts],
     )

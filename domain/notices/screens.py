@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from domain import db
 from domain.ids import public_id
-from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape
+from domain.notices.suggestions import EXPIRED
+from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
 
 NOTICES = "notice n join shop s on s.id = n.shop_id"
@@ -26,37 +28,52 @@ def _notice(row: Any) -> Row:
 
 
 @lru_cache(maxsize=64)
-def _notice_shape(wanted: Wanted) -> Shape:
-    """A notice; aliases `n` and `s`. Branch: shop. `data` are the facts, not yet words."""
+def _notice_shape(wanted: Wanted, now: str) -> Shape:
+    """A notice; aliases `n` and `s`; `now` is a parameter. Branches: shop, expired. `data` are the facts, not yet words."""
     branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "expired" in wanted:
+        branches.append(("expired", EXPIRED.format(now=now), same))
     return shape(("n.id", "n.kind", "n.created_at", "n.read_at", "n.data"), _notice, branches)
 
 
 async def notices_of_member(
-    member_id: UUID, *, page: Page, wanted: Wanted, unread: bool | None = None, count: bool = False, count_unread: bool = False
+    member_id: UUID,
+    *,
+    page: Page,
+    wanted: Wanted,
+    now: datetime,
+    unread: bool | None = None,
+    count: bool = False,
+    count_unread: bool = False,
 ) -> Slice:
-    """A member's notices, newest first. With `count_unread`, `summary["unread"]` is the number of unread ones, at most 1,000."""
+    """A member's notices, newest first. With `count_unread`, `summary["unread"]` is the number of unread ones, at most 1,000.
+
+    A question that can no longer be answered at `now` counts as read.
+    """
     args = Args(member_id)
-    where = "n.member_id = $1" + ("" if unread is None else f" and n.read_at is {'' if unread else 'not '}null")
+    instant = f"{args(now)}::timestamptz" if unread is not None or count_unread or "expired" in wanted else ""
+    where = "n.member_id = $1"
+    if unread is not None:
+        where += f" and {'' if unread else 'not '}(n.read_at is null and not {EXPIRED.format(now=instant)})"
     listing = Listing(NOTICES, where, at="n.created_at", id="n.id", counted="notice n")
-    summary = (
-        {"unread": "(select count(*)::int from (select from notice u where u.member_id = $1 and u.read_at is null limit 1000) unread)"}
-        if count_unread
-        else {}
-    )
-    return await fetch_page(_notice_shape(wanted), listing, page, args, count=count, summary=summary)
+    summary = {"unread": f"({_unread('$1', instant)})"} if count_unread else {}
+    return await fetch_page(_notice_shape(wanted, instant), listing, page, args, count=count, summary=summary)
 
 
-async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted) -> dict[UUID, Row]:
+def _unread(member: str, now: str) -> str:
+    """The number of a member's unread notices, at most 1,000."""
+    return f"""select count(*)::int from (select from notice n
+        where n.member_id = {member} and n.read_at is null and not {EXPIRED.format(now=now)} limit 1000) unread"""
+
+
+async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted, now: datetime) -> dict[UUID, Row]:
     """These notices of this member, newest first; others' are not there."""
-    notice = _notice_shape(wanted)
+    notice, timed = _notice_shape(wanted, "$3::timestamptz"), [now] if "expired" in wanted else []
     sql = f"select {notice.select} from {NOTICES} where n.member_id = $1 and n.id = any($2::uuid[]) order by n.created_at desc, n.id desc"
-    return {row[0]: notice.read(row) for row in await db.fetch(sql, member_id, list(notice_ids))}
+    return {row[0]: notice.read(row) for row in await db.fetch(sql, member_id, list(notice_ids), *timed)}
 
 
-async def unread_of_member(member_id: UUID) -> int:
+async def unread_of_member(member_id: UUID, *, now: datetime) -> int:
     """The number of unread notices, at most 1,000."""
-    found: int = await db.fetchval(
-        "select count(*)::int from (select from notice where member_id = $1 and read_at is null limit 1000) unread", member_id
-    )
+    found: int = await db.fetchval(_unread("$1", "$2::timestamptz"), member_id, now)
     return found

@@ -9,6 +9,7 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
+from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
@@ -23,6 +24,10 @@ class Buyer(Model):
     external_id = fields.CharField(max_length=120)
     name = fields.CharField(max_length=120, default="")
     member_id = fields.UUIDField(null=True)
+    restricted_until = fields.DatetimeField(null=True)
+    """Until then the shop takes no orders from this buyer's comments."""
+    restricted_reason = fields.CharField(max_length=200, default="")
+    """The shop's own words; no buyer reads them."""
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -77,12 +82,30 @@ class OrderLine(Model):
     """Pieces still ordered; 0 once cancelled."""
     handed_over = fields.IntField(default=0)
     policy_version_id = fields.UUIDField(null=True)
+    beneficiary = fields.CharField(max_length=60, default="")
+    """Whom it is for, as the comment named them; empty for the buyer."""
     created_at = fields.DatetimeField()
 
     class Meta:
         table = "order_line"
-        unique_together = (("claim_id", "variant_id"), ("shop_id", "id"))
-        indexes = [Index(fields=("order_id",)), Index(fields=("variant_id",))]
+        # A claim has one line per variant in an order; what it gets after that order was paid is a line of the next one.
+        unique_together = (("order_id", "claim_id", "variant_id"), ("shop_id", "id"))
+        indexes = [Index(fields=("claim_id", "variant_id")), Index(fields=("variant_id",))]
+
+
+class PaymentReminder(Model):
+    """Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    order_id = fields.UUIDField()
+    kind = fields.CharEnumField(Reminder, max_length=12)
+    due_at = fields.DatetimeField()
+
+    class Meta:
+        table = "payment_reminder"
+        unique_together = (("order_id", "kind"),)
+        indexes = [Index(fields=("due_at",))]
 
 
 class OrderEvent(Model):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
@@ -105,7 +106,8 @@ def _buyer(row: Any) -> Row:
 
 LINES = "order_line l join variant v on v.id = l.variant_id join product p on p.id = v.product_id join shop s on s.id = l.shop_id"
 LINE = (
-    "l.id", "l.title", "l.variant_label", "l.quantity", "l.handed_over", "l.unit_price_minor", "s.currency", "l.platform", "l.created_at"
+    "l.id", "l.title", "l.variant_label", "l.quantity", "l.handed_over", "l.unit_price_minor", "s.currency", "l.platform", "l.created_at",
+    "l.beneficiary",
 )  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def _line(row: Any) -> Row:
         "unit_price": money(row[5], row[6]),
         "total": money(row[5] * row[3], row[6]),
         "source": {"platform": row[7], "post": None},
+        "beneficiary": row[9] or None,
     }
 
 
@@ -161,13 +164,16 @@ def _claim(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """A claim; alias `c`. Branches: comment, order, rule. Staff need the permission of what a branch shows."""
+    """A claim; alias `c`. Branches: comment, matched, order, rule. Staff need the permission of what a branch shows."""
     branches: list[tuple[str, str, Read]] = []
     if "comment" in wanted and not viewpoint.may(Permission.VIEW_COMMENTS):
         branches.append(("comment", "null::record", nothing))
     elif "comment" in wanted:
         comment = comment_shape(wanted["comment"], viewpoint)
         branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))
+    if "matched" in wanted:
+        trail = "c.result->'trail'" if viewpoint.may(Permission.VIEW_COMMENTS) else "null::jsonb"
+        branches.append(("matched", trail, read_matched))
     if "order" in wanted and not viewpoint.may(Permission.VIEW_ORDERS):
         branches.append(("order", "null::record", nothing))
     elif "order" in wanted:
@@ -178,6 +184,14 @@ def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         sql = "(select row(r.id, r.version, r.policy, r.effective_at) from claim_policy_version r where r.id = c.policy_version_id)"
         branches.append(("rule", sql, read_rule(viewpoint.language)))
     return shape(CLAIM, _claim, branches)
+
+
+def read_matched(trail: str | None) -> list[Row]:
+    """A claim's stored trail in the order of the text; spans are code points of it as it was read. Empty once the comment is erased."""
+    return [
+        {"kind": token["kind"], "text": token["text"], "start": token["span"][0], "end": token["span"][1], "value": token["value"]}
+        for token in sorted(from_jsonb(trail) or (), key=lambda token: token["span"])
+    ]
 
 
 COMMENT = ("sc.id", "sc.platform", "sc.text", "sc.written_at", "sc.received_at", "sc.removed_at", "sc.author_name", "sc.permalink")
@@ -244,5 +258,7 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
+        if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):
+            value["matched"] = []
     for child in value.values():
         _look(child, viewpoint, also_buyer=also_buyer)

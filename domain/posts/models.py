@@ -41,6 +41,9 @@ class PostItem(Model):
     aliases: fields.Field[list[str]] = fields.JSONField(default=list)
     on_sale = fields.BooleanField(default=True)
     max_qty = fields.IntField(null=True)
+    opens_at = fields.DatetimeField(null=True)
+    """Within the post's window, the item may have a narrower one of its own."""
+    closes_at = fields.DatetimeField(null=True)
     position = fields.IntField(default=0)
 
     class Meta:

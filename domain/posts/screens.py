@@ -11,6 +11,7 @@ from domain import db
 from domain.ids import public_id
 from domain.paging import SHOP, Row, Shape, Wanted, shape, variant_shape
 from domain.paging.shape import AVAILABLE, Read, same
+from domain.posts.policy import ClaimPolicy
 
 POLICY_IN_FORCE = """(select row(c.id, c.version, c.policy, c.effective_at) from claim_policy_version c
     where c.shop_id = sp.shop_id and (c.post_id = sp.id or c.post_id is null) order by c.post_id nulls last, c.version desc limit 1)"""
@@ -42,23 +43,58 @@ _SHORTAGE = {
     "REJECT_COMMENT": ("任一品項庫存不足，整則留言不成立。", "When any item is short, the whole comment is not ordered."),
 }
 _CANCEL = {
-    "PAYMENT": ("付款前可留言取消。", "You may cancel by comment until you pay."),
-    "CLOSE": ("結單前可留言取消。", "You may cancel by comment until the post closes."),
+    "PAYMENT": ("付款前都可留言取消，結單後也可以。", "You may cancel by comment until you pay, also after the post has closed."),
+    "CLOSE": ("付款前且結單前可留言取消。", "You may cancel by comment until you pay or the post closes, whichever is first."),
     "NEVER": ("留言後不可自行取消。", "Orders cannot be cancelled by comment."),
 }
+_MOST = {
+    False: ("每人每款最多 {most} 件。", "At most {most} of each per buyer."),
+    True: (
+        "每人每款最多 {most} 件，本賣場其他貼文近 {hours} 小時內訂的也算在內。",
+        "At most {most} of each per buyer, what was ordered under the shop's other posts within {hours} hours included.",
+    ),
+}
+_HOLD = ("留言後為您保留 {time}，請在時間內付款。", "Your pieces are held for {time}; please pay in that time.")
+_PROXY = ("可以幫別人訂，例如「幫小美+1」。", 'You may order for somebody else by naming them, such as "幫小美+1".')
+_DEFAULTS = ClaimPolicy().stored()
 
 
 def rule_sentence(policy: Mapping[str, Any], language: str) -> str:
     """The rule in force as buyers read it; `policy` as stored, missing fields mean their defaults."""
-    side = 0 if language == CHINESE else 1
-    symbols = policy.get("trigger_symbols") or ["+"]
-    parts = [_READING[str(policy.get("reading", "CONFIRM"))][side].format(mark=symbols[0])]
-    most = policy.get("per_buyer_max")
+    side, policy = 0 if language == CHINESE else 1, {**_DEFAULTS, **policy}
+    parts = [_READING[policy["reading"]][side].format(mark=policy["trigger_symbols"][0])]
+    most, hours = policy["per_buyer_max"], policy["per_buyer_window_hours"]
     if most is not None:
-        parts.append(f"每人每款最多 {most} 件。" if side == 0 else f"At most {most} of each per buyer.")
-    parts.append(_SHORTAGE[str(policy.get("shortage", "PARTIAL_WAITLIST"))][side])
-    parts.append(_CANCEL[str(policy.get("cancel_until", "PAYMENT"))][side])
+        parts.append(_MOST[hours is not None][side].format(most=most, hours=hours))
+    parts.append(_SHORTAGE[policy["shortage"]][side])
+    if policy["hold_minutes"] is not None:
+        parts.append(_HOLD[side].format(time=_time(policy["hold_minutes"], side)))
+    parts.append(_CANCEL[policy["cancel_until"]][side])
+    if policy["proxy"] == "ALLOW":
+        parts.append(_PROXY[side])
     return "".join(parts) if side == 0 else " ".join(parts)
+
+
+def _time(minutes: int, side: int) -> str:
+    """Minutes in the largest unit that divides them."""
+    for unit, chinese, english in ((24 * 60, "天", "day"), (60, "小時", "hour"), (1, "分鐘", "minute")):
+        if minutes % unit == 0:
+            count = minutes // unit
+            return f"{count} {chinese}" if side == 0 else f"{count} {english}{'' if count == 1 else 's'}"
+    raise AssertionError("one minute divides all")
+
+
+async def rule_of(shop_id: UUID, post_id: UUID | None, *, language: str) -> Row:
+    """The rule in force of a shop, or of one of its posts."""
+    rule: Row = read_rule(language)(
+        await db.fetchrow(
+            """select id, version, policy, effective_at from claim_policy_version
+               where shop_id = $1 and (post_id = $2 or post_id is null) order by post_id nulls last, version desc limit 1""",
+            shop_id,
+            post_id,
+        )
+    )
+    return rule
 
 
 def read_rule(language: str) -> Read:

@@ -122,6 +122,7 @@ OWNERS = {
     "comment": "select shop_id from social_comment where id = $1",
     "variant": "select shop_id from variant where id = $1",
     "pickup": "select shop_id from pickup where id = $1",
+    "buyer": "select shop_id from buyer where id = $1",
 }
 
 

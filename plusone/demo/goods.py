@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from domain.claims.rules import ClaimPolicy, PublicReply, Reading, Shortage
+from domain.claims.rules import ClaimPolicy, Proxy, PublicReply, Reading, Shortage
 from domain.posts.rules import DeliveryMethod
 from domain.stock.rules import SellBeyond
 from plusone.demo.places import EVENING
@@ -114,12 +114,12 @@ AMEI: Final = ShopOfDemo(
                 Offer("老薑黑糖", (Goods("C", 150, 5),), ("C",), ("黑糖",)),
                 Offer("鳳梨酥", (Goods("D", 300, 20),), ("D",), on_sale=False),
             ),
-            ClaimPolicy(reading=Reading.CONFIRM, shortage=Shortage.PARTIAL_WAITLIST),
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.CONFIRM, shortage=Shortage.PARTIAL_WAITLIST),
             closes_at=EVENING + timedelta(minutes=30),
         ),
         Post(
             "杏仁瓦片", ("amei_line",), (Offer("杏仁瓦片", (Goods("T", 180, 30),), aliases=("瓦片",)),),
-            ClaimPolicy(reading=Reading.LENIENT, per_buyer_max=6),
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.LENIENT, per_buyer_max=6),
         ),
     ),
 )  # fmt: skip
@@ -134,12 +134,12 @@ ISLAND: Final = ShopOfDemo(
                 Offer("百褶長裙", _SKIRT, ("B02",), ("長裙",), (_option("顏色", KHAKI, BLACK), _option("尺寸", _SIZES["M"], _SIZES["L"]))),
                 Offer("帆布包", (Goods("包", 350, 10),), ("C03",)),
             ),
-            ClaimPolicy(reading=Reading.STRICT, shortage=Shortage.REJECT_LINE, max_per_line=5),
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.STRICT, shortage=Shortage.REJECT_LINE, max_per_line=5),
             DeliveryMethod.SHIP,
         ),
         Post(
             "羊毛圍巾", ("island_telegram",), (Offer("羊毛圍巾", _SCARF, aliases=("圍巾",), options=(_option("顏色", RED, WHITE, BLACK),)),),
-            ClaimPolicy(reading=Reading.CONFIRM, per_buyer_max=3, public_reply=PublicReply.EACH), DeliveryMethod.SHIP,
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.CONFIRM, per_buyer_max=3, public_reply=PublicReply.EACH), DeliveryMethod.SHIP,
         ),
     ),
 )  # fmt: skip
@@ -154,7 +154,7 @@ GANGDO: Final = ShopOfDemo(
                 Offer("薯條三兄弟", (_to_come("K2", 10850, 20),), ("K2",)),
                 Offer("生朱古力", (_to_come("K3", 8850, 4),), ("K3",), ("朱古力",)),
             ),
-            ClaimPolicy(reading=Reading.CONFIRM, shortage=Shortage.REJECT_LINE, per_buyer_max=4),
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.CONFIRM, shortage=Shortage.REJECT_LINE, per_buyer_max=4),
         ),
         Post(
             "韓國面膜", ("gangdo_group", "gangdo_openchat"),
@@ -162,7 +162,7 @@ GANGDO: Final = ShopOfDemo(
                 Offer("保濕面膜", (Goods("M1", 12500, 40),), ("M1",), ("面膜",)),
                 Offer("眼膜", (Goods("M2", 7990, 6, sell_beyond=SellBeyond.OVERSELL, beyond=2),), ("M2",)),
             ),
-            ClaimPolicy(reading=Reading.LENIENT, trigger_words=("mine",), per_buyer_max=2),
+            ClaimPolicy(proxy=Proxy.ALLOW, reading=Reading.LENIENT, trigger_words=("mine",), per_buyer_max=2),
         ),
     ),
 )  # fmt: skip

@@ -18,6 +18,8 @@ from api.execution.errors import Code
 from domain import db as database
 from domain.bootstrap import Services
 from domain.bootstrap import services as services_for
+from domain.claims.planning import text_hash
+from domain.claims.rules import ClaimOutcome
 from domain.clock import FixedClock
 from domain.ids import new_id
 from domain.members import keys
@@ -91,10 +93,30 @@ async def shop(services: Services) -> build.AShop:
     await build.an_order(shop, {scarf.variants[0]: 2}, buyer=buyer, post=post)
     claim = await build.a_claim(shop, channel=channel, buyer=buyer, text="還有嗎")
     await database.execute("update claim set review = 'OPEN', outcome = 'NEEDS_REVIEW' where id = $1", claim)
+    red, white = (str(variant.id) for variant in scarf.variants)
+    await _suggested(shop, channel, buyer, post, "紅色隨便挑", {"reason": "MISSING_OPTION", "lines": [], "candidates": [red], "trail": []})
+    await _suggested(
+        shop, channel, buyer, post, "紅白+1", {"reason": "AMBIGUOUS_OPTION", "lines": [], "candidates": [red, white], "trail": []}
+    )
+    line = {"variant": white, "op": "ADD", "qty": 1}
+    await _suggested(
+        shop, channel, buyer, post, "白色1條", {"reason": "NEEDS_CONFIRMATION", "lines": [line], "candidates": [white], "trail": []}
+    )
     async with database.transaction() as tx:
         draft = NoticeDraft(buyer.id, NoticeKind.ANNOUNCEMENT, "k", {"shopName": "阿美團購", "title": "週五開團", "body": "晚上八點"})
         await enqueue(tx, shop.id, [draft], now=build.NOW, jobs=services.jobs)
     return shop
+
+
+async def _suggested(
+    shop: build.AShop, channel: build.AChannel, buyer: build.ABuyer, post: build.APost, text: str, result: dict[str, Any]
+) -> None:
+    """A comment of the buyer's that was almost an order."""
+    claim = await build.a_claim(shop, channel=channel, buyer=buyer, text=text, outcome=ClaimOutcome.SUGGESTED)
+    await database.execute(
+        "update claim set post_id = $2, reason = $3, intent = 'AMBIGUOUS', result = $4::jsonb, text_hash = $5 where id = $1",
+        claim, post.id, result["reason"], database.jsonb(result), text_hash(text),
+    )  # fmt: skip
 
 
 def filled(text: str, known: dict[str, Any]) -> str:
@@ -136,7 +158,7 @@ async def run(http: httpx.AsyncClient, step: Step, known: dict[str, Any]) -> Any
 
 async def test_every_request_of_the_guide_works_as_it_stands(shop, services) -> None:
     todo = [step for step in steps() if not step.text.startswith("API=")]
-    assert [[step.kind for step in todo].count(kind) for kind in ("sh", "graphql")] == [6, 17]
+    assert [[step.kind for step in todo].count(kind) for kind in ("sh", "graphql")] == [6, 21]
     known: dict[str, Any] = {}
     transport = httpx.ASGITransport(app=create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
@@ -144,7 +166,14 @@ async def test_every_request_of_the_guide_works_as_it_stands(shop, services) -> 
             answer = await run(http, step, known)
             known |= {name: at(answer, path) for name, path in step.keep.items()}
     assert await database.fetchval("select state from pickup") == "COLLECTED"
-    assert await database.fetchval('select state from "order"') == "COMPLETED"
+    assert [row["state"] for row in await database.fetch('select state from "order"')] == ["COMPLETED"]
+    assert await database.fetchval("select sum(quantity) from order_line") == 2 + 1 + 2
+    assert sorted(row["reason"] for row in await database.fetch("select reason from claim where buyer_id is not null")) == [
+        "",
+        "ACCEPTED",
+        "ACCEPTED",
+        "DISMISSED",
+    ]
     assert await database.fetchval("select count(*) from claim where review = 'OPEN'") == 0
     assert await database.fetchval("select count(*) from notice where read_at is not null") == 1
 

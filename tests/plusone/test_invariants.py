@@ -29,7 +29,8 @@ BREAKS = {
     "I4": [
         """insert into claim select gen_random_uuid(), shop_id, comment_id, post_id, buyer_id, outcome, reason, intent, result, text_hash, rules_version,
              policy_version_id, order_id, review, resolved_by, resolution, decided_at from claim limit 1""",
-        "update order_line set claim_id = (select claim_id from order_line where claim_id is not null limit 1)",
+        """update order_line set claim_id = (select claim_id from order_line where claim_id is not null limit 1),
+             order_id = (select order_id from order_line limit 1)""",
         "update social_comment set external_id = 'same'",
     ],
     "I5": [

@@ -10,9 +10,10 @@ import pytest
 
 from domain import db as database
 from domain.claims import loading
+from domain.claims.desk import Desk
 from domain.inbox.drain import Cursor, drain_one
 from plusone.invariants import check
-from tests.build import NOW
+from tests.build import NOW, a_buyer
 from tests.wall import Wall, a_wall
 from workers.ingest import handler
 
@@ -103,12 +104,11 @@ async def test_twin_without_the_buyer_lock_opens_a_second_order(db: str, monkeyp
         await found(*args)  # type: ignore[arg-type]
         await barrier.wait()
 
-    async def unlocked(tx: object, shop_id: object, people: object, known: object, *, now: object) -> dict[tuple[str, str], object]:
-        rows = await tx.fetch("select id, provider, external_id from buyer where shop_id = $1", shop_id)  # type: ignore[attr-defined]
+    async def unlocked(tx: object, desk: Desk, people: object, known: object) -> dict[tuple[str, str], object]:
+        rows = await tx.fetch("select id, provider, external_id from buyer where shop_id = $1", desk.shop.id)  # type: ignore[attr-defined]
         return {(r["provider"], r["external_id"]): r["id"] for r in rows}
 
-    async with database.transaction() as tx:
-        await loading.buyers_for(tx, wall.shop.id, {("facebook", "buyer"): "x"}, now=NOW)
+    await a_buyer(wall.shop, external_id="buyer")
     monkeypatch.setattr(loading, "buyers_for", unlocked)
     monkeypatch.setattr(loading, "_open_orders", both_look)
     done = await asyncio.gather(

@@ -70,8 +70,8 @@ async def test_an_order_made_by_an_edit_follows_its_buyer_s_member(db: str) -> N
 async def test_twin_without_the_lock_on_known_buyers_leaves_the_order_behind(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     locks = loading.buyers_for
 
-    async def named_only(tx: Tx, shop_id: UUID, people: Any, known: Collection[UUID] = (), *, now: Any) -> Any:
-        return await locks(tx, shop_id, people, (), now=now)
+    async def named_only(tx: Tx, desk: Desk, people: Any, known: Collection[UUID] = ()) -> Any:
+        return await locks(tx, desk, people, ())
 
     monkeypatch.setattr(loading, "buyers_for", named_only)
     wall = await a_wall()

@@ -139,6 +139,7 @@ def _message(kind: EventKind, message: Mapping[str, Any]) -> SocialEvent:
         occurred_at=_occurred_at(kind, message),
         permalink=_permalink(message),
         is_owner=_is_owner(message),
+        is_bot=_is_bot(message),
     )
 
 
@@ -192,7 +193,13 @@ def _is_owner(message: Mapping[str, Any]) -> bool:
         return True
     if sender.get("id") in (TELEGRAM_ITSELF, GROUP_ANONYMOUS_BOT):
         return True
-    return sender.get("is_bot") is True and sender.get("id") != CHANNEL_BOT
+    return _is_bot(message)
+
+
+def _is_bot(message: Mapping[str, Any]) -> bool:
+    """A program of its own; people who write anonymously or as a channel stand behind bots of Telegram itself."""
+    sender = mapping(message.get("from"))
+    return sender.get("is_bot") is True and sender.get("id") not in (CHANNEL_BOT, GROUP_ANONYMOUS_BOT)
 
 
 def _linked_channel_id(message: Mapping[str, Any]) -> str | None:

@@ -41,6 +41,7 @@ _NEWEST_MS = 4_102_444_800_000
 """2004 to 2100: a time outside is no time of a comment, and PostgreSQL or datetime may refuse it."""
 _POISON = re.compile("[\x00\ud800-\udfff]")
 _SIGNED_64 = range(-(2**63), 2**63)
+_LARGEST = 2**63
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -88,21 +89,29 @@ def clean_text(text: str, limit: int = MAX_TEXT_CHARS) -> str:
 def clean(value: Any, depth: int = 0) -> Any:
     """A JSON value that orjson writes and PostgreSQL stores, of bounded depth and width; see the module's list."""
     if isinstance(value, str):
-        return clean_text(value)
+        return value if is_plain(value) else clean_text(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if value in _SIGNED_64 else _text_of_huge(value)
+        return value if -_LARGEST <= value < _LARGEST else _text_of_huge(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if depth >= MAX_DEPTH:
         return "\ufffd"
     if isinstance(value, dict):
-        pairs = islice(value.items(), MAX_ITEMS)
-        return {clean_text(str(key), MAX_KEY_CHARS): clean(element, depth + 1) for key, element in pairs}
+        pairs = value.items() if len(value) <= MAX_ITEMS else islice(value.items(), MAX_ITEMS)
+        return {
+            key if isinstance(key, str) and is_plain(key) else clean_text(str(key), MAX_KEY_CHARS): clean(element, depth + 1)
+            for key, element in pairs
+        }
     if isinstance(value, (list, tuple)):
         return [clean(element, depth + 1) for element in value[:MAX_ITEMS]]
     return clean_text(str(value))
+
+
+def is_plain(text: str) -> bool:
+    """Nothing about this text needs a second look, as with nearly all of them."""
+    return len(text) <= MAX_KEY_CHARS and text.isascii() and "\x00" not in text
 
 
 def _text_of_huge(number: int) -> str:

@@ -86,7 +86,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     assert mutation is not None
     assert set(mutation.fields) == {
         "orderMarkPaid", "orderCancel", "stockAdjust", "stockSet", "commentResolve", "pickupPassIssue", "pickupScan", "pickupConfirm",
-        "notificationsMarkRead", "deviceRegister",
+        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
     }  # fmt: skip
     for name, field in mutation.fields.items():
         title = name[0].upper() + name[1:]
@@ -102,7 +102,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
 
 def test_every_list_is_a_relay_connection() -> None:
     connections = [t for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType) and t.name.endswith("Connection")]
-    assert len(connections) == 7
+    assert len(connections) == 8
     for connection in connections:
         assert {"nodes", "edges", "pageInfo", "totalCount", "totalCountIsExact"} <= set(connection.fields)
 
@@ -122,7 +122,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
         if not getattr(field.resolve, "_is_default", False)
     }
     assert with_resolver == {
-        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments",
+        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Claim.receipt", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))
 
@@ -146,7 +146,7 @@ def test_no_amount_is_a_float_and_currencies_are_ours() -> None:
             "id number version shop createdAt updatedAt state paymentState fulfilmentState list lines subtotal shippingFee discount total amountDue payBy actions",
         ),
         ("OrderLine", "id variant quantity unitPrice total claim source"),
-        ("Claim", "id outcome reason comment rule"),
+        ("Claim", "id outcome reason comment rule matched receipt"),
         ("SocialComment", "id platform text writtenAt receivedAt revisions removedAt author post"),
         ("StockLevel", "variant onHand held committed available version"),
         ("PickupPass", "token expiresAt coversOrders"),

@@ -140,7 +140,7 @@ async def test_a_line_leads_back_to_its_comment_and_rule(people, signed_in) -> N
     claim = await build.a_claim(people.shop, channel=channel, buyer=people.buyer, text="紅色+2")
     async with database.transaction() as tx:
         policy = await set_policy(
-            tx, shop_id=people.shop.id, post_id=None, policy={"reading": "STRICT", "trigger_symbols": ["#"]}, now=build.NOW
+            tx, shop_id=people.shop.id, post_id=None, policy={"reading": "STRICT", "trigger_symbols": ["="]}, now=build.NOW
         )
     await database.execute(
         "update claim set policy_version_id = $2, order_id = $3, post_id = $4 where id = $1", claim, policy, order.id, post.id
@@ -155,7 +155,7 @@ async def test_a_line_leads_back_to_its_comment_and_rule(people, signed_in) -> N
     assert line["claim"]["comment"] == {"text": "紅色+2", "platform": "FACEBOOK_PAGE", "claim": {"outcome": "ORDERED"}}
     assert line["claim"]["order"] == {"number": order.number}
     assert line["claim"]["rule"]["version"] == 1
-    assert "紅色#1" in line["claim"]["rule"]["sentence"]
+    assert "紅色=1" in line["claim"]["rule"]["sentence"]
 
 
 async def test_the_inbox_says_the_words_of_the_push_in_the_asked_language(people, signed_in, services) -> None:

@@ -22,6 +22,9 @@ FACTS: dict[str, Any] = {
     "waiting": [{"title": "芒果禮盒", "label": "L", "quantity": 3}],
     "totalMinor": 1180,
     "paidMinor": 1180,
+    "dueMinor": 590,
+    "payBy": "2026-11-24T08:00:00+00:00",
+    "timeZone": "Asia/Taipei",
     "currency": "TWD",
     "postTitle": "夏季芒果團",
     "place": "中山站 2 號出口",
@@ -56,6 +59,8 @@ def test_words_by_example() -> None:
     assert body(NoticeKind.ORDER_PARTIAL) == "已登記 芒果禮盒 M ×2、鳳梨酥 ×1 · 候補 芒果禮盒 L ×3 · 訂單 1001-7 · 目前合計 NT$1,180"
     assert body(NoticeKind.CLAIM_REJECTED) == "這篇貼文已經結單 · 夏季芒果團"
     assert body(NoticeKind.PICKUP_READY) == "訂單 1001-7 · 中山站 2 號出口 · 取貨時請出示 App 內的取貨碼"
+    assert body(NoticeKind.PAYMENT_REMINDER) == "訂單 1001-7 · 應付 NT$590 · 請在 11/24 16:00 前付款，逾期商品會釋出"
+    assert body(NoticeKind.PAYMENT_REMINDER, "en") == "Order 1001-7 · NT$590 to pay · Pay by 11/24 16:00, or the goods are given to others"
     assert body(NoticeKind.ORDER_PLACED, "en-GB") == "芒果禮盒 M ×2, 鳳梨酥 ×1 · Order 1001-7 · Total so far NT$1,180"
     assert push_text(NoticeKind.ANNOUNCEMENT, FACTS, "zh-TW").title == "小芳團購：颱風停班"
     assert body(NoticeKind.ANNOUNCEMENT) == "今天不取貨，明天照常。"

@@ -33,6 +33,8 @@ MATRIX: dict[Permission, str] = {
     P.MARK_PAID:          "yes   yes     no     no",
     P.ADJUST_STOCK:       "yes   yes     yes    no",
     P.RESOLVE_COMMENTS:   "yes   yes     yes    no",
+    P.CHANGE_CLAIM_RULES: "yes   yes     no     no",
+    P.RESTRICT_BUYERS:    "yes   yes     no     no",
     P.SCAN_AND_HAND_OVER: "yes   yes     yes    yes",
 }  # fmt: skip
 CELLS = [(permission, role, answer == "yes") for permission, row in MATRIX.items() for role, answer in zip(Role, row.split(), strict=True)]

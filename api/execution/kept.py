@@ -1,0 +1,109 @@
+"""The plans of one document: made when a part is first completed, kept with the document, and bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
+
+from graphql import DirectiveNode, DocumentNode, GraphQLOutputType, GraphQLSchema, OperationDefinitionNode, VariableNode
+from graphql.execution.executor import Executor
+
+from api.execution.limits import nodes_of
+from api.execution.plans import Asking, Compiler, Group, Plan, key_of
+from api.execution.rows import Rows
+
+MOST_FIELDS: Final = 1_000
+"""Compiled fields of one document, all choices of its conditions together."""
+MOST_CHOICES: Final = 16
+"""Choices of the values of the variables in `@skip` and `@include`; the one used longest ago makes room."""
+
+
+class Plans:
+    """The plans of one document for one schema. It holds the document, so that the ids of nodes in its keys are never another's."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, rows: Rows) -> None:
+        self._schema = schema
+        self._document = document
+        self._rows = rows
+        self._conditions = conditions_of(document)
+        self._chosen: OrderedDict[tuple[bool | None, ...], Chosen] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    @property
+    def fields(self) -> int:
+        """Compiled fields of all choices."""
+        return sum(min(chosen.fields, MOST_FIELDS) for chosen in self._chosen.values())
+
+    def chosen(self, schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Chosen | None:
+        """The plans for these values of the variables (coerced); None for another schema's or document's operation."""
+        if schema is not self._schema or all(operation is not definition for definition in self._document.definitions):
+            return None
+        values = tuple(variables.get(name) for name in self._conditions)
+        if any(value is not None and type(value) is not bool for value in values):
+            return None
+        with self._lock:
+            found = self._chosen.get(values)
+            if found is None:
+                self._make_room()
+                found = self._chosen[values] = Chosen(self._rows)
+            elif len(self._chosen) > 1:
+                self._chosen.move_to_end(values)
+            return found
+
+    def _make_room(self) -> None:
+        while self._chosen and (len(self._chosen) >= MOST_CHOICES or self.fields >= MOST_FIELDS):
+            self._chosen.popitem(last=False)
+
+
+class Chosen:
+    """The plans under one choice of the document's conditions."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._compiler = Compiler(rows, MOST_FIELDS)
+        self.constants: dict[int, Mapping[str, Any]] = {}
+        """Arguments of fields that ask, by their numbers, where the document spells them out."""
+        self._plans: dict[Hashable, Plan | None] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def fields(self) -> int:
+        """Fields that were compiled, or tried."""
+        return self._compiler.fields
+
+    @property
+    def asks(self) -> list[Asking]:
+        """The fields that ask, by their numbers."""
+        return self._compiler.asks
+
+    @property
+    def rows(self) -> Rows:
+        """How fields read rows."""
+        return self._compiler.rows
+
+    def plan(self, executor: Executor[Any], type_: GraphQLOutputType, group: Group) -> Plan | None:
+        """The plan of a part whose value is not null; None when it has none."""
+        key = key_of(type_, group)
+        try:
+            return self._plans[key]
+        except KeyError:
+            with self._lock:
+                if key not in self._plans:
+                    self._plans[key] = self._compiler.plan(executor, type_, group)
+            return self._plans[key]
+
+
+def conditions_of(document: DocumentNode) -> tuple[str, ...]:
+    """Names of the variables that decide what is selected: those in the `if` of a directive."""
+    found = dict.fromkeys(
+        argument.value.name.value
+        for node in nodes_of(document)
+        if isinstance(node, DirectiveNode)
+        for argument in node.arguments or ()
+        if argument.name.value == "if" and isinstance(argument.value, VariableNode)
+    )
+    return tuple(found)

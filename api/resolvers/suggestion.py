@@ -1,0 +1,97 @@
+"""The buyer's suggestions: listed, accepted, dismissed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.mutation import InvalidInput, effect, mutation
+from api.schema.errors import SuggestionUserError
+from api.schema.member import Buyer
+from api.schema.suggestion import (
+    SuggestionAcceptInput,
+    SuggestionAcceptPayload,
+    SuggestionConnection,
+    SuggestionDismissInput,
+    SuggestionDismissPayload,
+)
+from domain.claims import suggestions
+from domain.claims.offering import read_suggestion_id
+from domain.claims.screens import visible_claims
+from domain.claims.suggestion_screens import open_suggestions
+from domain.errors import NotFound
+from domain.paging import Row, Wanted
+
+MOST_LINES = 50
+
+
+@strawberry.type
+class BuyerSuggestions:
+    """Fields of the signed-in buyer."""
+
+    @field(SuggestionConnection, description="What my comments almost ordered and I may still say yes to, newest first.")
+    async def suggestions(
+        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        question = asked(info, "me.suggestions", None, first=first, after=after, last=last, before=before)
+        part = await open_suggestions(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], language=info.context.language, now=info.context.now(),
+            count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+
+attach(Buyer, BuyerSuggestions)
+
+
+def _named(suggestion_id: str) -> tuple[UUID, str]:
+    """The claim and the version of its text that an id names."""
+    found = read_suggestion_id(suggestion_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@strawberry.type
+class SuggestionMutations:
+    @mutation(SuggestionUserError, SuggestionAcceptPayload, idempotent=True)
+    async def suggestion_accept(self, info: Info, input: SuggestionAcceptInput) -> Row:
+        """Say yes to a suggestion of mine: it becomes an order as if the comment had said it plainly now."""
+        claim_id, version = _named(input.suggestion_id)
+        lines = None if input.lines is None else [(key_of(line.variant_id, "variant"), line.quantity) for line in input.lines]
+        if lines is not None and not 0 < len(lines) <= MOST_LINES:
+            raise InvalidInput("lines")
+
+        async def act() -> Row:
+            await suggestions.accept(
+                claim_id=claim_id, member_id=info.context.require_viewer().member_id, lines=lines, version=version,
+                now=info.context.now(), jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return {}
+
+        await effect(info, input, act)
+        return await _after(info, claim_id)
+
+    @mutation(SuggestionUserError, SuggestionDismissPayload)
+    async def suggestion_dismiss(self, info: Info, input: SuggestionDismissInput) -> Row:
+        """Say no to a suggestion of mine; it does not come back unless the comment becomes another text."""
+        claim_id, version = _named(input.suggestion_id)
+        member_id = info.context.require_viewer().member_id
+        await suggestions.dismiss(claim_id=claim_id, member_id=member_id, version=version, now=info.context.now())
+        return await _after(info, claim_id)
+
+
+async def _after(info: Info, claim_id: UUID) -> Row:
+    """The decided claim and the order it is in, as their buyer sees them; one statement for each that was asked for."""
+    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
+    found: Row = {}
+    if "claim" in wanted:
+        rows = await visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
+        found["claim"] = rows.get(claim_id)
+    if "order" in wanted:
+        rows = await visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
+        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
+    return found

@@ -1,0 +1,186 @@
+"""Does a screen get slower as the tables grow? Every statement of every screen, timed on databases of very different size.
+
+A member has about as many orders in each of them and a shop about as many, as when more of both come; the tables around them are a hundred
+times as long. The databases lie on one server and are asked in turn, round after round.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+from asyncpg.connection import Connection
+
+from api.auth.tokens import issue_access
+from api.graphql_app import graphql_app
+from benchmarks import house, reads
+from benchmarks.frame import Bench, BenchRefused, Run
+from benchmarks.house import Database
+from benchmarks.screens import DESK, DOCUMENTS
+from benchmarks.seed_world import Plan
+from domain import bootstrap, db
+from domain.ids import public_id
+from domain.members import keys
+from domain.settings import load as settings
+
+ORDERS_PER_MEMBER: Final = 50
+ORDERS_PER_SHOP: Final = 500
+BAR: Final = 1.3
+METHODS: Final = ("fetch", "fetchrow", "fetchval")
+NEAREST: Final = 500
+MEMBERS: Final = f"""select s.member_id, s.id from session s join (
+    select member_id, abs(count(*) - $1::int) as off from "order" where member_id is not null group by 1 order by 2, 1 limit {NEAREST}) o using (member_id)"""
+OWNERS: Final = f"""select m.member_id, m.shop_id from membership m join (
+    select shop_id, abs(count(*) - $1::int) as off from "order" group by 1 order by 2, 1 limit greatest(1, least({NEAREST}, (select count(*) / 4 from shop)))) o
+  using (shop_id) where m.role = 'OWNER'"""
+SIGN_IN: Final = """insert into session (id, member_id, installation_id, created_at, last_used_at, idle_until, ends_at, ended_reason)
+  values (gen_random_uuid(), $1, 'bench', $2, $2, $3, $3, '') returning id"""
+
+
+@dataclass(slots=True)
+class Size:
+    """A database of so many orders, and how long each screen's statements took in it."""
+
+    orders: int
+    database: Database
+    members: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Members with about as many orders as the average, each with a session."""
+    owners: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Shops with about as many orders as the average, each with its owner."""
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
+async def measure(run: Run, *, orders: Sequence[int], rounds: int, asked: int) -> None:
+    """`asked`: how often a screen is asked in a database and round, each time by another member or of another shop."""
+    with house.server(run, durable=False) as server:
+        async with AsyncExitStack() as stack:
+            sizes = [await _seeded(run, stack, server, count) for count in orders]
+            with run.step("asking", rounds * len(sizes)) as moved:
+                for number in range(rounds + 1):
+                    for size in sizes[number % len(sizes) :] + sizes[: number % len(sizes)]:
+                        await _round(size, asked, number, counted=number > 0)
+                        if number:
+                            moved(1)
+    _tell(run, sizes)
+
+
+async def _seeded(run: Run, stack: AsyncExitStack, server: Database, count: int) -> Size:
+    database = await stack.enter_async_context(house.fresh(run, server))
+    present = datetime.now(UTC).replace(microsecond=0)
+    await reads.seeded(run, database, Plan(count, max(10, count // ORDERS_PER_MEMBER), max(2, count // ORDERS_PER_SHOP), present))
+    return Size(count, database)
+
+
+async def _round(size: Size, asked: int, number: int, *, counted: bool) -> None:
+    """Ask all screens; the first round only warms the caches."""
+    async with _app(size.database) as client:
+        people, desks = await _people(size, asked, number)
+        for screen, document in {**DOCUMENTS, **DESK}.items():
+            for who, shop in desks if screen in DESK else people:
+                await _ask(client, document, who, shop)  # reads the session, fills the buffers
+                with timed() as taken:
+                    await _ask(client, document, who, shop)
+                if counted:
+                    size.seconds[screen].append(sum(taken))
+
+
+@asynccontextmanager
+async def _app(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    """The GraphQL endpoint over this database, in this process."""
+    await house.connected(database, 4)
+    try:
+        services = bootstrap.services(
+            settings(_env_file=None, secret_key=house.SECRET_KEY, database_url=database.dsn, public_url=reads.ISSUER)
+        )
+        keys.sign_with(services.vault)
+        transport = httpx.ASGITransport(app=graphql_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url=reads.ISSUER) as client:
+            yield client
+    finally:
+        await db.close()
+
+
+Asking = tuple[str, UUID | None]
+"""An access token, and the shop whose desk is asked for."""
+
+
+async def _people(size: Size, asked: int, number: int) -> tuple[list[Asking], list[Asking]]:
+    """Some members, and the owners of some shops, that are of the same size in every database."""
+    mixed, now = random.Random(number), datetime.now(UTC)
+    if not size.members:
+        size.members = [tuple(row) for row in await db.fetch(MEMBERS, ORDERS_PER_MEMBER)]
+        size.owners = [tuple(row) for row in await db.fetch(OWNERS, ORDERS_PER_SHOP)]
+    people: list[Asking] = [(await _token(member, session, now), None) for member, session in mixed.choices(size.members, k=asked)]
+    desks: list[Asking] = []
+    for member, shop in mixed.choices(size.owners, k=asked):
+        session = await db.fetchval(SIGN_IN, member, now, now + timedelta(days=1))
+        desks.append((await _token(member, session, now), shop))
+    return people, desks
+
+
+async def _token(member_id: UUID, session_id: UUID, now: datetime) -> str:
+    return (await issue_access(member_id, session_id, 1, issuer=reads.ISSUER, now=now)).text
+
+
+async def _ask(client: httpx.AsyncClient, document: str, token: str, shop: UUID | None) -> None:
+    variables = {"shop": public_id("shop", shop)} if shop else {}
+    response = await client.post("/graphql", json={"query": document, "variables": variables}, headers={"authorization": f"Bearer {token}"})
+    if response.status_code != httpx.codes.OK or "errors" in response.json():
+        raise BenchRefused(f"a screen is refused: {response.text[:300]}")
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """How long each statement takes that runs in this block, from its sending until its rows are read, in seconds."""
+    taken: list[float] = []
+    kept = {name: getattr(Connection, name) for name in METHODS}
+    for name, method in kept.items():
+        setattr(Connection, name, _timing(method, taken))
+    try:
+        yield taken
+    finally:
+        for name, method in kept.items():
+            setattr(Connection, name, method)
+
+
+def _timing(method: Callable[..., Any], into: list[float]) -> Callable[..., Any]:
+    async def timing(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return await method(self, query, *args, **kwargs)
+        finally:
+            into.append(time.perf_counter() - began)
+
+    return timing
+
+
+def _tell(run: Run, sizes: Sequence[Size]) -> None:
+    grid = run.grid("median time of a screen's statements, ms", "screen", *(f"{size.orders:,} orders" for size in sizes), "last / first")
+    smallest, largest = sizes[0], sizes[-1]
+    for screen in smallest.seconds:
+        medians = [statistics.median(size.seconds[screen]) * 1000 for size in sizes]
+        ratio = medians[-1] / medians[0]
+        grid.add(screen, *medians, ratio)
+        run.ratio(f"{screen}: {largest.orders:,} against {smallest.orders:,} orders", ratio, at_most=BAR)
+    run.note(
+        f"{ORDERS_PER_MEMBER} orders per member and {ORDERS_PER_SHOP} per shop on average in every size. Statements are warm: asked twice, the second counts."
+    )
+
+
+BENCH = Bench(
+    "growth",
+    "median time of every screen's statements as the tables grow a hundredfold",
+    measure,
+    full={"orders": (10_000, 100_000, 1_000_000), "rounds": 6, "asked": 40},
+    quick={"orders": (1_000, 5_000), "rounds": 2, "asked": 10},
+    smallest={"orders": (100, 300), "rounds": 1, "asked": 2},
+)
