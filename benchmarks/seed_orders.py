@@ -367,7 +367,7 @@ def _chatter(book: Book, sale: Sale) -> None:
     _audit(book, shop, wrote + 400, "worker:ingest", "worker", "CLAIM_DECIDED", "claim", claim, f'{{"outcome":"{outcome}"}}')
     if waits:
         state = "LEFT" if sale.is_old else "WAITING"
-        variant.wanted = variant.wanted or not sale.is_old
+        variant.waiting += 0 if sale.is_old else 9
         w["waitlist_entry"].append(f"{chance.id(wrote)}\t{shop.id}\t{variant.id}\t{claim}\t{sale.buyer}\t9\t{state}\t{at(wrote)}")
 
 

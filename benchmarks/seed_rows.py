@@ -81,7 +81,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "channel": "id shop_id endpoint_id platform external_id name created_at",
     "product": "id shop_id title options created_at",
     "variant": "id shop_id product_id label option_values code price_minor position",
-    "stock_level": "variant_id shop_id on_hand held committed sell_beyond backorder_limit version",
+    "stock_level": "variant_id shop_id on_hand held committed sell_beyond backorder_limit waiting version",
     "stock_movement": "id shop_id variant_id kind on_hand_delta held_delta committed_delta order_line_id actor reason at",
     "sales_post": "id shop_id title state delivery_method opens_at closes_at version created_at",
     "post_item": "id shop_id post_id product_id codes aliases on_sale position",

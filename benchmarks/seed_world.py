@@ -79,8 +79,8 @@ class Variant:
     left: int = 0
     """Pieces that have left the shelf."""
     moves: int = 0
-    wanted: bool = False
-    """Somebody waits for it."""
+    waiting: int = 0
+    """Pieces that people wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +265,11 @@ def write_levels(world: World, chance: Chance, rows: Rows) -> None:
     """Stock levels that fit all orders, each with the receipt of the goods that it took."""
     start = ms_of(world.plan.until) - world.plan.days * DAY_MS
     for number, one in enumerate(world.variants, 1):
-        spare = 0 if one.wanted else chance.below(40)
+        spare = 0 if one.waiting else chance.below(40)
         on_hand = 0 if one.preorder else one.held + one.committed + spare
         beyond, limit = ("PREORDER", one.held + one.committed + spare) if one.preorder else ("DENY", 0)
         rows.waiting["stock_level"].append(
-            f"{one.id}\t{one.shop_id}\t{on_hand}\t{one.held}\t{one.committed}\t{beyond}\t{limit}\t{2 + one.moves}"
+            f"{one.id}\t{one.shop_id}\t{on_hand}\t{one.held}\t{one.committed}\t{beyond}\t{limit}\t{one.waiting}\t{2 + one.moves}"
         )
         rows.waiting["stock_movement"].append(
             f"{number}\t{one.shop_id}\t{one.id}\tRECEIVED\t{on_hand + one.left}\t0\t0\t{NULL}\tworker:seed\tRECEIPT\t{at(start)}"

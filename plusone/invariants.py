@@ -60,6 +60,13 @@ INVARIANTS = (
            where (s.held, s.committed) is distinct from (coalesce(o.held, 0), coalesce(o.committed, 0))""",
     ),
     Invariant(
+        "I2c",
+        "the pieces that are waited for are the waiting list's open places",
+        """select s.variant_id, s.waiting, w.places from stock_level s left join (
+             select variant_id, sum(quantity) as places from waitlist_entry where state = 'WAITING' group by variant_id) w using (variant_id)
+           where s.waiting is distinct from coalesce(w.places, 0)""",
+    ),
+    Invariant(
         "I3",
         "every stored event is decided or parked within 60 s",
         "select id, source, received_at from inbox_event where state = 'PENDING' and received_at < $1::timestamptz - interval '60 seconds'",

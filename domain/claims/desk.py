@@ -62,7 +62,8 @@ class Level:
     committed: int
     waiting: int = 0
     held_before: int = 0
-    """`held` as it was read; the difference is what is written."""
+    waiting_before: int = 0
+    """`held` and `waiting` as they were read; the difference is what is written."""
 
     @property
     def free(self) -> int:

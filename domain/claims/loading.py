@@ -25,14 +25,14 @@ from domain.shops.rules import SourcePlatform
 MOST_COMPILED = 512
 
 LOCK_LEVELS = """
-select variant_id, on_hand, backorder_limit, held, committed from stock_level
+select variant_id, on_hand, backorder_limit, held, committed, waiting from stock_level
 where variant_id = any($1::uuid[]) and shop_id = $2 order by variant_id for no key update
 """
 WAITING = """
 select variant_id, sum(quantity)::int as waiting from waitlist_entry
 where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 """
-"""A statement of its own, after the locks: one that waits for them would sum what it saw before it waited."""
+"""Only for variants whose stock was never entered: they have no level that keeps the sum."""
 ACTED_AT = "greatest(c.written_at, (k.result #>> '{accepted,at}')::timestamptz)"
 """When the buyer of a claim `k` ordered: with the comment `c`, or with the tap that accepted it."""
 _compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (
@@ -255,21 +255,13 @@ async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
 async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     if not variants:
         return
-    rows = await tx.fetch(LOCK_LEVELS, list(variants), desk.shop.id)
-    waiting = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(variants))}
-    for row in rows:
-        desk.levels[row["variant_id"]] = Level(
-            row["variant_id"],
-            row["on_hand"],
-            row["backorder_limit"],
-            row["held"],
-            row["committed"],
-            waiting.get(row["variant_id"], 0),
-            held_before=row["held"],
-        )
-    for variant_id in set(variants) - set(desk.levels):
+    for row in await tx.fetch(LOCK_LEVELS, list(variants), desk.shop.id):
+        desk.levels[row["variant_id"]] = Level(*row.values(), held_before=row["held"], waiting_before=row["waiting"])
+    never_entered = set(variants) - set(desk.levels)
+    if never_entered:
         # A variant whose stock was never entered has none: its buyers wait.
-        desk.levels[variant_id] = Level(variant_id, 0, 0, 0, 0, waiting.get(variant_id, 0))
+        waiting = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(never_entered))}
+        desk.levels |= {variant_id: Level(variant_id, 0, 0, 0, 0, waiting.get(variant_id, 0)) for variant_id in never_entered}
 
 
 async def _ordered_before(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:

@@ -218,13 +218,16 @@ async def _lines(tx: Tx, desk: Desk) -> None:
 
 
 async def _levels(tx: Tx, desk: Desk) -> None:
-    changed = sorted((x for x in desk.levels.values() if x.held != x.held_before), key=lambda x: x.variant_id)
+    moved = (x for x in desk.levels.values() if x.held != x.held_before or x.waiting != x.waiting_before)
+    changed = sorted(moved, key=lambda x: x.variant_id)
     if changed:
         await tx.execute(
-            """update stock_level s set held = s.held + k.pieces, version = s.version + 1
-               from unnest($1::uuid[], $2::int[]) k(variant_id, pieces) where s.variant_id = k.variant_id and s.shop_id = $3""",
+            """update stock_level s set held = s.held + k.held, waiting = s.waiting + k.waiting,
+                      version = s.version + case when k.held = 0 then 0 else 1 end
+               from unnest($1::uuid[], $2::int[], $3::int[]) k(variant_id, held, waiting) where s.variant_id = k.variant_id and s.shop_id = $4""",
             [x.variant_id for x in changed],
             [x.held - x.held_before for x in changed],
+            [x.waiting - x.waiting_before for x in changed],
             desk.shop.id,
         )
 

@@ -615,6 +615,7 @@ class Migration(migrations.Migration):
                 ('on_hand', fields.IntField()),
                 ('held', fields.IntField(default=0)),
                 ('committed', fields.IntField(default=0)),
+                ('waiting', fields.IntField(default=0)),
                 ('sell_beyond', fields.CharEnumField(default=SellBeyond.DENY, description='DENY: DENY\nPREORDER: PREORDER\nOVERSELL: OVERSELL', enum_type=SellBeyond, max_length=8)),
                 ('backorder_limit', fields.IntField(default=0)),
                 ('version', fields.IntField(default=1)),

@@ -75,6 +75,7 @@ CHECKS = (
     ("stock_level", "stock_level_on_hand", "on_hand >= 0"),
     ("stock_level", "stock_level_held", "held >= 0"),
     ("stock_level", "stock_level_committed", "committed >= 0"),
+    ("stock_level", "stock_level_waiting", "waiting >= 0"),
     ("stock_level", "stock_level_backorder", "backorder_limit >= 0 and (sell_beyond <> 'DENY' or backorder_limit = 0)"),
     ("stock_level", "stock_level_never_oversold", "held + committed <= on_hand + backorder_limit"),
     ("variant", "variant_price", "price_minor >= 0"),
@@ -254,6 +255,7 @@ alter table shop alter column number set default nextval('shop_number');
 alter table social_comment alter column external_post_id set default '';
 alter table buyer alter column restricted_reason set default '';
 alter table order_line alter column beneficiary set default '';
+alter table stock_level alter column waiting set default 0;
 alter table inbox_event set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0, fillfactor = 80);
 alter table stock_level set (fillfactor = 50);
 alter table "order" set (fillfactor = 80);

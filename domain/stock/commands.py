@@ -112,8 +112,9 @@ async def receive_first(
     if on_hand > MAX_PIECES or backorder_limit > MAX_PIECES:
         raise OverLimit(variant_id, MAX_PIECES)
     await tx.execute(
-        """insert into stock_level (variant_id, shop_id, on_hand, held, committed, sell_beyond, backorder_limit, version)
-           values ($1, $2, $3, 0, 0, $4, $5, 1)""",
+        """insert into stock_level (variant_id, shop_id, on_hand, held, committed, waiting, sell_beyond, backorder_limit, version)
+           select $1, $2, $3, 0, 0, coalesce(sum(w.quantity), 0), $4, $5, 1
+           from waitlist_entry w where w.variant_id = $1 and w.state = 'WAITING'""",
         variant_id,
         shop_id,
         on_hand,

@@ -17,6 +17,8 @@ class StockLevel(Model):
     on_hand = fields.IntField()
     held = fields.IntField(default=0)
     committed = fields.IntField(default=0)
+    waiting = fields.IntField(default=0)
+    """Pieces that buyers wait for: the sum over the variant's open places in the waiting list, kept so that nobody has to add them up."""
     sell_beyond = fields.CharEnumField(SellBeyond, max_length=8, default=SellBeyond.DENY)
     backorder_limit = fields.IntField(default=0)
     version = fields.IntField(default=1)

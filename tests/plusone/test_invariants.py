@@ -25,6 +25,7 @@ BREAKS = {
         "update order_line set quantity = quantity + 1",
         """update "order" set state = 'OPEN', version = version + 1 where state = 'CANCELLED'""",
     ],
+    "I2c": ["update stock_level set waiting = waiting + 1"],
     "I3": ["update inbox_event set state = 'PENDING' where id = (select min(id) from inbox_event)"],
     "I4": [
         """insert into claim select gen_random_uuid(), shop_id, comment_id, post_id, buyer_id, outcome, reason, intent, result, text_hash, rules_version,

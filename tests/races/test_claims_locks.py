@@ -109,12 +109,12 @@ async def test_newcomers_stand_behind_a_place_taken_while_they_waited_for_the_lo
     assert await wall.outcome(comment) == ("WAITLISTED", "INSUFFICIENT_STOCK")
 
 
-async def test_twin_that_sums_the_waiting_before_the_lock_lets_the_newcomer_overtake(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_twin_that_reads_the_waiting_before_the_lock_lets_the_newcomer_overtake(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def sums_first(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
-        waiting = {r["variant_id"]: r["waiting"] for r in await tx.fetch(loading.WAITING, list(variants))}
+        waiting = {r["variant_id"]: r["waiting"] for r in await tx.fetch("select variant_id, waiting from stock_level")}
         for r in await tx.fetch(loading.LOCK_LEVELS, list(variants), desk.shop.id):
             figures = (r["on_hand"], r["backorder_limit"], r["held"], r["committed"], waiting.get(r["variant_id"], 0))
-            desk.levels[r["variant_id"]] = Level(r["variant_id"], *figures, held_before=r["held"])
+            desk.levels[r["variant_id"]] = Level(r["variant_id"], *figures, held_before=r["held"], waiting_before=figures[-1])
 
     monkeypatch.setattr(loading, "_levels", sums_first)
     wall = await a_wall(on_hand=1, places=2)

@@ -95,7 +95,9 @@ def test_other_rows_than_dicts_are_read_by_the_executor() -> None:
 
 def test_names_cannot_leave_their_quotes() -> None:
     schema = build_schema("type Query { shop: Shop } type Shop { name: String __import__: String }", assume_valid=True)
-    ran = both(schema, "{ shop { exec: name __import__ None: name lambda: name v: name b: name misfit: name } }", lambda: {"shop": {"name": "a"}})
+    ran = both(
+        schema, "{ shop { exec: name __import__ None: name lambda: name v: name b: name misfit: name } }", lambda: {"shop": {"name": "a"}}
+    )
     assert ran.data["shop"] == {"exec": "a", "__import__": None, "None": "a", "lambda": "a", "v": "a", "b": "a", "misfit": "a"}
     assert ran.by_plan == 1
 
@@ -128,7 +130,9 @@ def test_plans_serve_their_own_document_and_schema_alone() -> None:
 
 
 def test_conditions_by_variables_choose_a_plan_each() -> None:
-    document = parse("query ($a: Boolean!, $b: Boolean = true) { shop { name @include(if: $a) ...F @skip(if: $b) } } fragment F on Shop { more: name }")
+    document = parse(
+        "query ($a: Boolean!, $b: Boolean = true) { shop { name @include(if: $a) ...F @skip(if: $b) } } fragment F on Shop { more: name }"
+    )
     plans = Plans(SHOP, document, PlainRows())
     answers = [
         both(SHOP, document, shop, {"a": a, **b}, plans=plans).data["shop"] for a in (True, False) for b in ({}, {"b": True}, {"b": False})
@@ -162,7 +166,9 @@ def test_a_condition_that_is_no_truth_value_has_no_plan_and_the_executor_reports
 def test_a_document_has_a_bounded_number_of_compiled_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_FIELDS", 20)
     fields = " ".join(f"n{n}: name" for n in range(8))
-    document = parse(f"query ($a: Boolean!) {{ one: shop {{ {fields} }} two: shop {{ {fields} }} three: shop {{ {fields} name @skip(if: $a) }} }}")
+    document = parse(
+        f"query ($a: Boolean!) {{ one: shop {{ {fields} }} two: shop {{ {fields} }} three: shop {{ {fields} name @skip(if: $a) }} }}"
+    )
     plans = Plans(SHOP, document, PlainRows())
     ran = both(SHOP, document, shop, {"a": True}, plans=plans)
     assert (ran.by_plan, ran.missed) == (2, 1)
@@ -172,7 +178,9 @@ def test_a_document_has_a_bounded_number_of_compiled_fields(monkeypatch: pytest.
 
 
 def test_a_fragment_that_doubles_itself_is_compiled_once() -> None:
-    chain = " ".join(f"fragment F{n} on Shop {{ a: orders {{ shop {{ ...F{n + 1} }} }} b: orders {{ shop {{ ...F{n + 1} }} }} }}" for n in range(4))
+    chain = " ".join(
+        f"fragment F{n} on Shop {{ a: orders {{ shop {{ ...F{n + 1} }} }} b: orders {{ shop {{ ...F{n + 1} }} }} }}" for n in range(4)
+    )
     document = parse(f"{{ shop {{ ...F0 }} }} {chain} fragment F4 on Shop {{ name }}")
     plans = Plans(SHOP, document, PlainRows())
     both(SHOP, document, shop, plans=plans)

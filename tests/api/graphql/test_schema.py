@@ -85,7 +85,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert set(mutation.fields) == {
-        "orderMarkPaid", "orderCancel", "stockAdjust", "stockSet", "commentResolve", "pickupPassIssue", "pickupScan", "pickupConfirm",
+        "orderMarkPaid", "orderCancel", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupScan", "pickupConfirm",
         "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
     }  # fmt: skip
     for name, field in mutation.fields.items():

@@ -262,6 +262,7 @@ BREAKS = {
     "stock_level_on_hand": f"{FREE}, on_hand = -1",
     "stock_level_held": f"{FREE}, held = -1",
     "stock_level_committed": f"{FREE}, committed = -1",
+    "stock_level_waiting": f"{FREE}, waiting = -1",
     "stock_level_backorder": f"{FREE}, sell_beyond = 'DENY'",
     "stock_level_never_oversold": f"{FREE}, held = 11, committed = 10",
     "variant_price": "price_minor = -1",

@@ -8,7 +8,9 @@ import pytest
 
 from domain import db as database
 from domain.claims.rules import NearMiss, Proxy
-from tests.build import NOW
+from domain.claims.suggestions import accept
+from domain.posts.commands import set_policy
+from tests.build import NOW, a_member
 from tests.domain.claims.acts import close, fill, pay, tell_line
 from tests.domain.claims.policy.picture import Picture, Step, picture, play, played
 from tests.wall import Wall, a_wall
@@ -114,3 +116,25 @@ async def test_a_long_name_is_cut_and_stands_on_one_line(db: str) -> None:
     await tell_line(wall, "甲", "m1", f"{mention} +1", at=NOW)
     await wall.drain()
     assert await names() == [("小" * 60, 1)]
+
+
+@pytest.mark.parametrize(("proxy_now", "name"), [(OFF, ""), (ALLOW, "小美")])
+async def test_one_tap_takes_it_on_the_writer_s_own_name(db: str, proxy_now: Proxy, name: str) -> None:
+    """Unless the shop takes orders for others by the time of the tap."""
+    wall = await a_wall(proxy=OFF)
+    member = await a_member()
+    await database.execute(
+        "insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values (gen_random_uuid(), $1, 'facebook', '甲', $2, $2)",
+        member,
+        NOW,
+    )
+    comments = await play(wall, ("甲", "幫小美+2"))
+    if proxy_now is ALLOW:
+        async with database.transaction() as tx:
+            await set_policy(tx, shop_id=wall.shop.id, post_id=None, policy={"proxy": "ALLOW"}, now=NOW)
+    claim = await database.fetchval("select id from claim")
+    await accept(claim_id=claim, member_id=member, now=NOW, jobs=wall.services.jobs)
+    found = await picture(wall, comments)
+    assert (found.levels, found.lines) == (["10/2/0"], {"甲": {"": 2}})
+    assert found.outcomes[0].split()[0] == "ORDERED"
+    assert await names() == [(name, 2)]
