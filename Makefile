@@ -11,7 +11,7 @@ ONCE ?=
 ARGS ?=
 WORKERS ?= auto
 
-.PHONY: help demo test coverage lint format lock clean
+.PHONY: help demo test coverage bench lint format lock clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -49,6 +49,10 @@ test: lint
 # The same suite, traced: half as long again.
 coverage:
 	@$(MAKE) --no-print-directory test ARGS="--cov=plusone --cov=api --cov=domain --cov=workers --cov-report=term:skip-covered $(ARGS)"
+
+# Every benchmark in its short form, some minutes in all; docs/performance.md tells of the long ones.
+bench: $(STAMP)
+	@$(PY) -m plusone bench --quick
 
 format: $(STAMP)
 	@$(PY) -m ruff check --fix .

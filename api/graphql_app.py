@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ from api.execution.documents import Documents
 from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
-from api.execution.rows import value_of
+from api.execution.leaves import utc_text
+from api.execution.rows import SchemaRows, value_of
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
@@ -100,13 +102,16 @@ schema = PlainSchema(
 )
 
 
+ROWS = SchemaRows({"DateTime": (datetime, utc_text)})
+
+
 class Endpoint:
     """The ASGI application of `/graphql`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._development = services.settings.is_development
-        self._documents = Documents(schema._schema, introspection=self._development)
+        self._documents = Documents(schema._schema, introspection=self._development, rows=ROWS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

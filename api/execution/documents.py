@@ -22,11 +22,13 @@ from graphql import (
 )
 
 from api.execution.errors import RequestError
-from api.execution.kept import Plans
+from api.execution.kept import Plans, Room
 from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
 from api.execution.rows import Rows, SchemaRows
 
 KEPT: Final = 500
+KEPT_FIELDS: Final = 50_000
+"""Compiled fields of all documents, about 40 MB; the documents used longest ago lose their plans first."""
 KEPT_COSTS: Final = 20
 MAX_VALIDATION_ERRORS: Final = 5
 
@@ -66,6 +68,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, *, introspection: bool, rows: Rows | None = None) -> None:
         self._schema = schema
         self._rows = rows or SchemaRows()
+        self._room = Room()
         self._introspection = introspection
         self._rules = (*specified_rules,) if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._kept: OrderedDict[bytes, Prepared] = OrderedDict()
@@ -88,10 +91,18 @@ class Documents:
         if found is None:
             found = self._kept[key] = self._prepare(text)
             if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+                self._kept.popitem(last=False)[1].plans.clear()
         else:
             self._kept.move_to_end(key)
+        if self._room.fields > KEPT_FIELDS:
+            self._make_room()
         return found
+
+    def _make_room(self) -> None:
+        for prepared in self._kept.values():
+            prepared.plans.clear()
+            if self._room.fields <= KEPT_FIELDS // 2:
+                return
 
     def _prepare(self, text: str) -> Prepared:
         try:
@@ -104,7 +115,7 @@ class Documents:
             raise
         check_size(document, introspection=self._introspection)
         errors = validate(self._schema, document, self._rules, max_errors=MAX_VALIDATION_ERRORS, hide_suggestions=not self._introspection)
-        prepared = Prepared(document, errors, Plans(self._schema, document, self._rows))
+        prepared = Prepared(document, errors, Plans(self._schema, document, self._rows, self._room))
         for definition in document.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 prepared.operations[definition.name.value if definition.name else ""] = definition

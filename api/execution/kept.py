@@ -20,13 +20,21 @@ MOST_CHOICES: Final = 16
 """Choices of the values of the variables in `@skip` and `@include`; the one used longest ago makes room."""
 
 
+class Room:
+    """How many fields the plans of all documents have compiled; a field takes about 0.8 KB."""
+
+    def __init__(self) -> None:
+        self.fields = 0
+
+
 class Plans:
     """The plans of one document for one schema. It holds the document, so that the ids of nodes in its keys are never another's."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, rows: Rows) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, rows: Rows, room: Room | None = None) -> None:
         self._schema = schema
         self._document = document
         self._rows = rows
+        self._room = room or Room()
         self._conditions = conditions_of(document)
         self._chosen: OrderedDict[tuple[bool | None, ...], Chosen] = OrderedDict()
         self._lock = threading.Lock()
@@ -37,7 +45,7 @@ class Plans:
     @property
     def fields(self) -> int:
         """Compiled fields of all choices."""
-        return sum(min(chosen.fields, MOST_FIELDS) for chosen in self._chosen.values())
+        return sum(chosen.fields for chosen in self._chosen.values())
 
     def chosen(self, schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Chosen | None:
         """The plans for these values of the variables (coerced); None for another schema's or document's operation."""
@@ -50,21 +58,28 @@ class Plans:
             found = self._chosen.get(values)
             if found is None:
                 self._make_room()
-                found = self._chosen[values] = Chosen(self._rows)
+                found = self._chosen[values] = Chosen(self._rows, self._room)
             elif len(self._chosen) > 1:
                 self._chosen.move_to_end(values)
             return found
 
     def _make_room(self) -> None:
         while self._chosen and (len(self._chosen) >= MOST_CHOICES or self.fields >= MOST_FIELDS):
-            self._chosen.popitem(last=False)
+            self._chosen.popitem(last=False)[1].release()
+
+    def clear(self) -> None:
+        """Forget all; who runs by one of them runs to the end by it."""
+        with self._lock:
+            while self._chosen:
+                self._chosen.popitem()[1].release()
 
 
 class Chosen:
     """The plans under one choice of the document's conditions."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, room: Room) -> None:
         self._compiler = Compiler(rows, MOST_FIELDS)
+        self._room: Room | None = room
         self.constants: dict[int, Mapping[str, Any]] = {}
         """Arguments of fields that ask, by their numbers, where the document spells them out."""
         self._plans: dict[Hashable, Plan | None] = {}
@@ -93,8 +108,18 @@ class Chosen:
         except KeyError:
             with self._lock:
                 if key not in self._plans:
+                    before = self.fields
                     self._plans[key] = self._compiler.plan(executor, type_, group)
+                    if self._room is not None:
+                        self._room.fields += self.fields - before
             return self._plans[key]
+
+    def release(self) -> None:
+        """These plans are kept no longer: they count no more."""
+        with self._lock:
+            if self._room is not None:
+                self._room.fields -= self.fields
+                self._room = None
 
 
 def conditions_of(document: DocumentNode) -> tuple[str, ...]:

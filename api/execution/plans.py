@@ -95,7 +95,7 @@ class Compiler:
         self._sources: list[str] = []
         self._environment: dict[str, Any] = {"misfit": misfit, "at_once": at_once}
         self._names = 0
-        self._leaves = Leaves(self._bind)
+        self._leaves = Leaves(self._bind, rows.writers)
 
     def plan(self, executor: Executor[Any], type_: GraphQLOutputType, group: Group) -> Plan | None:
         """The plan of a part whose value is not null; None when it has none."""

@@ -24,8 +24,16 @@ Ask = Callable[[Any], Any]
 """A field's resolver with the request and the arguments bound: row in, value out."""
 
 
+Writers = Mapping[str, tuple[type, Callable[[Any], Any]]]
+"""By a scalar's name: an exact Python type, and a quicker function that writes values of it just as the scalar does, or answers None."""
+
+
 class Rows(Protocol):
     """What a schema's fields read."""
+
+    @property
+    def writers(self) -> Writers:
+        """Quicker ways to write scalars."""
 
     def key(self, field: GraphQLField, name: str) -> str | None:
         """The key under which a row (a dict) holds this field of this GraphQL name; None when it is not simply taken from there."""
@@ -50,6 +58,9 @@ def value_of(source: Mapping[str, Any], name: str) -> Any:
 
 class SchemaRows:
     """A strawberry schema whose default resolver is `value_of`."""
+
+    def __init__(self, writers: Writers | None = None) -> None:
+        self.writers: Writers = writers or {}
 
     def key(self, field: GraphQLField, name: str) -> str | None:  # noqa: ARG002
         definition = _definition(field)
@@ -86,6 +97,8 @@ class SchemaRows:
 
 class PlainRows:
     """A schema without resolvers: graphql-core's default resolver on dicts. What is not a dict, or is callable, never fits a plan."""
+
+    writers: Writers = {}
 
     def key(self, field: GraphQLField, name: str) -> str | None:
         return name if field.resolve is None and not field.args else None

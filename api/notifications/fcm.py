@@ -35,6 +35,8 @@ T = TypeVar("T")
 GOOGLE: Final = "https://fcm.googleapis.com"
 CHUNK: Final = 100
 """Messages of one call of the client: as many as it has connections, so that none waits for one. It would take 500."""
+BATCHES_AT_ONCE: Final = 5
+"""Of the worker's lots of 20, so many keep all connections busy; what waits inside the client costs it time per waiting message."""
 TIMEOUT_SECONDS: Final = 10
 QUOTA_WAIT_SECONDS: Final = 60.0
 """After a 429 without Retry-After: quotas refill by the minute."""
@@ -134,6 +136,7 @@ class FcmGateway:
         self._loop = asyncio.new_event_loop()
         self._timeout = timeout_seconds
         self._fresh = asyncio.Lock()
+        self._turns = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._thread = threading.Thread(target=self._loop.run_forever, name="fcm", daemon=True)
         self._thread.start()
 
@@ -171,7 +174,8 @@ class FcmGateway:
         if not wanted:
             return results
         try:
-            batch = await messaging.send_each_async([_encoded(messages[i]) for i in wanted], app=self._app)
+            async with self._turns:
+                batch = await messaging.send_each_async([_encoded(messages[i]) for i in wanted], app=self._app)
         except Exception as error:
             found = _of_failure(error)
             log.warning("push batch of %d failed: %s", len(wanted), found.reason)

@@ -111,7 +111,12 @@ def describe(error: DomainError) -> Outcome:
     facts = vars(error)
     extras = {public: _plain(facts[name]) for name, public in EXTRAS.items() if name in facts}
     field = facts.get("field")
-    return {"code": error.code, "field": ["input", *field.split(".")] if isinstance(field, str) else None, "retryable": error.retryable, **extras}
+    return {
+        "code": error.code,
+        "field": ["input", *field.split(".")] if isinstance(field, str) else None,
+        "retryable": error.retryable,
+        **extras,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -256,12 +256,13 @@ async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     if not variants:
         return
     for row in await tx.fetch(LOCK_LEVELS, list(variants), desk.shop.id):
-        desk.levels[row["variant_id"]] = Level(*row.values(), held_before=row["held"], waiting_before=row["waiting"])
+        variant_id, on_hand, backorder_limit, held, committed, waiting = row.values()
+        desk.levels[variant_id] = Level(variant_id, on_hand, backorder_limit, held, committed, waiting, held, waiting)
     never_entered = set(variants) - set(desk.levels)
     if never_entered:
         # A variant whose stock was never entered has none: its buyers wait.
-        waiting = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(never_entered))}
-        desk.levels |= {variant_id: Level(variant_id, 0, 0, 0, 0, waiting.get(variant_id, 0)) for variant_id in never_entered}
+        places = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(never_entered))}
+        desk.levels |= {variant_id: Level(variant_id, 0, 0, 0, 0, places.get(variant_id, 0)) for variant_id in never_entered}
 
 
 async def _ordered_before(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:

@@ -21,6 +21,7 @@ NEEDED = {
     "growth": {"home: 300 against 100 orders", "desk: stock: 300 against 100 orders"},
     "start": {"first answer, server running", "first answer, embedded server stopped before"},
     "push": {"20 phones: all arrived", "20 phones: doubled"},
+    "claims": {"deliveries of 20 to 100: decided, while they came", "bare set-based statement, 100 orders each"},
     "memory": {"growth of serve in the second half", "growth of work in the second half", "comments decided"},
 }
 EXACT = {"20 phones: doubled": 0.0, "of them wrong": 0.0}
@@ -34,6 +35,7 @@ def children() -> list[str]:
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
 
 
+@pytest.mark.bench
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_bench_answers_figures_and_leaves_nothing(name: str) -> None:
     bench = registry.bench(name)

@@ -89,7 +89,7 @@ FITTING: Mapping[str, list[Any]] = {
     "Loud": ["a"],
     "Json": [{"a": [1]}, [1, None], "x", 1],
     "Exact": [Decimal("1.20"), 3, "x"],
-    "Stamp": [datetime(2026, 11, 21, tzinfo=UTC)],
+    "Stamp": [datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 21, 8, tzinfo=UTC)],
     "Soon": [1, "x"],
     "Size": [1, 2, "odd", (1, 2), True],
     "Colour": [Colour.RED, Colour.BLUE, "red"],
@@ -169,6 +169,8 @@ def asked(key: str) -> Callable[..., Any]:
 
 class KeyedRows:
     """How the keyed schemas' fields read rows."""
+
+    writers: Mapping[str, Any] = {"Stamp": (datetime, lambda value: value.isoformat() if value.hour else None)}
 
     def key(self, field: Any, name: str) -> str | None:
         return field.extensions.get("key")

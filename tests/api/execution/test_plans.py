@@ -6,17 +6,23 @@ import asyncio
 import gc
 import threading
 import weakref
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from graphql import GraphQLSchema, build_schema, parse
 from graphql.execution.executor import Executor
 from graphql.execution.middleware import MiddlewareManager
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.execution import documents, kept
 from api.execution.documents import Documents
-from api.execution.kept import MOST_CHOICES, MOST_FIELDS, Plans
+from api.execution.kept import MOST_CHOICES, MOST_FIELDS, Plans, Room
+from api.execution.leaves import utc_text
 from api.execution.rows import PlainRows
+from api.schema.scalars import write_instant
 from tests.api.execution.side_by_side import Counting, Ran, both, run
 
 SHOP = build_schema("""
@@ -198,6 +204,37 @@ def test_a_document_that_goes_takes_its_plans_along(monkeypatch: pytest.MonkeyPa
     gc.collect()
     assert len(found) == 1
     assert gone() is None
+
+
+def test_plans_of_all_documents_are_bounded_and_the_oldest_lose_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "KEPT_FIELDS", 40)
+    found = Documents(SHOP, introspection=False, rows=PlainRows())
+    texts = [f"{{ shop {{ {' '.join(f'd{n}f{k}: name' for k in range(9))} }} }}" for n in range(12)]
+    for text in texts:
+        prepared = found.get(text)
+        assert both(SHOP, prepared.document, shop, plans=prepared.plans).by_plan == 1
+        assert sum(one.plans.fields for one in found._kept.values()) == found._room.fields <= 40 + 9
+    assert [found.get(text).plans.fields for text in texts[-2:]] == [9, 9]
+    assert found.get(texts[0]).plans.fields == 0
+    first = found.get(texts[0])
+    assert both(SHOP, first.document, shop, plans=first.plans).by_plan == 1, "it is planned again when it comes again"
+
+
+def test_what_is_forgotten_while_it_runs_counts_no_more() -> None:
+    room = Room()
+    document = parse("{ shop { name } }")
+    plans = Plans(SHOP, document, PlainRows(), room)
+    executor = Counting.build(SHOP, document, shop(), plans=plans)
+    plans.clear()
+    assert isinstance(executor, Counting)
+    executor.execute_operation()
+    assert (executor.by_plan, room.fields, len(plans)) == (1, 0, 0)
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, UTC, ZoneInfo("UTC"), timezone(timedelta(hours=8)), ZoneInfo("Asia/Taipei")])))
+def test_instants_are_written_as_their_scalar_writes_them(instant: datetime) -> None:
+    written = utc_text(instant)
+    assert written == (write_instant(instant) if instant.tzinfo is UTC else None)
 
 
 async def test_a_document_that_goes_while_it_runs_is_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
