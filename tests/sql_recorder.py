@@ -1,6 +1,6 @@
 """Which statements ran: `with recorded() as sql: …; assert len(sql) == 1`.
 
-asyncpg's own connection methods are wrapped, so nothing that reaches the database is missed; BEGIN, COMMIT and savepoints count too.
+asyncpg's own connection methods are wrapped, so nothing that reaches the database is missed; BEGIN, COMMIT and savepoints count too. A COPY is noted as `copy <table>`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ def recorded() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in METHODS:
             patch.setattr(Connection, name, _noting(getattr(Connection, name), found))
+        patch.setattr(Connection, "copy_records_to_table", _noting(Connection.copy_records_to_table, found, "copy {}"))
         yield found
 
 
-def _noting(method: Callable[..., Any], into: list[str]) -> Callable[..., Any]:
+def _noting(method: Callable[..., Any], into: list[str], words: str = "{}") -> Callable[..., Any]:
     async def noting(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
-        into.append(query)
+        into.append(words.replace("{}", query))
         return await method(self, query, *args, **kwargs)
 
     return noting

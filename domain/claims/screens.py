@@ -24,10 +24,10 @@ class CommentFilter:
     post_id: UUID | None = None
 
     def where(self, args: Args) -> str:
-        """SQL, starting with ` and` when it says anything. OPEN is written out, so that its partial index serves."""
+        """SQL, starting with ` and` when it says anything. OPEN and outcomes are written out, so that their partial indexes serve."""
         review = "'OPEN'" if self.review is ReviewState.OPEN else args(self.review.value) if self.review is not None else ""
         parts = [
-            f"c.outcome = {args(self.outcome.value)}" if self.outcome is not None else "",
+            f"c.outcome = '{self.outcome.value}'" if self.outcome is not None else "",
             f"c.review = {review}" if review else "",
             f"sc.platform = {args(self.platform.value)}" if self.platform is not None else "",
             f"c.post_id = {args(self.post_id)}" if self.post_id is not None else "",

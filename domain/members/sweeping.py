@@ -32,7 +32,7 @@ async def forget_expired(now: datetime) -> int:
     async with db.transaction() as tx:
         rows = await tx.fetch(
             """select id from session where least(coalesce(ended_at, 'infinity'), idle_until, ends_at) < $1
-               order by id limit $2 for update skip locked""",
+               order by least(coalesce(ended_at, 'infinity'), idle_until, ends_at) limit $2 for update skip locked""",
             now - ENDED_KEPT,
             MOST,
         )

@@ -31,10 +31,12 @@ class OrderFilter:
     """Placed at this instant or later."""
 
     def where(self, args: Args) -> str:
-        """SQL, starting with ` and` when it says anything."""
+        """SQL, starting with ` and` when it says anything. OPEN and LOCKED are written out, so that their partial indexes serve."""
+        few = self.state in (OrderState.OPEN, OrderState.LOCKED)
+        state = "" if self.state is None else f"'{self.state.value}'" if few else args(self.state.value)
         parts = [
             f"o.shop_id = any({args(list(self.shop_ids))}::uuid[])" if self.shop_ids is not None else "",
-            f"o.state = {args(self.state.value)}" if self.state is not None else "",
+            f"o.state = {state}" if state else "",
             f"o.payment_state = {args(self.payment_state.value)}" if self.payment_state is not None else "",
             f"o.created_at >= {args(self.since)}" if self.since is not None else "",
         ]

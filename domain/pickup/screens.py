@@ -39,7 +39,9 @@ async def pickups_of_member(
 ) -> Slice:
     """A member's pickups over all shops, newest first."""
     args = Args(member_id)
-    where = "k.member_id = $1" + (f" and k.state = {args(state.value)}" if state is not None else "")
+    # OPEN is written out, so that its partial index serves.
+    narrowed = "'OPEN'" if state is PickupState.OPEN else args(state.value) if state is not None else ""
+    where = "k.member_id = $1" + (f" and k.state = {narrowed}" if narrowed else "")
     listing = Listing(PICKUPS, where, at="k.created_at", id="k.id", counted="pickup k")
     return await fetch_page(_pickup_shape(wanted, viewpoint), listing, page, args, count=count)
 

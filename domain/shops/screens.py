@@ -101,7 +101,8 @@ async def levels_of_shop(
 ) -> Slice:
     """Stock levels of a shop, newest product first; one statement. `sold_out`: only those with nothing available, or only the others."""
     args = Args(shop_id)
-    where = "l.shop_id = $1"
+    # Said of the product too, whose index is the order of the list.
+    where = "l.shop_id = $1 and p.shop_id = $1"
     if product_id is not None:
         where += f" and v.product_id = {args(product_id)}"
     if sold_out is not None:

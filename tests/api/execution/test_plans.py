@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from graphql import GraphQLSchema, build_schema, parse
+from graphql import GraphQLField, GraphQLObjectType, GraphQLScalarType, GraphQLSchema, build_schema, parse
 from graphql.execution.executor import Executor
 from graphql.execution.middleware import MiddlewareManager
 from hypothesis import given
@@ -23,6 +23,7 @@ from api.execution.kept import MOST_CHOICES, MOST_FIELDS, Plans, Room
 from api.execution.leaves import utc_text
 from api.execution.rows import PlainRows
 from api.schema.scalars import write_instant
+from tests.api.execution.schemas import JSON, LOUD, SOON
 from tests.api.execution.side_by_side import Counting, Ran, both, run
 
 SHOP = build_schema("""
@@ -88,6 +89,17 @@ def test_what_must_be_awaited_is_awaited_once() -> None:
     ran = both(SHOP, ORDERS, lambda: shop(orders=[{"number": "1", "total": later(), "lines": []}]))
     assert ran.data["shop"]["orders"] == [{"number": "1", "total": 590, "lines": []}]
     assert len(calls) == 3, "three runs, and each awaited its own"
+
+
+@pytest.mark.parametrize(
+    ("scalar", "value", "fits"), [(LOUD, "a", True), (LOUD, "", False), (LOUD, 1, False), (SOON, "a", False), (JSON, {"a": None}, True)]
+)
+def test_a_scalar_may_refuse_write_null_or_take_its_time(scalar: GraphQLScalarType, value: Any, fits: bool) -> None:
+    row = GraphQLObjectType("Row", {"written": GraphQLField(scalar)})
+    ran = both(
+        GraphQLSchema(GraphQLObjectType("Query", {"row": GraphQLField(row)})), "{ row { written } }", lambda: {"row": {"written": value}}
+    )
+    assert (ran.by_plan, ran.missed) == (int(fits), int(not fits))
 
 
 def test_other_rows_than_dicts_are_read_by_the_executor() -> None:
