@@ -44,7 +44,8 @@ async def comments_of_shop(
     """A shop's decided comments, the latest decision first."""
     args = Args(shop_id)
     where = "c.shop_id = $1" + (narrowed or CommentFilter()).where(args)
-    listing = Listing(COMMENTS, where, at="c.decided_at", id="c.id")
+    by_platform = narrowed is not None and narrowed.platform is not None
+    listing = Listing(COMMENTS, where, at="c.decided_at", id="c.id", counted="" if by_platform else "claim c")
     return await fetch_page(comment_shape(wanted, viewpoint), listing, page, args, count=count)
 
 

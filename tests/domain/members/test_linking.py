@@ -288,7 +288,8 @@ async def test_a_thousand_orders_are_linked_by_the_same_few_statements(db):
         tx.raw.add_query_logger(lambda record: sent.append(record.query))
         assert await link_buyers(tx, member_id, "facebook", "mei", LATER) == 1
     await asyncio.sleep(0)
-    assert len([sql for sql in sent if not sql.startswith("COMMIT")]) == 7
+    # And the audit's COPY, which asyncpg does not tell its loggers of.
+    assert len([sql for sql in sent if not sql.startswith("COMMIT")]) == 6
     assert await database.fetchval('select count(*) from "order" where member_id = $1 and version = 2', member_id) == 1000
     assert await database.fetchval("select count(*) from audit_entry") == 1001
     assert await database.fetchval("select count(*) from order_event") == 1000
