@@ -202,7 +202,10 @@ begin
   end if;
   return new;
 end $$;
-create trigger order_guard before update on "order" for each row execute function order_guard();
+create trigger order_guard before update on "order" for each row
+  when (new.version <> old.version + 1 or new.state <> old.state or new.payment_state <> old.payment_state
+        or new.fulfilment_state <> old.fulfilment_state)
+  execute function order_guard();
 """
 """The transition tables of domain.orders.rules, guarded in the table too; a test compares both."""
 

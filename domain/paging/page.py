@@ -56,6 +56,8 @@ class Listing:
     newest_first: bool = True
     counted: str = ""
     """The `from` part for counting, when fewer joins do."""
+    of_two_tables: bool = False
+    """`at` and `id` are columns of different tables, so that no index knows the pair: the instant is compared by itself as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def page_sql(shape: Shape, listing: Listing, page: Page, args: Args) -> str:
     for position, forwards in ((page.after, True), (page.before, False)):
         if position is not None:
             sign = "<" if listing.newest_first is forwards else ">"
+            if listing.of_two_tables:
+                conditions.append(f"{listing.at} {sign}= {args(position[0])}::timestamptz")
             conditions.append(f"({listing.at}, {listing.id}) {sign} ({args(position[0])}::timestamptz, {args(position[1])}::uuid)")
     way = "desc" if listing.newest_first is not page.backwards else "asc"
     return f"""select {shape.select}, {listing.at} as position_at, {listing.id} as position_id

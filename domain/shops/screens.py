@@ -107,7 +107,7 @@ async def levels_of_shop(
         where += f" and v.product_id = {args(product_id)}"
     if sold_out is not None:
         where += f" and l.on_hand + l.backorder_limit - l.held - l.committed {'<=' if sold_out else '>'} 0"
-    listing = Listing(_LEVELS, where, at="p.created_at", id="v.id")
+    listing = Listing(_LEVELS, where, at="p.created_at", id="v.id", of_two_tables=True)
     return await fetch_page(_level_shape(wanted), listing, page, args, count=count)
 
 

@@ -59,12 +59,25 @@ class Seeded:
 
 ONCE_SUGGESTED = """
 update claim c set outcome = 'SUGGESTED', reason = 'MISSING_OPTION', intent = 'AMBIGUOUS',
+  decided_at = case when $2 = 'OPEN' then $4::timestamptz - l.n * interval '1 minute' else c.decided_at end,
   result = jsonb_build_object('reason', 'MISSING_OPTION', 'lines', '[]'::jsonb, 'candidates', jsonb_build_array(l.variant_id), 'trail', '[]'::jsonb)
 from (select distinct on (c.id) c.id, l.variant_id, row_number() over (order by c.decided_at desc) as n from claim c
       join order_line l on l.claim_id = c.id join sales_post p on p.id = c.post_id join buyer b on b.id = c.buyer_id
       where b.member_id = $1 and p.state = $2) l
 where c.id = l.id and l.n <= $3"""
 """The seed has few suggestions. These are the busiest member's: most of posts that closed long ago, some of open ones."""
+
+
+MORE_GOODS = """
+with fresh as (
+  insert into product (id, shop_id, title, options, created_at)
+  select gen_random_uuid(), $1, 'old ' || n, '[]', '2025-01-01' from generate_series(1, $2::int) n returning id),
+kinds as (
+  insert into variant (id, shop_id, product_id, label, option_values, code, price_minor, position)
+  select gen_random_uuid(), $1, id, '', '{}', '', 100, 0 from fresh returning id)
+insert into stock_level (variant_id, shop_id, on_hand, held, committed, waiting, sell_beyond, backorder_limit, version)
+select id, $1, 0, 0, 0, 0, 'DENY', 0, 1 from kinds"""
+"""Goods of years, long sold out, at the busiest shop."""
 
 
 @asynccontextmanager
@@ -84,10 +97,10 @@ async def seeded(dsn: str, *, plan: Plan = PLAN, now: datetime = NOW) -> AsyncIt
     )
     assert row is not None
     for state, count in (("CLOSED", 250), ("OPEN", 12)):
-        await db.execute(ONCE_SUGGESTED, row[2], state, count)
-    # All goods of a seeded shop came on one day.
-    await db.execute("update product p set created_at = created_at + n * interval '1 hour' from (select id, row_number() over (order by id) n from product) k where k.id = p.id")
-    await db.execute("analyze claim, product")
+        await db.execute(ONCE_SUGGESTED, row[2], state, count, now)
+    await db.execute(MORE_GOODS, row[0], 800)
+    await db.execute("update product p set created_at = created_at + n * interval '1 minute' from (select id, row_number() over (order by id) n from product) k where k.id = p.id")
+    await db.execute("analyze claim, product, variant, stock_level")
     transport = httpx.ASGITransport(app=graphql_app(services))
     async with httpx.AsyncClient(transport=transport, base_url="https://plusone.test") as http:
         try:
