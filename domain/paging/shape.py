@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from domain.ids import public_id
-from domain.money import Money
+from domain.money import DIGITS
 
 Row = dict[str, Any]
 """A finished object: names and values as the app will see them, ids public, amounts as decimal values with their currency."""
@@ -113,7 +114,8 @@ def shape(columns: Sequence[str], read: Callable[[Any], Row], branches: Sequence
 
 def money(minor: int, currency: str) -> Row:
     """An amount as the app sees it."""
-    return {"amount": Money(minor, currency).amount, "currency_code": currency}
+    digits = DIGITS[currency]
+    return {"amount": Decimal(minor).scaleb(-digits) if digits else Decimal(minor), "currency_code": currency}
 
 
 def _shop(row: Any) -> Row:

@@ -1,0 +1,229 @@
+"""What workers and commands do, each run over the seed's busiest shop; for tests of how the statements run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from domain import db
+from domain.audit.seal import seal
+from domain.claims import replies, waiting
+from domain.idempotency import commands as idempotency
+from domain.ids import new_id
+from domain.inbox import queries as inbox
+from domain.inbox.commands import replay_parked
+from domain.members import linking, sweeping
+from domain.notices import deliveries
+from domain.notices.commands import mark_read
+from domain.orders.commands import expire_due
+from domain.orders.reminders import remind_due
+from domain.payments.commands import mark_paid
+from domain.payments.rules import PaymentMethod
+from domain.pickup import commands as pickup
+from domain.posts.commands import place_post
+from domain.shops.rules import SourcePlatform
+from domain.stock.commands import adjust
+from domain.stock.rules import AdjustReason
+from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
+from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
+from tests.growth.seeded import Seeded
+from tests.wall import PAGE, Wall
+
+POST = f"{PAGE}_77"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A part of the workers: how it is run, how many statements that shows at least, and texts of statements that may do more."""
+
+    run: Callable[[Seeded], Awaitable[object]]
+    at_least: int = 1
+    allowed: Mapping[str, str] = field(default_factory=dict)
+
+
+async def wall_of(seed: Seeded) -> Wall:
+    """A page of the busiest shop, on which one of its open posts stands as well."""
+    shop = AShop(seed.shop, 1001, "busiest", "TWD")
+    row = await db.fetchrow(
+        """/* arranged */ select p.id as post, v.id, v.product_id, v.label, v.price_minor from sales_post p join post_item i on i.post_id = p.id
+           join variant v on v.product_id = i.product_id where p.shop_id = $1 and p.state = 'OPEN' order by p.id, i.position, v.position limit 1""",
+        seed.shop,
+    )
+    assert row is not None
+    variant = AVariant(row["id"], seed.shop, row["product_id"], row["price_minor"], row["label"])
+    known = await db.fetchrow("/* arranged */ select id, endpoint_id from channel where external_id = $1", PAGE)
+    if known is None:
+        endpoint = await an_endpoint()
+        channel = (await a_channel(shop, endpoint_id=endpoint, platform=SourcePlatform.FACEBOOK_PAGE, external_id=PAGE)).id
+        async with db.transaction() as tx:
+            await place_post(tx, shop_id=seed.shop, post_id=row["post"], channel_id=channel, external_post_id=POST, now=NOW)
+    else:
+        channel, endpoint = known["id"], known["endpoint_id"]
+    return Wall(shop, AProduct(row["product_id"], seed.shop, "", [variant]), row["post"], endpoint, channel, [POST], seed.services)
+
+
+async def code_of(wall: Wall) -> str:
+    """What people write for the wall's first product."""
+    codes = await db.fetchval("/* arranged */ select codes from post_item where post_id = $1 and product_id = $2", wall.post_id, wall.product.id)
+    found: str = db.from_jsonb(codes)[0]
+    return found + (wall.product.variants[0].label or "")
+
+
+async def live(seed: Seeded) -> int:
+    """Regulars and newcomers order, change their minds, and take comments back."""
+    wall = await wall_of(seed)
+    rows = await db.fetch(
+        "/* arranged */ select external_id from buyer where shop_id = $1 and provider = 'facebook' order by created_at limit 30", seed.shop
+    )
+    known = [row["external_id"] for row in rows]
+    code = await code_of(wall)
+    said = [await wall.says(author, f"{code}+1") for author in [*known, *[f"newcomer-{n}" for n in range(30)]]]
+    done = await wall.drain()
+    for n, comment in enumerate(said[:20]):
+        await wall.says((known or ["newcomer-0"])[0] if n < len(known) else "newcomer-1", f"{code}+2", comment=comment, verb="edited")
+    await wall.says("newcomer-2", "", comment=said[-1], verb="remove")
+    await wall.says("newcomer-3", "還有嗎？")
+    return done and await wall.drain()
+
+
+async def waiters(seed: Seeded) -> int:
+    """Pieces arrive for those who wait, and for paid orders that wait."""
+    wall = await wall_of(seed)
+    variants = [v.id for v in wall.product.variants]
+    await wall.says("newcomer-9", f"{await code_of(wall)}+3")
+    await wall.drain()
+    await db.execute("/* arranged */ update stock_level set on_hand = held + committed where variant_id = any($1::uuid[]) and on_hand > held + committed", variants)
+    await wall.says("newcomer-10", f"{await code_of(wall)}+2")
+    await wall.drain()
+    await adjust(
+        shop_id=seed.shop, variant_id=variants[0], delta=50, reason=AdjustReason.RECEIPT, actor=CLERK, now=NOW, jobs=seed.services.jobs
+    )
+    filled = await waiting.fill(shop_id=seed.shop, variant_ids=variants, now=NOW, jobs=seed.services.jobs)
+    late = await db.fetch(
+        """/* arranged */ select distinct l.variant_id from order_line l join "order" o on o.id = l.order_id
+           where o.shop_id = $1 and o.state = 'OPEN' and o.fulfilment_state = 'WAITING_STOCK' limit 2""",
+        seed.shop,
+    )
+    await db.execute("/* arranged */ update stock_level set on_hand = on_hand + 100 where variant_id = any($1::uuid[])", [row[0] for row in late])
+    await pickup.ready_waiting_orders(shop_id=seed.shop, variant_ids=[row[0] for row in late], now=NOW, jobs=seed.services.jobs)
+    return filled
+
+
+async def deadlines(seed: Seeded) -> int:
+    """Reminders, then expiry, then seals."""
+    now = NOW + timedelta(days=30)
+    await db.execute(
+        """/* arranged */ insert into payment_reminder (id, shop_id, order_id, kind, due_at)
+           select gen_random_uuid(), shop_id, id, 'HALF', $1::timestamptz - random() * interval '1 day' from "order" where state = 'OPEN' and payment_state = 'UNPAID' on conflict do nothing""",
+        NOW,
+    )
+    told = await remind_due(now=NOW, limit=5_000, jobs=seed.services.jobs)
+    expired = await expire_due(now=now, limit=5_000, jobs=seed.services.jobs)
+    while await seal(now=now, limit=1_000):
+        pass
+    return told and expired
+
+
+async def outbox(seed: Seeded) -> int:
+    """Pushes and replies are leased, marked, put off and dropped."""
+    jobs = seed.services.jobs
+    await db.execute("/* arranged */ update push_delivery set state = 'PENDING', tries = 0, next_try_at = $1, use_by = $2 where id in (select id from push_delivery order by id desc limit 150)",
+                     NOW, NOW + timedelta(hours=1))  # fmt: skip
+    pushes = await deliveries.claim_due(now=NOW, limit=100)
+    async with db.transaction() as tx:
+        await deliveries.mark_sent(tx, {push.id: "x" for push in pushes[:40]}, now=NOW)
+        await deliveries.mark_dropped(tx, pushes[40:60], "gone", now=NOW)
+        await deliveries.park(tx, pushes[60:70], "odd")
+        await deliveries.retry_at(tx, pushes[70:], NOW, "later", jobs=jobs)
+    await deliveries.claim_due(now=NOW, ids=[push.id for push in pushes])
+    await deliveries.drop_late("late", now=NOW + timedelta(days=1))
+    comments = await db.fetch("/* arranged */ select id, shop_id from social_comment order by id desc limit 50")
+    async with db.transaction() as tx:
+        for row in comments:
+            draft = replies.ReplyDraft(row["id"], replies.ReplyKind.PUBLIC, "ok", f"plans:{row['id']}")
+            await replies.enqueue_replies(tx, row["shop_id"], [draft], now=NOW, jobs=jobs)
+    due = await replies.claim_due(now=NOW, limit=20)
+    await replies.mark_sent(due[0], "x", now=NOW)
+    await replies.refuse(due[1], "no")
+    await replies.retry_at(due[2], NOW, "later", jobs=jobs)
+    await replies.claim_due(now=NOW, ids=[reply.id for reply in due])
+    await replies.drop_all("none")
+    return len(pushes) and len(due)
+
+
+async def counter(seed: Seeded) -> int:
+    """Money is taken, a pass is shown, scanned and confirmed, and a notice is read."""
+    order = await db.fetchrow(
+        """/* arranged */ select id, shop_id from "order" where shop_id = $1 and state = 'OPEN' and payment_state = 'REPORTED' and delivery_method = 'PICKUP'
+           order by id limit 1""",
+        seed.shop,
+    )
+    assert order is not None
+    await mark_paid(
+        order_id=order["id"], shop_id=seed.shop, method=PaymentMethod.CASH, reference="r", amount_minor=None, expected_version=None,
+        actor=CLERK, by_member_id=CLERK_ID, now=NOW, jobs=seed.services.jobs,
+    )  # fmt: skip
+    here = await db.fetchrow(
+        """/* arranged */ select k.id, k.member_id from pickup k join pickup_order po on po.pickup_id = k.id join "order" o on o.id = po.order_id
+           where k.shop_id = $1 and k.state = 'OPEN' and k.member_id is not null and o.fulfilment_state = 'READY_FOR_PICKUP' order by k.id limit 1""",
+        seed.shop,
+    )
+    assert here is not None
+    issued = await pickup.issue(member_id=here["member_id"], pickup_id=here["id"], shop_id=None, signer=SIGNER, now=NOW)
+    await pickup.issue(member_id=here["member_id"], pickup_id=None, shop_id=seed.shop, signer=SIGNER, now=NOW)
+    issued = await pickup.issue(member_id=here["member_id"], pickup_id=here["id"], shop_id=None, signer=SIGNER, now=NOW)
+    for token in (issued.short_code, issued.token):
+        preview = await pickup.scan(
+            shop_id=seed.shop, token=token, scanner_id=CLERK_ID, device="d", public_keys=KEYS, vault=VAULT, now=NOW
+        )
+    await pickup.confirm(
+        shop_id=seed.shop, scan_id=preview.scan_id, lines=None, collected_minor=0, actor=CLERK, by_member_id=CLERK_ID, device="d",
+        vault=VAULT, now=NOW, jobs=seed.services.jobs,
+    )  # fmt: skip
+    unread = await db.fetch("/* arranged */ select id from notice where member_id = $1 and read_at is null limit 20", seed.member)
+    return await mark_read(member_id=seed.member, ids=[row["id"] for row in unread], now=NOW)
+
+
+async def sweeps(seed: Seeded) -> int:
+    """Sign-in rows, keys of answered requests, and people who came between two looks."""
+    await db.execute(
+        "/* arranged */ insert into idempotency_key (id, actor_id, key, request_hash, created_at) select gen_random_uuid(), gen_random_uuid(), n::text, '', $1 from generate_series(1, 500) n",
+        NOW,
+    )
+    await db.execute("analyze idempotency_key")
+    forgotten = await idempotency.forget(before=NOW + timedelta(days=3), limit=5_000)
+    over = await sweeping.forget_expired(NOW + timedelta(days=200))
+    await db.execute(
+        "/* arranged */ insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values ($1, $2, 'facebook', 'newcomer-4', $3, $3)",
+        new_id(), seed.member, NOW,
+    )  # fmt: skip
+    linked = await linking.link_missed(NOW + timedelta(minutes=5))
+    return forgotten and over and linked
+
+
+async def looks(seed: Seeded) -> bool:
+    """What health, metrics and the doctor ask."""
+    await inbox.oldest_age(NOW)
+    await inbox.backlog(NOW)
+    await replay_parked()
+    return True
+
+
+async def staff_member(seed: Seeded) -> UUID:
+    """The owner of the busiest shop."""
+    return seed.owner
+
+
+WORK: dict[str, Work] = {
+    "drain": Work(live, 40),
+    "waiting list": Work(
+        waiters, 40, {"running as (select order_id": "reads what is left to hand over of a variant; orders that were cancelled are among it"}
+    ),
+    "counter": Work(counter, 25),
+    "outbox": Work(outbox, 15),
+    "sweeps": Work(sweeps, 8, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
+    "looks": Work(looks, 3),
+    "deadlines": Work(deadlines, 12),
+}
