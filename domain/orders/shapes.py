@@ -56,8 +56,26 @@ ORDER = (
 )  # fmt: skip
 
 
+AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
+
+
+def _order_with(wanted: Wanted) -> Read:
+    """Reads an order with the amounts that are wanted: a screen of twenty orders would otherwise make a hundred for nothing."""
+    amounts = tuple((name, position) for name, position in AMOUNTS if name in wanted)
+    due = "amount_due" in wanted
+
+    def read(row: Any) -> Row:
+        order, currency = _order(row), row[8]
+        for name, position in amounts:
+            order[name] = money(row[position], currency)
+        if due:
+            order["amount_due"] = money(amount_due_minor(row[12], row[13]), currency)
+        return order
+
+    return read
+
+
 def _order(row: Any) -> Row:
-    currency = row[8]
     return {
         "key": row[0],
         "shop_key": row[17],
@@ -69,12 +87,6 @@ def _order(row: Any) -> Row:
         "fulfilment_state": row[5],
         "in_list": row[6],
         "delivery_method": row[7],
-        "subtotal": money(row[9], currency),
-        "shipping_fee": money(row[10], currency),
-        "discount": money(row[11], currency),
-        "total": money(row[12], currency),
-        "paid": money(row[13], currency),
-        "amount_due": money(amount_due_minor(row[12], row[13]), currency),
         "pay_by": row[14],
         "created_at": row[15],
         "updated_at": row[16],
@@ -91,39 +103,56 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(("buyer", "(select row(b.id, b.name, b.provider) from buyer b where b.id = o.buyer_id)", _buyer))
     if "lines" in wanted:
         line = line_shape(wanted["lines"]["nodes"], viewpoint)
-        rows = f"""array(select {line.row} from {LINES} where l.order_id = o.id
+        goods = GOODS if "variant" in wanted["lines"]["nodes"] else ""
+        rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
         branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
-    base = shape(ORDER, _order, branches)
-    return Shape(base.columns, lambda row: {**base.read(row), "viewpoint": viewpoint})
+    base = shape(ORDER, _order_with(wanted), branches)
+
+    def read(row: Any) -> Row:
+        order: Row = base.read(row)
+        order["viewpoint"] = viewpoint
+        return order
+
+    return Shape(base.columns, read)
 
 
 def _buyer(row: Any) -> Row:
     return {"id": public_id("buyer", row[0]), "name": row[1], "provider": row[2]}
 
 
-LINES = "order_line l join variant v on v.id = l.variant_id join product p on p.id = v.product_id join shop s on s.id = l.shop_id"
+GOODS = "join variant v on v.id = l.variant_id join product p on p.id = v.product_id"
+LINES = f"order_line l {GOODS} join shop s on s.id = l.shop_id"
 LINE = (
     "l.id", "l.title", "l.variant_label", "l.quantity", "l.handed_over", "l.unit_price_minor", "s.currency", "l.platform", "l.created_at",
     "l.beneficiary",
 )  # fmt: skip
 
 
-def _line(row: Any) -> Row:
-    return {
-        "position": (row[8], row[0]),
-        "id": public_id("line", row[0]),
-        "title": row[1],
-        "variant_label": row[2],
-        "quantity": row[3],
-        "handed_over": row[4],
-        "unit_price": money(row[5], row[6]),
-        "total": money(row[5] * row[3], row[6]),
-        "source": {"platform": row[7], "post": None},
-        "beneficiary": row[9] or None,
-    }
+def _line_with(wanted: Wanted) -> Read:
+    price, total = "unit_price" in wanted, "total" in wanted
+
+    def read(row: Any) -> Row:
+        key = row[0]
+        line = {
+            "position": (row[8], key),
+            "id": public_id("line", key),
+            "title": row[1],
+            "variant_label": row[2],
+            "quantity": row[3],
+            "handed_over": row[4],
+            "source": {"platform": row[7], "post": None},
+            "beneficiary": row[9] or None,
+        }
+        if price:
+            line["unit_price"] = money(row[5], row[6])
+        if total:
+            line["total"] = money(row[5] * row[3], row[6])
+        return line
+
+    return read
 
 
 @lru_cache(maxsize=256)
@@ -139,9 +168,9 @@ def line_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     if "post" in wanted["source"]:
         post = post_shape(wanted["source"]["post"], viewpoint.language)
         sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = l.post_id)"
-        base = shape(LINE, _line, [*branches, ("source_post", sql, post.read_if)])
+        base = shape(LINE, _line_with(wanted), [*branches, ("source_post", sql, post.read_if)])
         return Shape(base.columns, lambda row: _with_post(base.read(row)))
-    return shape(LINE, _line, branches)
+    return shape(LINE, _line_with(wanted), branches)
 
 
 def _with_post(line: Row) -> Row:
