@@ -45,6 +45,19 @@ class Settings(BaseSettings):
     """An FCM-shaped server in place of Google's: demo and tests."""
     reply_base_url: str | None = None
     """A server that takes replies in place of the platforms': demo and tests."""
+    keep_events_days: int = Field(default=90, ge=0)
+    """Decided deliveries of platforms, which hold what people wrote. For this and the next ones 0 means for ever; docs/operate/retention.md."""
+    keep_parked_days: int = Field(default=365, ge=0)
+    """Deliveries that wait for a person to replay them."""
+    keep_revisions_days: int = Field(default=730, ge=0)
+    """What a comment said before it was edited."""
+    keep_read_notices_days: int = Field(default=180, ge=0)
+    """From the moment a notice was read."""
+    keep_unread_notices_days: int = Field(default=365, ge=0)
+    keep_pushes_days: int = Field(default=30, ge=0)
+    keep_replies_days: int = Field(default=180, ge=0)
+    keep_movements_days: int = Field(default=400, ge=0)
+    """In the ledger of stock itself; older ones are carried forward and lie in its archive."""
     log_level: str = "INFO"
     log_json: bool = True
 

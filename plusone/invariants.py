@@ -46,8 +46,11 @@ INVARIANTS = (
         "I2a",
         "the ledger's sums are the level's figures",
         """select s.variant_id, s.on_hand, s.held, s.committed, m.on_hand as ledger_on_hand, m.held as ledger_held, m.committed as ledger_committed
-           from stock_level s left join (select variant_id, sum(on_hand_delta) on_hand, sum(held_delta) held, sum(committed_delta) committed
-             from stock_movement group by variant_id) m using (variant_id)
+           from stock_level s cross join (values ('stock_movement'), ('stock_ledger')) of(ledger) left join (
+             select 'stock_movement' as ledger, variant_id, sum(on_hand_delta) on_hand, sum(held_delta) held, sum(committed_delta) committed
+             from stock_movement group by variant_id
+             union all select 'stock_ledger', variant_id, sum(on_hand_delta), sum(held_delta), sum(committed_delta) from stock_ledger group by variant_id
+           ) m using (ledger, variant_id)
            where (s.on_hand, s.held, s.committed) is distinct from (coalesce(m.on_hand, 0), coalesce(m.held, 0), coalesce(m.committed, 0))""",
     ),
     Invariant(
@@ -137,7 +140,7 @@ INVARIANTS = (
         "I12",
         "a line's reservation ends once: what moved for it is what it still holds",
         f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
-           left join (select order_line_id, sum(held_delta) held, sum(committed_delta) committed from stock_movement group by 1) m on m.order_line_id = l.id
+           left join (select order_line_id, sum(held_delta) held, sum(committed_delta) committed from stock_ledger group by 1) m on m.order_line_id = l.id
            where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over else 0 end
               or coalesce(m.committed, 0)
                  <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over else 0 end""",

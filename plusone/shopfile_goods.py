@@ -86,7 +86,7 @@ async def _kept(work: Work, shop: OpenShop, part: ProductPart, row: Record, plac
     # The first movement of a variant is the receipt that opened its books.
     rows = await work.tx.fetch(
         """select v.id, v.label, v.option_values, v.price_minor, l.on_hand, l.sell_beyond, l.backorder_limit,
-                  (select m.on_hand_delta from stock_movement m where m.variant_id = v.id order by m.id limit 1) as received
+                  (select m.on_hand_delta from stock_ledger m where m.variant_id = v.id order by m.id limit 1) as received
            from variant v left join stock_level l on l.variant_id = v.id where v.product_id = $1 order by v.position, v.id""",
         product_id,
     )

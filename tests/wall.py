@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,8 +57,9 @@ class Wall:
         at: datetime | None = None,
         received_at: datetime | None = None,
         place: int = 0,
+        tags: Sequence[tuple[int, int]] = (),
     ) -> str:
-        """Store one comment event; answers the comment's id."""
+        """Store one comment event, with tagged people at these (offset, length); answers the comment's id."""
         comment = comment or f"1221_{next(_ids)}"
         post = self.external_posts[place]
         when = at or NOW + timedelta(seconds=next(self.seconds))
@@ -69,6 +71,10 @@ class Wall:
         }  # fmt: skip
         if verb == "remove":
             del value["message"]
+        if tags:
+            value["message_tags"] = [
+                {"id": "9", "name": "x", "type": "user", "offset": offset, "length": length} for offset, length in tags
+            ]
         body = facebook_wire(
             {"object": "page", "entry": [{"id": PAGE, "time": int(when.timestamp()), "changes": [{"value": value, "field": "feed"}]}]}
         )

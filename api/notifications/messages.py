@@ -116,6 +116,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "NOT_FOR_SALE": ("這個品項目前不販售", "This item is not for sale"),
     "MISSING_QUANTITY": ("沒有看到數量", "The quantity is missing"),
     "WHICH": ("請告訴我們是哪一個品項", "Which of your items do you mean?"),
+    "NOTHING_TO_CANCEL": ("您在這篇貼文沒有可以取消的品項", "You have nothing to cancel on this post"),
     "NOT_HELD": ("您目前沒有訂這個品項", "You have not ordered this item"),
     "PROXY": ("這是幫別人訂的嗎？可以改由您自己訂", "Is it for somebody else? You can take it on your own name"),
     "EDITED_TO_PROXY": ("這是幫別人訂的嗎？", "Is it for somebody else?"),

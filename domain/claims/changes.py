@@ -25,9 +25,10 @@ def change(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     return _change_lines(desk, turn, claim, result.lines)
 
 
-def _nothing_open(desk: Desk, turn: Turn) -> Done:
+def _nothing_open(desk: Desk, turn: Turn, claim: Claim) -> Done:
     if desk.lines_on_post(turn.buyer_id, turn.reading.facts.id):
         return to_human("ALREADY_PAID")
+    tell.rejected(desk, turn, claim, "NOTHING_TO_CANCEL")
     return Done(ClaimOutcome.IGNORED, "NOTHING_TO_CANCEL")
 
 
@@ -47,7 +48,7 @@ def _cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: dict[UUID, int], re
 def _cancel_unnamed(desk: Desk, turn: Turn, claim: Claim) -> Done:
     variants = _open_variants(desk, turn)
     if not variants:
-        return _nothing_open(desk, turn)
+        return _nothing_open(desk, turn, claim)
     if len(variants) > 1:
         tell.ask_buyer(desk, turn, claim, "WHICH")
         return to_human("WHICH")
@@ -60,7 +61,7 @@ def _cancel_all(desk: Desk, turn: Turn, claim: Claim) -> Done:
         variant: give_back(desk, turn.buyer_id, turn.reading.facts.id, variant, None, turn.actor)
         for variant in dict.fromkeys(_open_variants(desk, turn))
     }
-    return _cancelled(desk, turn, claim, pieces) if pieces else _nothing_open(desk, turn)
+    return _cancelled(desk, turn, claim, pieces) if pieces else _nothing_open(desk, turn, claim)
 
 
 def _change_lines(desk: Desk, turn: Turn, claim: Claim, lines: Sequence[ReadLine]) -> Done:

@@ -84,7 +84,7 @@ def read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:
             stored = batch.comments.get(item.key)
             if stored is not None and stored.buyer_id is None and _said_before(stored, item):
                 # An edit without author came first: its text is the comment's, this event only says whose it is.
-                item.result = planning.read(stored.text, None, reading, stored.text_at, from_shop=bool(item.ignored))
+                item.result = planning.read(stored.text, stored.mentions, reading, stored.text_at, from_shop=bool(item.ignored))
             else:
                 item.result = planning.read(item.event.text, item.event.mentions, reading, item.at, from_shop=bool(item.ignored))
             named |= {UUID(line.variant) for line in item.result.lines}
@@ -103,7 +103,8 @@ def may_change(item: Item, batch: Batch, desk: Desk) -> bool:
 
 
 def _revise(batch: Batch, item: Item, comment: Comment, text: str) -> None:
-    batch.revisions.setdefault(item.channel_id, []).append((comment.id, item.event.kind.value, text, item.at, item.row.received_at))
+    tagged = item.event.mentions if text else None
+    batch.revisions.setdefault(item.channel_id, []).append((comment.id, item.event.kind.value, text, tagged, item.at, item.row.received_at))
 
 
 def decide(batch: Batch, desk: Desk, item: Item) -> str:
@@ -190,7 +191,10 @@ def _author_found(desk: Desk, item: Item, comment: Comment) -> str:
     claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
     if claim is None or turn is None or item.result is None or claim.reason != "NO_AUTHOR":
         return "OVERTAKEN"
-    claim.buyer_id = item.buyer_id
+    claim.buyer_id, claim.changed = item.buyer_id, True
+    if claim.review is ReviewState.RESOLVED:
+        # The shop has looked at it and wanted nothing to follow.
+        return claim.outcome.value
     if item.ignored:
         return _silent(desk, claim, ClaimOutcome.IGNORED, item.ignored, item.result)
     planning.written(desk, replace(turn, event=replace(item.event, text=comment.text), at=comment.text_at), claim, item.result)

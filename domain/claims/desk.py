@@ -6,7 +6,7 @@ The planning (`planning.py`) changes these values and nothing else; `loading.py`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -151,6 +151,8 @@ class Comment:
     source: SocialEvent | None = None
     """The first event of a comment that is new."""
     received_at: datetime | None = None
+    mentions: Sequence[tuple[int, int]] | None = None
+    """Tagged people in the text as stored; known only while nobody knows its author, for then it may be read once more."""
     erased: bool = False
     """Taken back where the platform wants nothing of it kept: no text of it stays."""
     is_new: bool = False

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.claims.loading import MENTIONS, spans
 from domain.claims.ports import EventKind, SocialEvent
 from domain.db import Record, Tx
 from domain.ids import new_id
@@ -38,7 +39,8 @@ async def link(tx: Tx, shop_id: UUID, channel_id: UUID, event: SocialEvent, *, n
 async def waiting_for(tx: Tx, row: InboxRow, channel_id: UUID, event: SocialEvent) -> list[tuple[InboxRow, SocialEvent]]:
     """Comments under the copy that were stored before anybody knew of which post it was, as the events that they came by."""
     rows = await tx.fetch(
-        """select c.external_id, c.platform, c.text, c.text_at, c.received_at, c.author_name, c.is_owner, b.external_id as author_id
+        f"""select c.external_id, c.platform, c.text, c.text_at, c.received_at, c.author_name, c.is_owner, b.external_id as author_id,
+                  {MENTIONS} as mentions
            from social_comment c left join buyer b on b.id = c.buyer_id
            where c.channel_id = $1 and c.external_post_id = $2 and c.post_id is null and c.removed_at is null order by c.text_at, c.id""",
         channel_id,
@@ -57,6 +59,7 @@ def _event(under: SocialEvent, row: Record) -> SocialEvent:
         author_id=row["author_id"] or "",
         author_name=row["author_name"],
         text=row["text"],
+        mentions=spans(row["mentions"]),
         occurred_at=row["text_at"],
         is_owner=row["is_owner"],
     )

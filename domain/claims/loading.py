@@ -23,6 +23,8 @@ from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
 MOST_COMPILED = 512
+MOST_HEARD = 50_000
+"""Results of `Reading.heard` over all posts, some 1.3 kB each: of posts that nobody has written under for long they are dropped first."""
 
 LOCK_LEVELS = """
 select variant_id, on_hand, backorder_limit, held, committed, waiting from stock_level
@@ -35,6 +37,10 @@ where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 """Only for variants whose stock was never entered: they have no level that keeps the sum."""
 ACTED_AT = "greatest(c.written_at, (k.result #>> '{accepted,at}')::timestamptz)"
 """When the buyer of a claim `k` ordered: with the comment `c`, or with the tap that accepted it."""
+MENTIONS = (
+    "(select r.mentions from comment_revision r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
+)
+"""Tagged people in the text of a comment `c` as it now stands."""
 _compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (
     OrderedDict()
 )
@@ -70,8 +76,18 @@ async def _reading(tx: Tx, facts: PostFacts) -> Reading:
         while len(_compiled) > MOST_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
+    _forget_words()
     context, policy, variants, heard = _compiled[key]
     return Reading(facts, policy, context, variants, heard)
+
+
+def _forget_words() -> None:
+    kept = sum(len(heard) for *_, heard in _compiled.values())
+    for *_, heard in _compiled.values():
+        if kept <= MOST_HEARD:
+            return
+        kept -= len(heard)
+        heard.clear()
 
 
 async def read_back(tx: Tx, desk: Desk, since: Mapping[UUID, datetime]) -> None:
@@ -100,7 +116,8 @@ async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
 async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequence[str]) -> dict[tuple[UUID, str], Comment]:
     """Stored comments by (channel, external id); the two sequences are parallel."""
     rows = await tx.fetch(
-        """select c.id, c.channel_id, c.external_id, c.post_id, c.buyer_id, c.text, c.written_at, c.text_at, c.removed_at
+        f"""select c.id, c.channel_id, c.external_id, c.post_id, c.buyer_id, c.text, c.written_at, c.text_at, c.removed_at,
+                  case when c.buyer_id is null then {MENTIONS} end as mentions
            from social_comment c join (select distinct * from unnest($1::uuid[], $2::text[])) k(channel_id, external_id)
              on c.channel_id = k.channel_id and c.external_id = k.external_id""",
         list(channel_ids),
@@ -116,9 +133,15 @@ async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequenc
             row["written_at"],
             row["text_at"],
             row["removed_at"],
+            mentions=spans(row["mentions"]),
         )
         for row in rows
     }
+
+
+def spans(stored: str | None) -> list[tuple[int, int]] | None:
+    """Tagged people of a stored text; None where the platform gave none."""
+    return None if stored is None else [(start, end) for start, end in from_jsonb(stored)]
 
 
 async def claims_of(tx: Tx, comment_ids: Sequence[UUID]) -> dict[UUID, Claim]:
@@ -196,9 +219,12 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
     await _open_orders(tx, desk, buyers)
     wanted = set(variants)
     rows = await tx.fetch(
-        """select l.id, l.order_id, l.variant_id, l.claim_id, l.post_id, l.quantity, l.unit_price_minor, l.title, l.variant_label, l.platform,
+        # By their comments under these posts: over their orders, a regular of many years would cost more with every order.
+        """with spoken as (
+             select unnest($4::uuid[]) as id union select id from claim where buyer_id = any($2::uuid[]) and post_id = any($3::uuid[]))
+           select l.id, l.order_id, l.variant_id, l.claim_id, l.post_id, l.quantity, l.unit_price_minor, l.title, l.variant_label, l.platform,
                   l.policy_version_id, l.created_at, l.beneficiary, o.buyer_id, o.state = 'OPEN' and o.payment_state = 'UNPAID' as open, o.state = 'CANCELLED' as dead
-           from "order" o join order_line l on l.order_id = o.id
+           from spoken join order_line l on l.claim_id = spoken.id join "order" o on o.id = l.order_id
            where o.shop_id = $1 and o.buyer_id = any($2::uuid[]) and (l.claim_id = any($4::uuid[]) or (l.post_id = any($3::uuid[]) and o.state <> 'CANCELLED'))
            order by l.created_at, l.id""",
         desk.shop.id,
@@ -262,7 +288,9 @@ async def _levels(tx: Tx, desk: Desk, variants: Collection[UUID]) -> None:
     if never_entered:
         # A variant whose stock was never entered has none: its buyers wait.
         places = {row["variant_id"]: row["waiting"] for row in await tx.fetch(WAITING, list(never_entered))}
-        desk.levels |= {variant_id: Level(variant_id, 0, 0, 0, 0, places.get(variant_id, 0)) for variant_id in never_entered}
+        desk.levels |= {
+            variant_id: Level(variant_id, 0, 0, 0, 0, n, 0, n) for variant_id in never_entered for n in (places.get(variant_id, 0),)
+        }
 
 
 async def _ordered_before(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:

@@ -51,6 +51,8 @@ class CommentRevision(Model):
     kind = fields.CharField(max_length=8)
     """ADD, EDIT, REMOVE, HIDE, UNHIDE."""
     text = fields.TextField()
+    mentions: fields.Field[list[list[int]] | None] = fields.JSONField(null=True)
+    """Spans of tagged people in the text, as the platform gave them: without them the text may be read otherwise."""
     at = fields.DatetimeField()
     received_at = fields.DatetimeField()
 

@@ -32,10 +32,16 @@ ACTED = ORDERING | {ClaimOutcome.CANCELLED}
 """Outcomes of comments that have had an effect on orders."""
 
 
-@lru_cache(maxsize=4_096)
 def text_hash(text: str) -> str:
     """SHA-256 of the text, hexadecimal; texts themselves stay out of the audit."""
+    return _short_hash(text) if len(text) <= LONGEST_HEARD else _hash(text)
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+_short_hash = lru_cache(maxsize=4_096)(_hash)
 
 
 def read(

@@ -34,10 +34,10 @@ BY_WHOM: Final = """(select a.role from audit_entry a where a.object_id = {order
 
 MOVEMENTS: Final = f"""array(select row(t.kind, t.on_hand_delta, t.held_delta, t.committed_delta, t.at, t.actor,
     {BY_WHOM.format(order="l.order_id", actor="t.actor", at="t.at")})
-  from stock_movement t where t.order_line_id = l.id order by t.id limit {MOST + 1})"""
+  from stock_ledger t where t.order_line_id = l.id order by t.id limit {MOST + 1})"""
 LINES: Final = f"""array(select row(l.id, l.title, l.variant_label, l.quantity, l.handed_over, l.unit_price_minor,
-    (select coalesce(sum(t.held_delta), 0)::int from stock_movement t where t.order_line_id = l.id),
-    (select coalesce(sum(t.committed_delta), 0)::int from stock_movement t where t.order_line_id = l.id), {MOVEMENTS})
+    (select coalesce(sum(t.held_delta), 0)::int from stock_ledger t where t.order_line_id = l.id),
+    (select coalesce(sum(t.committed_delta), 0)::int from stock_ledger t where t.order_line_id = l.id), {MOVEMENTS})
   from order_line l where l.order_id = o.id and l.claim_id = c.id order by l.created_at, l.id)"""
 EVENTS: Final = f"""array(select row(e.kind, e.data, e.at, e.actor, {BY_WHOM.format(order="o.id", actor="e.actor", at="e.at")})
   from order_event e where e.order_id = o.id order by e.id limit {MOST + 1})"""

@@ -113,7 +113,7 @@ async def written(tx: Tx, stage: Stage, pause: Pause) -> Cast:
     erased = [row["claim_id"] for row in rows if _is_erased(row) and row["claim_id"] is not None]
     by_id = {row["id"]: row for row in kept}
     revisions = await tx.fetch(
-        """select id, comment_id, kind, text, at, received_at from comment_revision
+        """select id, comment_id, kind, text, mentions, at, received_at from comment_revision
            where comment_id = any($1::uuid[]) and kind in ('ADD', 'EDIT', 'REMOVE')""",
         list(by_id),
     )
@@ -145,7 +145,7 @@ def _said(comment: Record, revision: Record, own: Mapping[tuple[UUID, str], UUID
     event = SocialEvent(
         EventKind(revision["kind"]), source, channel_id=comment["channel"], comment_id=comment["external_id"], post_id=comment["external_post_id"],
         parent_comment_id=comment["parent_external_id"], author_id=comment["author_id"], author_name=comment["author_name"], text=revision["text"],
-        occurred_at=revision["at"], is_owner=comment["is_owner"], is_bot=comment["is_owner"] and comment["reason"] == "BOT",
+        mentions=loading.spans(revision["mentions"]), occurred_at=revision["at"], is_owner=comment["is_owner"], is_bot=comment["is_owner"] and comment["reason"] == "BOT",
     )  # fmt: skip
     buyer_id = own[comment["channel_id"], comment["author_name"]] if comment["is_owner"] else comment["buyer_id"]
     row = InboxRow(revision["id"], comment["channel_id"], source.value, "", {}, revision["at"], revision["received_at"])
@@ -216,8 +216,10 @@ async def pasted(stage: Stage, comments: Sequence[PastedComment], now: datetime,
 
 LEVELS: Final = """
 with took as (
-  select m.variant_id, sum(m.on_hand_delta) as on_hand, sum(m.held_delta) as held, sum(m.committed_delta) as committed
-  from order_line l join stock_movement m on m.order_line_id = l.id
+  select l.variant_id, sum(m.on_hand) as on_hand, sum(m.held) as held, sum(m.committed) as committed
+  from order_line l cross join lateral (
+    select sum(x.on_hand_delta) as on_hand, sum(x.held_delta) as held, sum(x.committed_delta) as committed
+    from stock_ledger x where x.order_line_id = l.id) m
   where l.shop_id = $2 and l.post_id = $3 and (l.claim_id = any($4::uuid[])) is not true group by 1),
 ahead as (
   select w.variant_id, sum(w.quantity) as pieces from waitlist_entry w join claim c on c.id = w.claim_id

@@ -18,8 +18,8 @@ from domain.jobs import RESTOCKED, JobQueue
 from domain.notices.commands import enqueue as enqueue_notices
 from domain.orders.reminders import plan_reminders
 
-Revision = tuple[UUID, str, str, datetime, datetime]
-"""(comment, kind, text, platform time, receipt)."""
+Revision = tuple[UUID, str, str, Sequence[tuple[int, int]] | None, datetime, datetime]
+"""(comment, kind, text, tagged people in it, platform time, receipt)."""
 
 
 async def write_desk(tx: Tx, desk: Desk, *, actor: Actor, jobs: JobQueue) -> None:
@@ -59,11 +59,18 @@ async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequ
             [c.buyer_id for c in changed],
             [c.post_id for c in changed],
         )
-    await tx.copy("comment_revision", ("shop_id", "comment_id", "kind", "text", "at", "received_at"), [(shop_id, *r) for r in revisions])
+    await tx.copy("comment_revision", REVISION, [(shop_id, *r[:3], jsonb(r[3]) if r[3] else None, *r[4:]) for r in revisions])
     erased = [c.id for c in comments if c.erased]
     if erased:
-        await tx.execute("update comment_revision set text = '' where comment_id = any($1::uuid[]) and text <> ''", erased)
+        await tx.execute("update comment_revision set text = '', mentions = null where comment_id = any($1::uuid[]) and text <> ''", erased)
+        await tx.execute(ERASE_DELIVERED, channel_id, [c.external_id for c in comments if c.erased])
 
+
+REVISION = ("shop_id", "comment_id", "kind", "text", "mentions", "at", "received_at")
+ERASE_DELIVERED = """
+update inbox_event e set payload = '{"erased": true}' from channel h
+where h.id = $1 and e.endpoint_id = h.endpoint_id and e.source = 'line' and e.payload #>> '{event,message,id}' = any($2::text[])"""
+"""What the platform delivered of messages that were taken back goes too. Only LINE wants it, and its deliveries name the message in one place."""
 
 COMMENT = (
     "id", "shop_id", "channel_id", "post_id", "external_id", "external_post_id", "parent_external_id", "platform", "buyer_id", "author_name", "text",

@@ -122,6 +122,7 @@ INDEXES = (
     "create index inbox_undecided on inbox_event (lane, occurred_at, id) where state = 'PENDING'",
     "create index inbox_age on inbox_event (received_at) where state = 'PENDING'",
     "create index inbox_parked on inbox_event (received_at) where state = 'PARKED'",
+    "create index inbox_line_message on inbox_event ((payload #>> '{event,message,id}')) where source = 'line'",
     "create index claim_of_shop on claim (shop_id, decided_at desc, id desc)",
     "create index claim_to_review on claim (shop_id, decided_at desc, id desc) where review = 'OPEN'",
     "create index claim_of_outcome on claim (shop_id, outcome, decided_at desc, id desc) where outcome not in ('ORDERED', 'IGNORED')",

@@ -57,7 +57,7 @@ MOST_SORTED = 101
 """Rows that one sort may take in: the largest page and the row that tells of the next one. The busiest of the seed have many times that."""
 LOT = 500
 """The same for a worker, which takes its work in lots."""
-MOST_READ = 2_500
+MOST_READ = 1_600
 """Rows that one place of a plan may visit: a lot of a worker, or a page of a hundred with its lines. The busiest shop has more orders."""
 THROWN_AWAY = 4
 """Rows that a filter may drop for each that it keeps ..."""
@@ -111,7 +111,9 @@ class Seen:
 def read(node: Mapping[str, Any]) -> Place:
     """A node of `explain (analyze, format json)`."""
     loops = int(node.get("Actual Loops", 0))
-    dropped = sum(float(node.get(name, 0)) for name in ("Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck"))
+    dropped = sum(
+        float(node.get(name, 0)) for name in ("Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck")
+    )
     inputs = tuple(read(child) for child in node.get("Plans", ()))
     index = node.get("Index Name", "") or next((one.index for one in inputs if one.kind == "Bitmap Index Scan"), "")
     return Place(
@@ -173,7 +175,9 @@ def problems(plan: Place, most_sorted: int = MOST_SORTED) -> list[str]:
         visited = place.rows + place.dropped
         if place.kind == "Seq Scan" and place.loops:
             found.append(f"reads {place.table} whole")
-        elif place.kind in ("Index Scan", "Index Only Scan") and not place.condition and visited > most_sorted and place.index not in IN_HAND:
+        elif (
+            place.kind in ("Index Scan", "Index Only Scan") and not place.condition and visited > most_sorted and place.index not in IN_HAND
+        ):
             found.append(f"walks {place.index}")
         if place.dropped > max(SLACK, THROWN_AWAY * place.rows):
             found.append(f"drops {place.dropped:.0f} of {visited:.0f} rows of {place.table} ({place.index}): {place.filter}")

@@ -1,4 +1,4 @@
-"""A seeded database for a whole module of tests: 10,000 orders of very unequal shops and members, and who asks."""
+"""A seeded database for a whole module of tests: 7,000 orders of very unequal shops and members, and who asks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from domain.shops import queries as shop_queries
 from tests.api.graphql.conftest import SECRET_KEY, Client
 from tests.conftest import NOW, empty
 
-PLAN = Plan(orders=10_000, members=60, shops=12, until=NOW)
-"""The busiest shop has about 2,900 of the orders, the busiest member about 350."""
+PLAN = Plan(orders=7_000, members=60, shops=12, until=NOW)
+"""The busiest shop has about 2,000 of the orders, the busiest member about 250."""
 
 
 @dataclass(slots=True)
@@ -99,7 +99,9 @@ async def seeded(dsn: str, *, plan: Plan = PLAN, now: datetime = NOW) -> AsyncIt
     for state, count in (("CLOSED", 250), ("OPEN", 12)):
         await db.execute(ONCE_SUGGESTED, row[2], state, count, now)
     await db.execute(MORE_GOODS, row[0], 800)
-    await db.execute("update product p set created_at = created_at + n * interval '1 minute' from (select id, row_number() over (order by id) n from product) k where k.id = p.id")
+    await db.execute(
+        "update product p set created_at = created_at + n * interval '1 minute' from (select id, row_number() over (order by id) n from product) k where k.id = p.id"
+    )
     await db.execute("analyze claim, product, variant, stock_level")
     transport = httpx.ASGITransport(app=graphql_app(services))
     async with httpx.AsyncClient(transport=transport, base_url="https://plusone.test") as http:

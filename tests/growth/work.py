@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import UUID
 
 from domain import db
 from domain.audit.seal import seal
@@ -26,12 +25,16 @@ from domain.posts.commands import place_post
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
+from domain.upkeep import commands
+from domain.upkeep.rules import Keep
 from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
 from tests.growth.seeded import Seeded
 from tests.wall import PAGE, Wall
 
 POST = f"{PAGE}_77"
+LOT, LOTS = 100, 10
+"""So small that what a lot of the upkeep reads and sorts is far below what the seed holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ async def wall_of(seed: Seeded) -> Wall:
 
 async def code_of(wall: Wall) -> str:
     """What people write for the wall's first product."""
-    codes = await db.fetchval("/* arranged */ select codes from post_item where post_id = $1 and product_id = $2", wall.post_id, wall.product.id)
+    codes = await db.fetchval(
+        "/* arranged */ select codes from post_item where post_id = $1 and product_id = $2", wall.post_id, wall.product.id
+    )
     found: str = db.from_jsonb(codes)[0]
     return found + (wall.product.variants[0].label or "")
 
@@ -94,7 +99,10 @@ async def waiters(seed: Seeded) -> int:
     variants = [v.id for v in wall.product.variants]
     await wall.says("newcomer-9", f"{await code_of(wall)}+3")
     await wall.drain()
-    await db.execute("/* arranged */ update stock_level set on_hand = held + committed where variant_id = any($1::uuid[]) and on_hand > held + committed", variants)
+    await db.execute(
+        "/* arranged */ update stock_level set on_hand = held + committed where variant_id = any($1::uuid[]) and on_hand > held + committed",
+        variants,
+    )
     await wall.says("newcomer-10", f"{await code_of(wall)}+2")
     await wall.drain()
     await adjust(
@@ -106,7 +114,9 @@ async def waiters(seed: Seeded) -> int:
            where o.shop_id = $1 and o.state = 'OPEN' and o.fulfilment_state = 'WAITING_STOCK' limit 2""",
         seed.shop,
     )
-    await db.execute("/* arranged */ update stock_level set on_hand = on_hand + 100 where variant_id = any($1::uuid[])", [row[0] for row in late])
+    await db.execute(
+        "/* arranged */ update stock_level set on_hand = on_hand + 100 where variant_id = any($1::uuid[])", [row[0] for row in late]
+    )
     await pickup.ready_waiting_orders(shop_id=seed.shop, variant_ids=[row[0] for row in late], now=NOW, jobs=seed.services.jobs)
     return filled
 
@@ -175,9 +185,7 @@ async def counter(seed: Seeded) -> int:
     await pickup.issue(member_id=here["member_id"], pickup_id=None, shop_id=seed.shop, signer=SIGNER, now=NOW)
     issued = await pickup.issue(member_id=here["member_id"], pickup_id=here["id"], shop_id=None, signer=SIGNER, now=NOW)
     for token in (issued.short_code, issued.token):
-        preview = await pickup.scan(
-            shop_id=seed.shop, token=token, scanner_id=CLERK_ID, device="d", public_keys=KEYS, vault=VAULT, now=NOW
-        )
+        preview = await pickup.scan(shop_id=seed.shop, token=token, scanner_id=CLERK_ID, device="d", public_keys=KEYS, vault=VAULT, now=NOW)
     await pickup.confirm(
         shop_id=seed.shop, scan_id=preview.scan_id, lines=None, collected_minor=0, actor=CLERK, by_member_id=CLERK_ID, device="d",
         vault=VAULT, now=NOW, jobs=seed.services.jobs,
@@ -211,19 +219,32 @@ async def looks(seed: Seeded) -> bool:
     return True
 
 
-async def staff_member(seed: Seeded) -> UUID:
-    """The owner of the busiest shop."""
-    return seed.owner
+async def upkeep(seed: Seeded) -> int:
+    """Years later: whatever goes, goes in one run. Half of the notices were read by then."""
+    await db.execute("/* arranged */ update inbox_event set state = 'PARKED' where id % 7 = 0")
+    await db.execute("/* arranged */ update notice set read_at = created_at where read_at is null and hashtext(id::text) % 2 = 0")
+    await db.execute("/* arranged */ analyze")
+    kept = commands.LOT, commands.LOTS
+    commands.LOT, commands.LOTS = LOT, LOTS
+    try:
+        gone = await commands.forget_old(Keep(), now=NOW + timedelta(days=500))
+        await commands.forget_old(Keep(), now=NOW + timedelta(days=5_000))
+    finally:
+        commands.LOT, commands.LOTS = kept
+    return min(count for kind, count in gone.items() if kind != "pushes")
 
 
 WORK: dict[str, Work] = {
     "drain": Work(live, 40),
     "waiting list": Work(
-        waiters, 40, {"running as (select order_id": "reads what is left to hand over of a variant; orders that were cancelled are among it"}
+        waiters,
+        40,
+        {"running as (select order_id": "reads what is left to hand over of a variant; orders that were cancelled are among it"},
     ),
     "counter": Work(counter, 25),
     "outbox": Work(outbox, 15),
     "sweeps": Work(sweeps, 8, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 3),
     "deadlines": Work(deadlines, 12),
+    "upkeep": Work(upkeep, 100),
 }

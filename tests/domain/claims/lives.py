@@ -93,7 +93,7 @@ async def stored(wall: Wall) -> dict[str, list[Any]]:
                      select variant_id, sum(quantity) n from order_line l where l.claim_id = k.id and quantity > 0 group by 1) x) as lines,
                   (select coalesce(jsonb_object_agg(variant_id, quantity), '{}') from waitlist_entry w
                    where w.claim_id = k.id and state = 'WAITING') as waiting
-           from claim k join social_comment c on c.id = k.comment_id where k.post_id = $1""",
+           from claim k join social_comment c on c.id = k.comment_id where k.post_id = $1 order by c.written_at, c.id""",
         wall.post_id,
     )
     return {

@@ -56,3 +56,16 @@ async def test_a_comment_that_came_before_the_copy_is_not_lost(db: str, order: t
     assert await database.fetchval("select outcome from claim") == "ORDERED"
     assert await database.fetchval("select count(*) from inbox_event where state <> 'DECIDED'") == 0
     assert await check(NOW + timedelta(seconds=30)) == []
+
+
+async def test_tagged_people_of_a_comment_that_came_before_the_copy_are_known(db: str) -> None:
+    shop, endpoint = await a_shop(), await an_endpoint(source="telegram")
+    channel = await a_channel(shop, endpoint_id=endpoint, external_id=CHANNEL)
+    await a_channel(shop, endpoint_id=endpoint, external_id=DISCUSSION)
+    await a_post(shop, products=[await a_product(shop, title="水餃")], channel=channel, external_post_id="88")
+    tag = {"type": "text_mention", "offset": 0, "length": 7, "user": {"id": 9, "is_bot": False, "first_name": "Mei Lin"}}
+    await arrives(endpoint, "discussion_comment", text="Mei Lin +2", entities=[tag])
+    await drain_all(wall_services())
+    await arrives(endpoint, "discussion_auto_forward")
+    await drain_all(wall_services())
+    assert [tuple(r.values()) for r in await database.fetch("select title, quantity from order_line")] == [("水餃", 2)]

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from domain import db as database
+from domain.claims.commands import ResolveAction, resolve
 from domain.claims.rules import CancelUntil, OnDelete, PublicReply, RepeatMode, Shortage
+from domain.ids import new_id
 from domain.inbox.commands import replay_parked
 from domain.orders.commands import cancel
 from domain.posts.commands import place_post
@@ -312,3 +314,24 @@ async def test_one_app_two_shops_two_channels_one_comment_id(db: str) -> None:
     assert {row["shop_id"]: row["n"] for row in rows} == {wall.shop.id: 1, other.id: 1}
     assert await database.fetchval('select count(*) from "order"') == 1
     assert post.shop_id == other.id
+
+
+class TestCommentsOfNobodyKnown:
+    @pytest.mark.parametrize(("seen", "outcome", "held"), [(False, ("ORDERED", ""), 1), (True, ("NEEDS_REVIEW", "NO_AUTHOR"), 0)])
+    async def test_order_once_their_author_is_known_unless_the_shop_waved_them_off(
+        self, db: str, seen: bool, outcome: tuple[str, str], held: int
+    ) -> None:
+        wall = await a_wall()
+        comment = await wall.says("", "+1", at=NOW + timedelta(seconds=5), verb="edited")
+        await wall.drain()
+        assert await wall.outcome(comment) == ("NEEDS_REVIEW", "NO_AUTHOR")
+        if seen:
+            await resolve(
+                comment_id=await database.fetchval("select id from social_comment"), shop_id=wall.shop.id, action=ResolveAction.DISMISS,
+                actor=STAFF, by_member_id=new_id(), now=NOW, jobs=wall.services.jobs,
+            )  # fmt: skip
+        await wall.says("甲", "+1", comment=comment, at=NOW)
+        await wall.drain()
+        assert await wall.outcome(comment) == outcome
+        assert await wall.level() == (10, held, 0)
+        assert await database.fetchval("select count(*) from claim where buyer_id is not null") == 1

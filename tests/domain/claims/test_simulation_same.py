@@ -69,6 +69,17 @@ async def test_one_large_batch_in_any_order_of_delivery_gives_the_same(db: str, 
     assert await rehearsed(wall) == await stored(wall)
 
 
+async def test_tagged_people_are_no_words_for_the_simulator_either(db: str) -> None:
+    wall = await a_wall()
+    said = [await wall.says("a", "Mei Lin +1", tags=[(0, 7)]), await wall.says("b", "Mei Lin +1")]
+    said.append(await wall.says("c", "好美"))
+    await wall.says("c", "王小明 +2", comment=said[2], verb="edited", tags=[(0, 3)])
+    await wall.drain()
+    assert [(await wall.outcome(comment))[0] for comment in said] == ["ORDERED", "NEEDS_REVIEW", "ORDERED"]
+    assert await rehearsed(wall) == await stored(wall)
+    assert (await tried(wall)).same_as_recorded == 3
+
+
 async def test_twin_that_leaves_the_waiting_list_alone_is_not_the_worker(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = (("a", "紅+5"), ("b", "紅+2"), ("a", "紅-1"), ("c", "紅+1"))
     wall = await lived([Event(who, text, f"c{n}", "add", NOW + n * MINUTE, NOW + n * MINUTE) for n, (who, text) in enumerate(texts)], {})

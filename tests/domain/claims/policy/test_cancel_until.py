@@ -106,18 +106,18 @@ async def test_freed_pieces_wake_those_who_wait(db: str) -> None:
 
 RED_WHITE = ("紅", "白")
 WHICH: list[tuple[str, list[Step], str, dict[str, int], list[str]]] = [
-    ("unnamed, none", [("甲", "取消")], "IGNORED NOTHING_TO_CANCEL", {}, []),
+    ("unnamed, none", [("甲", "取消")], "IGNORED NOTHING_TO_CANCEL", {}, [REFUSED]),
     ("unnamed, one line", [("甲", "紅+2"), ("甲", "取消")], "CANCELLED", {}, [CANCELLED]),
     ("unnamed, one line of two comments", [("甲", "紅+2"), ("甲", "紅+1"), ("甲", "取消")], "NEEDS_REVIEW WHICH ?", {"紅": 3}, [ASK]),
     ("unnamed, several lines", [("甲", "紅+2"), ("甲", "白+1"), ("甲", "取消")], "NEEDS_REVIEW WHICH ?", {"白": 1, "紅": 2}, [ASK]),
     ("all, several lines", [("甲", "紅+2"), ("甲", "白+1"), ("甲", "全部取消")], "CANCELLED", {}, [CANCELLED]),
-    ("all, none", [("甲", "全部取消")], "IGNORED NOTHING_TO_CANCEL", {}, []),
+    ("all, none", [("甲", "全部取消")], "IGNORED NOTHING_TO_CANCEL", {}, [REFUSED]),
     ("named, whole", [("甲", "紅+2"), ("甲", "白+1"), ("甲", "紅取消")], "CANCELLED", {"白": 1}, [CANCELLED]),
     ("named, a part", [("甲", "紅+2"), ("甲", "紅-1")], "CANCELLED", {"紅": 1}, [CANCELLED]),
     ("named, more than held", [("甲", "紅+2"), ("甲", "紅-5")], "CANCELLED", {}, [CANCELLED]),
     ("named, not held", [("甲", "紅+2"), ("甲", "白取消")], "NEEDS_REVIEW NOT_HELD ?", {"紅": 2}, [ASK]),
     ("named, two of which one is held", [("甲", "紅+2"), ("甲", "紅白都取消")], "CANCELLED", {}, [CANCELLED]),
-    ("another's", [("乙", "紅+2"), ("甲", "取消")], "IGNORED NOTHING_TO_CANCEL", {}, []),
+    ("another's", [("乙", "紅+2"), ("甲", "取消")], "IGNORED NOTHING_TO_CANCEL", {}, [REFUSED]),
     ("asked", [("甲", "紅+2"), ("甲", "可以取消嗎？")], "NEEDS_REVIEW LOOKS_LIKE_QUESTION ?", {"紅": 2}, []),
     ("negated", [("甲", "紅+2"), ("甲", "不要取消")], "IGNORED NEGATED", {"紅": 2}, []),
 ]
