@@ -53,10 +53,14 @@ class Costs:
     push_postgres: float = 0.5e-3
     reply_worker: float = 5.0e-3
     reply_postgres: float = 1.0e-3
-    order_bytes: int = 9_500
-    """Rows and indexes of an order with its lines, ledger, events, audit and notices, after a year's retention."""
-    comment_bytes: int = 1_800
-    """Comment, claim, revision, audit; and the delivery for its 90 days."""
+    order_bytes: int = 11_600
+    """Rows and indexes of an order with its lines, ledger, timeline, audit and notices."""
+    comment_bytes: int = 1_400
+    """Comment, claim and revision."""
+    event_bytes: int = 700
+    """The stored delivery ..."""
+    event_days: int = 90
+    """... as long as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,7 @@ def simulate(habits: Habits, costs: Costs, seed: int = 1) -> list[Minute]:
         now.comments = now.batches = of_posts * share
         now.screens = habits.members * habits.active_share * habits.screens_each * share
         for n in [n for n, live in enumerate(lives) if backlog[n] or live.start < minute + 1 <= live.end + 1]:
-            came = _of_live(habits, lives[n], minute)
+            came = _of_live(lives[n], minute)
             now.comments += came
             now.batches += came / batch_in_balance(costs, came / 60.0)
             # A hot moment within the minute: so many of its comments come HOT_FACTOR times as fast.
@@ -263,7 +267,7 @@ def _curve(minute: int) -> float:
     return CURVE[hour] + (CURVE[(hour + 1) % 24] - CURVE[hour]) * part / 60
 
 
-def _of_live(habits: Habits, live: Live, minute: int) -> float:
+def _of_live(live: Live, minute: int) -> float:
     """Comments of a live in one minute: more at its end, when what is left is called."""
     overlap = min(live.end, minute + 1) - max(live.start, minute)
     if overlap <= 0:
@@ -323,7 +327,8 @@ def answer(day: Sequence[Minute], habits: Habits, costs: Costs, prices: Prices, 
     # A Friday is twice an average day.
     year = comments * 365 / 2
     orders = year * habits.order_share / habits.lines_per_order
-    gib = (year * costs.comment_bytes + orders * costs.order_bytes) / 2**30
+    events = year * costs.event_days / 365
+    gib = (year * costs.comment_bytes + events * costs.event_bytes + orders * costs.order_bytes) / 2**30
     traffic = sum(m.screens for m in day) * 30 / 2 * prices.screen_kib / 2**20
     dollars = (
         (web + worker) * prices.core_month

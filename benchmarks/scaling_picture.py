@@ -18,7 +18,7 @@ PANELS: Final = (
 
 def picture(day: Sequence[tuple[float, float, float, float]]) -> str:
     """One panel per figure; a point is the highest of three minutes."""
-    day = [tuple(max(values) for values in zip(*day[n : n + 3], strict=True)) for n in range(0, len(day), 3)]  # type: ignore[misc]
+    day = [tuple(max(values) for values in zip(*day[n : n + 3], strict=True)) for n in range(0, len(day), 3)]
     height = TOP + len(PANELS) * (PANEL + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',

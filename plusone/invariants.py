@@ -45,7 +45,7 @@ INVARIANTS = (
     Invariant(
         "I2a",
         "the ledger's sums are the level's figures",
-        """select s.variant_id, s.on_hand, s.held, s.committed, m.on_hand as ledger_on_hand, m.held as ledger_held, m.committed as ledger_committed
+        """select distinct on (s.variant_id) s.variant_id, s.on_hand, s.held, s.committed, m.on_hand as ledger_on_hand, m.held as ledger_held, m.committed as ledger_committed
            from stock_level s cross join (values ('stock_movement'), ('stock_ledger')) of(ledger) left join (
              select 'stock_movement' as ledger, variant_id, sum(on_hand_delta) on_hand, sum(held_delta) held, sum(committed_delta) committed
              from stock_movement group by variant_id

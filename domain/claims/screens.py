@@ -35,7 +35,7 @@ class CommentFilter:
         return "".join(f" and {part}" for part in parts if part)
 
 
-COMMENTS = "claim c join social_comment sc on sc.id = c.comment_id"
+COMMENTS = "claim c join social_comment sc on sc.shop_id = c.shop_id and sc.id = c.comment_id"
 
 
 async def comments_of_shop(

@@ -73,8 +73,8 @@ async def pages(seed: Seeded, ask: Any) -> list[Screen]:
         first = Screen(name, who, _query(text % "first: 5", given), given)
         cursors = _cursors(await ask(first))
         assert cursors["endCursor"], f"the busiest member has no {name}"
-        for part in (f'first: 5, after: "{cursors["endCursor"]}"', f'last: 5, before: "{cursors["endCursor"]}"', "last: 5"):
-            found.append(Screen(f"{name} ({part.split(':')[0]})", who, _query(text % part, given), given))
+        parts = (f'first: 5, after: "{cursors["endCursor"]}"', f'last: 5, before: "{cursors["endCursor"]}"', "last: 5")
+        found += [Screen(f"{name} ({part.split(':')[0]})", who, _query(text % part, given), given) for part in parts]
     return found
 
 

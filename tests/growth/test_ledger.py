@@ -73,6 +73,20 @@ async def test_what_leaves_is_in_the_archive_and_carried_forward(seed) -> None:
     assert await broken() == []
 
 
+@pytest.mark.parametrize(
+    "loss", ["delete from stock_movement_archive where kind = 'HELD'", "delete from stock_movement where kind = 'BALANCE'"]
+)
+async def test_what_is_lost_from_archive_or_balance_shows(seed, loss) -> None:
+    await archive_movements(before=BEFORE, now=NOW, lot=2_000, lots=100)
+    assert await broken() == []
+    connection = await database.dedicated()
+    try:
+        await connection.execute(f"set session_replication_role = replica; {loss}")
+    finally:
+        await connection.close()
+    assert "I2a" in await broken()
+
+
 async def test_a_line_leaves_whole_or_not_at_all(seed) -> None:
     await archive_movements(before=BEFORE, now=NOW, lot=97, lots=1_000)
     assert await count("stock_movement m join stock_movement_archive a on a.order_line_id = m.order_line_id") == 0

@@ -7,6 +7,7 @@ import math
 import random
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,19 @@ def test_the_picture_is_an_image_of_four_lines() -> None:
     lines = root.findall("{http://www.w3.org/2000/svg}polyline")
     assert [len(line.attrib["points"].split()) for line in lines] == [480] * 4
     assert picture(day) == picture(day)
+
+
+def test_the_page_tells_the_figures_of_the_model() -> None:
+    habits, costs = Habits(), Costs()
+    day = simulate(habits, costs)
+    found = answer(day, habits, costs, Prices())
+    page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
+    for text in (
+        f"| {found.comments_at_peak:.0f} a second |", f"| {found.screens_at_peak:.0f} a second |", f"| {max(m.pushes for m in day) / 60:.0f} a second |",
+        f"| {found.longest_wait_seconds * 1000:.0f} ms |", f"| {found.lane_limit:,.0f} comments a second |", f"| {found.lives_may_grow:.1f} |",
+        f"| {found.web_processes}, {found.worker_processes} |", f"| {found.postgres_cores} |", f"| {found.connections}; {found.connections_busy} |",
+        f"| {found.gib_per_year:,.0f} GiB |", f"| {found.dollars_per_month:,.0f} USD |",
+    ):  # fmt: skip
+        assert text in page, text
+    drawn_day = [(m.comments / 60, m.screens / 60, m.wait_seconds, m.postgres_cores) for m in day]
+    assert scaling.PICTURE.read_text() == picture(drawn_day)
