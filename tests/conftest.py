@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pytest
 from tortoise.migrations.api.migrate import migrate
 
@@ -20,6 +21,10 @@ from domain.clock import FixedClock
 from domain.db.embedded import EmbeddedPostgres
 from domain.members import keys, standing
 from domain.shops import queries as shop_queries
+
+hypothesis.settings.register_profile("plusone", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("plusone")
+"""No example is judged by its time: machines are shared."""
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move"}
