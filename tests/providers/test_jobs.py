@@ -127,7 +127,7 @@ async def test_a_job_waits_for_its_instant_whatever_the_clock_of_this_machine_sa
         seen.append(payload)
 
     runner.handle("later", handler)
-    soon = await database.fetchval("select now() + interval '300 ms'")
+    soon = await database.fetchval("select now() + interval '1500 ms'")
     await enqueue("later", [{"soon": True}], run_at=soon)
     await enqueue("later", [{"past": True}], run_at=soon - timedelta(days=400))
     async with running(runner):
