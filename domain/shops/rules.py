@@ -1,4 +1,4 @@
-"""Roles and what each may do in a shop. Pure; the matrix is PRODUCT 4.1, cut to the permissions that exist."""
+"""Roles and what each may do in a shop. Pure."""
 
 from __future__ import annotations
 

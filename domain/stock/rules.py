@@ -27,7 +27,7 @@ class MovementKind(StrEnum):
 
 
 class AdjustReason(StrEnum):
-    """Why staff changed the goods on hand (PRODUCT: every change has a reason code)."""
+    """Why staff changed the goods on hand."""
 
     RECEIPT = "RECEIPT"
     COUNT = "COUNT"
