@@ -46,7 +46,7 @@ lint: $(STAMP)
 test: lint
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# The same suite, traced: half as long again.
+# The same suite, traced.
 coverage:
 	@$(MAKE) --no-print-directory test ARGS="--cov=plusone --cov=api --cov=domain --cov=workers --cov-report=term:skip-covered $(ARGS)"
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
 from benchmarks import house, load
 from domain import db
 from domain.audit.commands import Actor
@@ -177,8 +175,3 @@ async def latencies_ms(since: datetime) -> tuple[float, float]:
     )
     found: list[float] = (row["p"] if row is not None else None) or [float("nan"), float("nan")]
     return found[0], found[1]
-
-
-def brief(value: object) -> str:
-    """For notes."""
-    return orjson.dumps(value).decode()

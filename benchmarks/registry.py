@@ -7,7 +7,7 @@ from typing import Final
 
 from benchmarks.frame import Bench
 
-MODULES: Final = ("reads", "growth", "start", "push", "memory", "claims", "scaling")
+MODULES: Final = ("reads", "growth", "start", "push", "memory", "claims", "drain", "scaling")
 """Modules of this package with a `BENCH`, or several in `BENCHES`; a bare `plusone bench` runs them in this order."""
 
 

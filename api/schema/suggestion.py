@@ -90,5 +90,4 @@ class SuggestionAcceptPayload:
 @strawberry.type(description="What became of a no.")
 class SuggestionDismissPayload:
     claim: Claim | None = strawberry.field(description="The comment's claim as it is now.")
-    order: Order | None = strawberry.field(description="Null: nothing was ordered.")
     user_errors: list[SuggestionUserError] = strawberry.field(description="Why it was refused; empty when it was done.")

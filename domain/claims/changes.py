@@ -14,6 +14,10 @@ from domain.claims.recognition import Op, Result, Scope
 from domain.claims.rules import CancelUntil, ClaimOutcome
 
 
+FEWER = "FEWER_HELD"
+"""More was to be taken back than there was: all of it is, and the buyer is told."""
+
+
 def change(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     """Do what a CANCEL or AMEND asks; never create what was not held."""
     if turn.reading.policy.cancel_until is CancelUntil.NEVER:
@@ -88,16 +92,19 @@ def _change_lines(desk: Desk, turn: Turn, claim: Claim, lines: Sequence[ReadLine
         return refused(reason)
     pieces: dict[UUID, int] = {}
     got: list[Got] = []
+    fewer = False
     for variant, line in sorted(alive, key=lambda pair: (Op.REMOVE, Op.SET, Op.ADD).index(pair[1].op)):
         change_by = _difference(desk, turn, variant, line)
         if change_by is None or change_by < 0:
             pieces[variant] = give_back(desk, turn.buyer_id, post, variant, None if change_by is None else -change_by, turn.actor)
+            fewer |= change_by is not None and pieces[variant] < -change_by
         elif change_by > 0:
             got.append(take(desk, turn, claim, variant, change_by))
+    said = FEWER if fewer else ""
     if pieces:
-        tell.lines_cancelled(desk, turn, claim, pieces)
+        tell.lines_cancelled(desk, turn, claim, pieces, said)
     if not got:
-        return Done(ClaimOutcome.CANCELLED, "" if all(x.op is Op.REMOVE for _, x in named) else "REDUCED")
+        return Done(ClaimOutcome.CANCELLED, said or ("" if all(x.op is Op.REMOVE for _, x in named) else "REDUCED"))
     done = of_pieces(got)
     tell.placed(desk, turn, claim, done.outcome, got)
     return done

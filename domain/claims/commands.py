@@ -10,16 +10,14 @@ from uuid import UUID
 from domain import db
 from domain.audit.commands import Actor, Entry, record
 from domain.claims import loading, tell
-from domain.claims.desk import Claim, Desk
+from domain.claims.desk import Claim
 from domain.claims.errors import NotOnPost, NotResolvable, TooFew
 from domain.claims.holding import Got, hold
 from domain.claims.outcome import of_pieces
 from domain.claims.rules import ClaimOutcome, ReviewState
-from domain.claims.taking import numbers_of_day
 from domain.claims.writing import write_desk
 from domain.db import Tx
 from domain.errors import NotFound
-from domain.ids import new_id
 from domain.jobs import JobQueue
 
 
@@ -82,7 +80,7 @@ async def _make_order(
     if claim.buyer_id is None or claim.post_id is None or claim.review is ReviewState.RESOLVED or accepted:
         raise NotResolvable(claim.comment_id)
     shop = await loading.shop_facts(tx, shop_id)
-    desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
+    desk = loading.desk_of(shop, now)
     desk.readings = await loading.readings_of(tx, [claim.post_id])
     reading = desk.readings[claim.post_id]
     wanted: dict[UUID, int] = {}

@@ -18,6 +18,7 @@ from domain.claims.recognition import Context, Result, compile_context
 from domain.claims.rules import ClaimOutcome, ClaimPolicy, Proxy, ReviewState, person
 from domain.db import Tx, from_jsonb
 from domain.ids import new_id
+from domain.orders.numbers import numbers_of_day
 from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, policies_before, post_facts
 from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
@@ -111,6 +112,11 @@ async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
     row = await tx.fetchrow("select id, number, name, currency, locale, time_zone, pay_within_minutes from shop where id = $1", shop_id)
     assert row is not None
     return ShopFacts(*row.values())
+
+
+def desk_of(shop: ShopFacts, now: datetime) -> Desk:
+    """An empty desk for this shop's work at this instant."""
+    return Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
 
 
 async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequence[str]) -> dict[tuple[UUID, str], Comment]:
@@ -214,10 +220,18 @@ async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], know
 
 async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iterable[UUID]) -> None:
     """Lock and read what these buyers hold and wait for on the desk's posts, and the levels of all variants concerned."""
-    posts = list(desk.readings)
-    claims = [c.id for c in desk.claims.values()]
     await _open_orders(tx, desk, buyers)
-    wanted = set(variants)
+    await _held(tx, desk, buyers)
+    await _waited_for(tx, desk, buyers)
+    things = (thing for kind in (desk.lines, desk.waits) for of_buyer in kind.values() for thing in of_buyer)
+    wanted = set(variants) | {thing.variant_id for thing in things}
+    await _levels(tx, desk, wanted)
+    await _ordered_before(tx, desk, buyers)
+    await _elsewhere(tx, desk, buyers, wanted)
+
+
+async def _held(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    """Lines on the desk's posts and of its claims."""
     rows = await tx.fetch(
         # By their comments under these posts: over their orders, a regular of many years would cost more with every order.
         """with spoken as (
@@ -229,8 +243,8 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
            order by l.created_at, l.id""",
         desk.shop.id,
         list(buyers),
-        posts,
-        claims,
+        list(desk.readings),
+        [c.id for c in desk.claims.values()],
     )
     for row in rows:
         desk.lines[row["buyer_id"]].append(
@@ -240,22 +254,21 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
                 row["beneficiary"], open=row["open"], dead=row["dead"],
             )
         )  # fmt: skip
-        wanted.add(row["variant_id"])
+
+
+async def _waited_for(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    """Places in the waiting lists, of the desk's posts and of its claims."""
     rows = await tx.fetch(
         """select w.id, w.variant_id, w.claim_id, w.buyer_id, w.quantity, w.queued_at, c.post_id
            from waitlist_entry w join claim c on c.id = w.claim_id
            where w.state = 'WAITING' and w.buyer_id = any($1::uuid[]) and (c.post_id = any($2::uuid[]) or c.id = any($3::uuid[]))
            order by w.queued_at, w.id""",
         list(buyers),
-        posts,
-        claims,
+        list(desk.readings),
+        [c.id for c in desk.claims.values()],
     )
     for row in rows:
         desk.waits[row["buyer_id"]].append(Wait(*row.values()))
-        wanted.add(row["variant_id"])
-    await _levels(tx, desk, wanted)
-    await _ordered_before(tx, desk, buyers)
-    await _elsewhere(tx, desk, buyers, wanted)
 
 
 async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:

@@ -21,11 +21,9 @@ from domain.claims.offering import Choice, Offer, SuggestionMode, fitting, most_
 from domain.claims.recognition import Context, Intent, Line, Op, Result, Scope
 from domain.claims.recognition.result import Span
 from domain.claims.rules import ClaimOutcome, Proxy, ReviewState
-from domain.claims.taking import numbers_of_day
 from domain.claims.writing import write_claims, write_desk
 from domain.db import Tx
 from domain.errors import NotFound
-from domain.ids import new_id
 from domain.jobs import JobQueue
 from domain.posts.queries import PostFacts
 from domain.posts.rules import PostState
@@ -73,14 +71,7 @@ async def accept(
         offer = offered(claim.result)
         if claim.post_id is None or claim.buyer_id is None or offer is None:
             raise SuggestionOver(claim.id)
-        shop = await loading.shop_facts(tx, shop_id)
-        desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone), earliest=now, claims={claim.comment_id: claim})
-        await loading.buyers_for(tx, desk, {}, [claim.buyer_id])
-        desk.readings = await loading.readings_of(tx, [claim.post_id])
-        await loading.fill_desk(tx, desk, [claim.buyer_id], {choice.variant_id for choice in offer.choices})
-        # Locked after the levels, as everybody does who changes both; what it says now holds until we are done.
-        await tx.execute(LOCK_POST, claim.post_id)
-        desk.readings = await loading.readings_of(tx, [claim.post_id])
+        desk = await _desk_of_tap(tx, shop_id, claim, claim.buyer_id, claim.post_id, offer, now)
         _check_open(desk.readings[claim.post_id].facts, claim, now)
         turn = (await loading.turns_of(tx, desk, [claim], at=now))[claim.id]
         _check_author(desk, turn, claim)
@@ -111,6 +102,19 @@ async def dismiss(*, claim_id: UUID, member_id: UUID, version: str | None = None
         await _settle(tx, claim, now)
         entry = Entry(shop_id, "SUGGESTION_DISMISSED", "claim", claim.id, {"textHash": claim.text_hash})
         await record(tx, Actor(f"member:{member_id}", "buyer"), [entry], now=now)
+
+
+async def _desk_of_tap(tx: Tx, shop_id: UUID, claim: Claim, buyer_id: UUID, post_id: UUID, offer: Offer, now: datetime) -> Desk:
+    """The desk as a comment would find it, with the post locked, so that what it says now holds until we are done."""
+    desk = loading.desk_of(await loading.shop_facts(tx, shop_id), now)
+    desk.earliest, desk.claims = now, {claim.comment_id: claim}
+    await loading.buyers_for(tx, desk, {}, [buyer_id])
+    desk.readings = await loading.readings_of(tx, [post_id])
+    await loading.fill_desk(tx, desk, [buyer_id], {choice.variant_id for choice in offer.choices})
+    # Locked after the levels, as everybody does who changes both.
+    await tx.execute(LOCK_POST, post_id)
+    desk.readings = await loading.readings_of(tx, [post_id])
+    return desk
 
 
 async def _lock(tx: Tx, claim_id: UUID, member_id: UUID, version: str | None, *, unless: str = "") -> tuple[UUID, Claim]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from domain.audit.commands import Actor
 from domain.claims import links, loading
@@ -15,26 +13,10 @@ from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
 from domain.claims.writing import write_comments, write_desk
 from domain.db import Tx
-from domain.ids import new_id
 from domain.inbox.drain import InboxRow, Verdict
 from domain.jobs import JobQueue
 
 ACTOR = Actor("worker:ingest")
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def numbers_of_day(now: datetime, time_zone: str) -> Callable[[], str]:
-    """Makes order numbers: month and day in the shop's zone and six random characters, such as `1121-7K3QX9`.
-
-    They are readable, and nobody's neighbour can be guessed.
-    """
-    day = f"{now.astimezone(ZoneInfo(time_zone)):%m%d}-"
-
-    def number() -> str:
-        drawn = secrets.randbits(30)
-        return day + "".join([CROCKFORD[drawn >> shift & 31] for shift in (25, 20, 15, 10, 5, 0)])
-
-    return number
 
 
 async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Platform], now: datetime, jobs: JobQueue) -> list[Verdict]:
@@ -82,7 +64,7 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     verdicts = await _link_posts(tx, batch, now)
     await _place(tx, batch)
     spoken = [item for item in batch.items if item.event.kind is not EventKind.POST_LINK]
-    desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
+    desk = loading.desk_of(shop, now)
     batch.comments = await loading.comments_of(tx, [i.channel_id for i in spoken], [i.event.comment_id for i in spoken])
     stay_on_post(batch, spoken)
     desk.earliest = min((item.at for item in spoken), default=None)

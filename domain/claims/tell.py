@@ -125,10 +125,10 @@ def rejected(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
     _notice(desk, turn, claim, NoticeKind.CLAIM_REJECTED, {"reason": reason})
 
 
-def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, int]) -> None:
-    """Pieces were given back at the buyer's word."""
+def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, int], reason: str = "") -> None:
+    """Pieces were given back at the buyer's word; the reason, if there is one, says why it was not all that was asked."""
     lines = _pieces(turn, pieces)
-    _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines})
+    _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines, **({"reason": reason} if reason else {})})
     moved = {m.order_line_id for m in desk.movements if m.actor == turn.actor and m.held_delta < 0}
     touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.id in moved}
     desk.events += [(order_id, "LINES_CANCELLED", {"lines": lines}, turn.actor) for order_id in sorted(touched)]

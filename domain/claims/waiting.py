@@ -12,10 +12,8 @@ from domain.claims import loading, tell
 from domain.claims.desk import Claim, Decision, Desk, Turn, Wait
 from domain.claims.holding import hold, leave
 from domain.claims.rules import ClaimOutcome, WaitState
-from domain.claims.taking import numbers_of_day
 from domain.claims.writing import write_desk
 from domain.db import Tx
-from domain.ids import new_id
 from domain.jobs import JobQueue
 from domain.stock.rules import allot
 
@@ -54,7 +52,7 @@ async def _fill_lot(tx: Tx, shop_id: UUID, variant_ids: Sequence[UUID], now: dat
     if not heads:
         return 0, 0
     shop = await loading.shop_facts(tx, shop_id)
-    desk = Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
+    desk = loading.desk_of(shop, now)
     desk.readings = await loading.readings_of(tx, {row["post_id"] for row in heads})
     buyers = sorted({row["buyer_id"] for row in heads})
     await tx.execute("select id from buyer where id = any($1::uuid[]) order by id for no key update", buyers)

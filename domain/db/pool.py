@@ -170,7 +170,7 @@ class Tx:
         return _count(await self.raw.execute(sql, *args))
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-        """Insert rows by binary COPY: half the cost of an INSERT of arrays, on both sides. Columns left out take their defaults."""
+        """Insert rows by binary COPY, cheaper on both sides than an INSERT of arrays. Columns left out take their defaults."""
         if rows:
             await self.raw.copy_records_to_table(table, records=rows, columns=columns)
 

@@ -55,7 +55,7 @@ WITHIN_SHOP = (
 
 IN_BULK = ("social_comment", "comment_revision", "claim", "order_line", "order_event", "stock_movement")
 """Tables that a live fills by thousands a second: their references are looked up once per statement, by `references_hold`, instead of once per
-row and key (half of what a decided comment cost the database). What they point to can never go away (`KEPT`), so nothing is lost by it."""
+row and key. What they point to can never go away (`KEPT`), so nothing is lost by it."""
 KEPT = ("channel", "variant", "sales_post", "claim_policy_version", "buyer", "order", "social_comment", "claim")
 
 TO_ONE = (

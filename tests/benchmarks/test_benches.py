@@ -22,6 +22,7 @@ NEEDED = {
     "start": {"first answer, server running", "first answer, embedded server stopped before"},
     "push": {"20 phones: all arrived", "20 phones: doubled"},
     "claims": {"deliveries of 20 to 100: decided, while they came", "bare set-based statement, 100 orders each"},
+    "drain": {"buyers all new: Python", "20 regulars: PostgreSQL"},
     "scaling": {"lane limit", "dollars per month"},
     "memory": {"growth of serve in the second half", "growth of work in the second half", "comments decided"},
 }

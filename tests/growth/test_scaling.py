@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scaling
-from benchmarks.scaling import Costs, Habits, Prices, Station, answer, erlang_c, lane_step, mean_wait, poisson_top, servers_for, simulate
+from benchmarks.scaling import Station, answer, erlang_c, lane_step, mean_wait, poisson_top, servers_for, simulate
+from benchmarks.scaling_figures import Costs, Habits, Prices
 from benchmarks.scaling_picture import picture
 
 SMALL = Habits(members=50_000, lives=30)

@@ -110,6 +110,11 @@ def test_what_a_shop_writes_is_never_read_as_a_phrase() -> None:
     assert text.body == "{total}{shop} ×1 · 訂單 7"
 
 
+def test_who_took_back_more_than_there_was_reads_so() -> None:
+    data = {"lines": [{"title": "瓦片", "quantity": 2}], "reason": "FEWER_HELD"}
+    assert push_text(NoticeKind.LINES_CANCELLED, data, "zh-TW").body == "瓦片 ×2 · 您訂的比要取消的少，已全部取消"
+
+
 def test_unknown_reasons_are_left_out() -> None:
     assert push_text(NoticeKind.ASK_BUYER, {"reason": "SOMETHING_NEW"}, "en").body == "Open the app to answer"
 

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import pytest
+
 from domain import db
+from domain.claims.commands import ResolveAction, resolve
 from domain.claims.offering import Offer, offered
 from domain.claims.suggestions import accept
+from domain.errors import DomainError
 from domain.ids import new_id
 from tests.books import everything
 from tests.build import NOW, a_member
+from tests.domain.claims.acts import STAFF
 from tests.wall import Wall
 
 
@@ -67,3 +72,23 @@ async def standing() -> dict[str, list[str]]:
         for name in ("claim", "waitlist_entry", "platform_reply")
     }
     return {**await everything(), **mine}
+
+
+async def refused(
+    wall: Wall, refusal: type[DomainError], comment: str, member: UUID, lines: Sequence[tuple[UUID, int]] | None = None, **when: object
+) -> DomainError:
+    """The refusal of a tap, which changed nothing."""
+    before = await standing()
+    with pytest.raises(refusal) as raised:
+        await tap(wall, comment, member, lines, **when)  # type: ignore[arg-type]
+    assert await standing() == before
+    return raised.value
+
+
+async def staff_make_order(wall: Wall, comment: str, quantity: int = 1) -> None:
+    """The seller makes the order of a comment by hand, before its buyer has tapped."""
+    await resolve(
+        comment_id=await db.fetchval("select comment_id from claim where id = $1", await claim_of(comment)),
+        shop_id=wall.shop.id, action=ResolveAction.MAKE_ORDER, lines=[(wall.product.variants[0].id, quantity)], actor=STAFF,
+        by_member_id=new_id(), now=NOW, jobs=wall.services.jobs,
+    )  # fmt: skip

@@ -114,7 +114,7 @@ WHICH: list[tuple[str, list[Step], str, dict[str, int], list[str]]] = [
     ("all, none", [("甲", "全部取消")], "IGNORED NOTHING_TO_CANCEL", {}, [REFUSED]),
     ("named, whole", [("甲", "紅+2"), ("甲", "白+1"), ("甲", "紅取消")], "CANCELLED", {"白": 1}, [CANCELLED]),
     ("named, a part", [("甲", "紅+2"), ("甲", "紅-1")], "CANCELLED", {"紅": 1}, [CANCELLED]),
-    ("named, more than held", [("甲", "紅+2"), ("甲", "紅-5")], "CANCELLED", {}, [CANCELLED]),
+    ("named, more than held", [("甲", "紅+2"), ("甲", "紅-5")], "CANCELLED FEWER_HELD", {}, [CANCELLED]),
     ("named, not held", [("甲", "紅+2"), ("甲", "白取消")], "NEEDS_REVIEW NOT_HELD ?", {"紅": 2}, [ASK]),
     ("named, two of which one is held", [("甲", "紅+2"), ("甲", "紅白都取消")], "CANCELLED", {}, [CANCELLED]),
     ("another's", [("乙", "紅+2"), ("甲", "取消")], "IGNORED NOTHING_TO_CANCEL", {}, [REFUSED]),
