@@ -89,7 +89,9 @@ EN: Mapping[NoticeKind, Words] = {
     ),
     K.SUGGESTION: Words(("{shop}: is this what you want?", "Is this what you want?"), ("{lines}", "{reason}", "Open the app to confirm")),
     K.CLAIM_REJECTED: Words(("{shop}: no order from this comment", "No order from this comment"), ("{reason}", "{post}")),
-    K.LINES_CANCELLED: Words(("{shop}: items cancelled", "Items cancelled"), ("{lines}", "{reason}", "Order {number}", "Total so far {total}")),
+    K.LINES_CANCELLED: Words(
+        ("{shop}: items cancelled", "Items cancelled"), ("{lines}", "{reason}", "Order {number}", "Total so far {total}")
+    ),
     K.LINES_CHANGED: Words(("{shop}: order updated", "Order updated"), ("{lines}", "Order {number}", "Total so far {total}")),
     K.ASK_BUYER: Words(("{shop}: please have a look", "Please have a look"), ("{reason}", "{post}", "Open the app to answer")),
     K.ORDER_CANCELLED: Words(("{shop}: order cancelled", "Order cancelled"), ("Order {number}", "{lines}", "{reason}")),

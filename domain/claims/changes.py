@@ -13,7 +13,6 @@ from domain.claims.recognition import Line as ReadLine
 from domain.claims.recognition import Op, Result, Scope
 from domain.claims.rules import CancelUntil, ClaimOutcome
 
-
 FEWER = "FEWER_HELD"
 """More was to be taken back than there was: all of it is, and the buyer is told."""
 
