@@ -59,6 +59,8 @@ class RawEvent:
     """Time by the platform, UTC; None when the event carries none."""
     payload: Mapping[str, Any]
     """The JSON of this event with what it needs of its envelope; `parse` reads nothing else."""
+    written: str = field(default="", repr=False, compare=False)
+    """The payload as JSON text where the platform has it at hand; empty: whoever stores it writes it."""
 
 
 @dataclass(frozen=True, slots=True)

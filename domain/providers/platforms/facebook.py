@@ -18,6 +18,7 @@ from typing import Any
 
 from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource, Unreadable
 from domain.providers.platforms.events import (
+    MAX_EVENTS_OF_DELIVERY,
     Refusals,
     at_most,
     content_digest,
@@ -28,6 +29,7 @@ from domain.providers.platforms.events import (
     required,
     text_or_empty,
 )
+from domain.providers.platforms.facebook_plain import plain_add, read_plain
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
     NotJsonError,
@@ -81,6 +83,9 @@ class Facebook:
 
     def split(self, body: bytes, *, received_at: datetime) -> list[RawEvent]:
         """One event per change and per message; a strange one costs only itself."""
+        plain = read_plain(body)
+        if plain is not None and (events := self._plainly(plain, body)) is not None:
+            return events
         refusals = Refusals(self.name, body)
         try:
             delivery = read_json(body)
@@ -103,6 +108,35 @@ class Facebook:
         kind = _kind(payload, value)
         return _other(payload, value) if kind is EventKind.OTHER else _comment(kind, payload, value)
 
+    def _plainly(self, delivery: Mapping[str, Any], body: bytes) -> list[RawEvent] | None:
+        """The events of an ordinary delivery; changes in it that are no added comments are read the long way, each by itself.
+
+        None when one of them cannot be read at all, or when there are more than an honest delivery has.
+        """
+        events: list[RawEvent] = []
+        again: Any = None
+        for place, entry in enumerate(delivery["entry"]):
+            page, sent_at = entry["id"], entry.get("time")
+            for number, change in enumerate(entry["changes"]):
+                event = plain_add(page, sent_at, change)
+                if event is None:
+                    again = again or _read_again(body)
+                    if again is None:
+                        return None
+                    change = again["entry"][place]["changes"][number]
+                    event = self._changed({"object": "page", "page": page, "sent_at": sent_at}, change)
+                    if event is None:
+                        return None
+                events.append(event)
+        return events if len(events) <= MAX_EVENTS_OF_DELIVERY else None
+
+    def _changed(self, envelope: Mapping[str, Any], change: Any) -> RawEvent | None:
+        field, value = (change.get("field"), change.get("value")) if isinstance(change, dict) else (None, None)
+        if not isinstance(field, str) or not isinstance(value, dict):
+            return None
+        payload = {**envelope, "field": label(clean(field)), "value": clean(value)}
+        return raw_event(self.parse, payload, key=_key(payload), lane=_lane(payload))
+
     def _entries(self, envelope: Any, refusals: Refusals) -> Iterator[RawEvent]:
         entries = mapping(envelope).get("entry")
         if not isinstance(entries, list):
@@ -115,11 +149,15 @@ class Facebook:
             envelope_of_event = {"object": clean(envelope["object"]) if "object" in envelope else None}
             envelope_of_event |= {"page": ident(entry.get("id")), "sent_at": clean(entry.get("time"))}
             for field, value in _changes(entry):
-                if not isinstance(field, str) or not isinstance(value, dict):
-                    yield refusals.part(value, "the change is not an object with a field")
-                    continue
-                payload = {**envelope_of_event, "field": label(clean(field)), "value": clean(value)}
-                yield raw_event(self.parse, payload, key=_key(payload), lane=_lane(payload))
+                event = self._changed(envelope_of_event, {"field": field, "value": value})
+                yield event or refusals.part(value, "the change is not an object with a field")
+
+
+def _read_again(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except NotJsonError:
+        return None
 
 
 def _changes(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:

@@ -8,7 +8,6 @@ Source: Python 3.11 manual, "hmac: Keyed-Hashing for Message Authentication" (re
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 
@@ -21,7 +20,7 @@ def single_header(headers: Mapping[str, str], name: str) -> str | None:
 
 def hmac_sha256(secret: str, message: bytes) -> bytes:
     """HMAC-SHA256 keyed by the secret's UTF-8 bytes."""
-    return hmac.new(_as_bytes(secret), message, hashlib.sha256).digest()
+    return hmac.digest(_as_bytes(secret), message, "sha256")
 
 
 def same(given: str | None, expected: str) -> bool:
