@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,6 +249,11 @@ async def transaction() -> AsyncIterator[Tx]:
 async def _connection() -> AsyncIterator[asyncpg.Connection[Any]]:
     async with _admitted(), get_connection("default").acquire_connection() as raw:
         yield raw
+
+
+def connection() -> AbstractAsyncContextManager[asyncpg.Connection[Any]]:
+    """A connection of the pool, for a statement outside of a transaction that its caller may have to cut."""
+    return _connection()
 
 
 async def fetch(sql: str, *args: object) -> list[Record]:

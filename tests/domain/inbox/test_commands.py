@@ -26,6 +26,7 @@ class Event:
     lane: str = "facebook:post"
     occurred_at: datetime | None = None
     payload: Mapping[str, Any] | None = None
+    written: str = ""
 
 
 @pytest.fixture
