@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import health
 from api.auth.receipt_keys import routes as receipt_key_routes
 from api.auth.routes import routes as auth_routes
+from api.deliveries import Deliveries
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
 from api.webhooks import WebhookDoor
@@ -42,6 +43,8 @@ def create_app(services: Services) -> Starlette:
     """The whole API for these services; the process's database pool is set up by the caller."""
     inbox = InboxWriter()
     graphql = graphql_app(services)
+    door = WebhookDoor(services, inbox)
+    stamps = _stamps(production=not services.settings.is_development)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -53,14 +56,18 @@ def create_app(services: Services) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/webhooks/{source}/{channel}", WebhookDoor(services, inbox)),
+            Route("/webhooks/{source}/{channel}", door),
             *health.routes(services),
             *auth_routes(services),
             *receipt_key_routes(services),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],
-        middleware=[Middleware(Edge, production=not services.settings.is_development), Middleware(Limits)],
+        middleware=[
+            Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_request_id),
+            Middleware(Edge, production=not services.settings.is_development),
+            Middleware(Limits),
+        ],
         exception_handlers={HTTPException: _http_refusal},
         lifespan=lifespan,
     )
@@ -76,8 +83,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self._app = app
-        headers = HEADERS | (HSTS if production else {})
-        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._headers = _stamps(production=production)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -105,6 +111,11 @@ class Edge:
                     raise
                 await _masked(scope, error)(scope, receive, send_with_headers)
             _log_request(scope, status, time.perf_counter() - started)
+
+
+def _stamps(*, production: bool) -> list[tuple[bytes, bytes]]:
+    headers = HEADERS | (HSTS if production else {})
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _request_id(scope: Scope) -> str:

@@ -24,6 +24,9 @@ TARGET_BYTES: Final = 4_096
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 RETRY_AFTER_SECONDS: Final = 5
 
+ANSWER: Final = "plusone.answer"
+"""Key of a scope under which a door before this one leaves what makes the answer, when nothing else is left to be done."""
+
 T = TypeVar("T")
 
 
@@ -44,14 +47,16 @@ def unavailable(scope: Scope) -> Response:
     return refusal(scope, 503, "UNAVAILABLE", {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """The request is answered with this status and code, and its connection closed."""
+
     def __init__(self, status: int, code: str) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
 
 
-class _Disconnected(Exception):
+class Disconnected(Exception):
     """The sender went away before its body was whole."""
 
 
@@ -66,52 +71,63 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        answer: Callable[[Scope], Response] | None = scope.get(ANSWER)
+        if answer is not None:
+            await answer(scope)(scope, receive, send)
+            return
         try:
             limit = WEBHOOK_BODY_BYTES if scope["path"].startswith(WEBHOOKS) else BODY_BYTES
             _check_head(scope, limit)
             async with asyncio.timeout(self._body_seconds):
-                body = await _read(receive, limit)
-        except _Refused as error:
+                body = await read_body(receive, limit)
+        except Refused as error:
             await refusal(scope, error.status, error.code, {"Connection": "close"})(scope, receive, send)
         except TimeoutError:
             await refusal(scope, 408, "REQUEST_TIMEOUT", {"Connection": "close"})(scope, receive, send)
-        except _Disconnected:
+        except Disconnected:
             return
         else:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
 
 
 def _check_head(scope: Scope, limit: int) -> None:
     if scope["method"] not in METHODS:
-        raise _Refused(405, "METHOD_NOT_ALLOWED")
+        raise Refused(405, "METHOD_NOT_ALLOWED")
     if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > TARGET_BYTES:
-        raise _Refused(414, "URI_TOO_LONG")
+        raise Refused(414, "URI_TOO_LONG")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
-        raise _Refused(431, "HEADERS_TOO_LARGE")
+        raise Refused(431, "HEADERS_TOO_LARGE")
     lengths = [value for name, value in scope["headers"] if name == b"content-length"]
     if len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
-        raise _Refused(400, "BAD_REQUEST")
+        raise Refused(400, "BAD_REQUEST")
     if lengths and (len(lengths[0]) > 12 or int(lengths[0]) > limit):
-        raise _Refused(413, "PAYLOAD_TOO_LARGE")
+        raise Refused(413, "PAYLOAD_TOO_LARGE")
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refused: it is longer than the limit.
+        Disconnected: the sender went away.
+    """
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Disconnected
+            raise Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _Refused(413, "PAYLOAD_TOO_LARGE")
+            raise Refused(413, "PAYLOAD_TOO_LARGE")
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that has been read once more, whole."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

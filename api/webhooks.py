@@ -31,11 +31,17 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 1.8
 """From the whole body to the answer."""
+UNTIL: Final = "plusone.until"
+"""Key of a scope: when the answer is due by the loop's clock, if some of the time has gone."""
 LOOK_UP_SECONDS: Final = 0.9
 ENDPOINT_FRESH_SECONDS: Final = 5.0
 """For so long a known endpoint is not asked for again; the room of the shops keeps it for 30 s on top."""
 MAX_EVENTS: Final = 10_000
 """More events in one delivery than any platform sends; such a body is kept as one event that a person looks at."""
+
+
+STORED: Final = b"{}"
+"""Body of a 200."""
 
 
 @dataclass(slots=True)
@@ -58,11 +64,12 @@ class Endpoints:
         Raises:
             AWAY: the database does not answer and this endpoint has not been seen.
         """
+        fresh = self.fresh(source, slug)
+        if fresh is not None:
+            return fresh
         key = (source, slug)
         known = self._known.get(key)
         now = asyncio.get_running_loop().time()
-        if known is not None and now < known.until:
-            return known.endpoint
         try:
             found = await self._flight.ask(key, LOOK_UP_SECONDS, lambda: endpoint_by_slug(source, slug, self._services.vault))
         except AWAY:
@@ -75,6 +82,11 @@ class Endpoints:
             self._known[key] = _Known(found, now + ENDPOINT_FRESH_SECONDS)
         return found
 
+    def fresh(self, source: str, slug: str) -> Endpoint | None:
+        """The endpoint, if it was asked for a moment ago."""
+        known = self._known.get((source, slug))
+        return known.endpoint if known is not None and asyncio.get_running_loop().time() < known.until else None
+
     def forget(self, source: str, slug: str) -> None:
         """Ask the database the next time."""
         self._known.pop((source, slug), None)
@@ -86,7 +98,7 @@ class WebhookDoor:
     def __init__(self, services: Services, inbox: InboxWriter) -> None:
         self._services = services
         self._inbox = inbox
-        self._endpoints = Endpoints(services)
+        self.endpoints = Endpoints(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -105,22 +117,20 @@ class WebhookDoor:
     async def _in_time(self, request: Request, platform: Platform, slug: str) -> Response:
         """The answer, or 503 when the database keeps it waiting; all that is waited for can be given up at once."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                endpoint = await self._endpoints.find(platform.name, slug)
+            async with asyncio.timeout_at(request.scope.get(UNTIL) or asyncio.get_running_loop().time() + ANSWER_SECONDS):
+                endpoint = await self.endpoints.find(platform.name, slug)
                 if endpoint is None:
                     return refusal(request.scope, 404, "NOT_FOUND")
                 if request.method == "GET":
                     return _handshake(request, platform, endpoint)
                 return await self._deliver(request, platform, slug, endpoint)
         except AWAY as error:
-            refused_deliveries.labels(platform.name).inc()
-            log.warning("delivery not stored", extra={"source": platform.name, "error": type(error).__name__})
-            return unavailable(request.scope)
+            return not_stored(request.scope, platform, error)
 
     async def _deliver(self, request: Request, platform: Platform, slug: str, endpoint: Endpoint) -> Response:
         body = await request.body()
         now = self._services.clock.now()
-        if not platform.verify(headers_of(request), body, _secret(endpoint), now=now):
+        if not platform.verify(headers_of(request), body, secret_of(endpoint), now=now):
             signature_failures.labels(platform.name).inc()
             return refusal(request.scope, 401, "BAD_SIGNATURE")
         refusals = Refusals(platform.name, body)
@@ -135,9 +145,9 @@ class WebhookDoor:
         if not await self._stored(endpoint, events, now):
             event = refusals.whole_body("the database refuses its events")
             if not await self._stored(endpoint, [event], now):  # a few plain words: so the endpoint itself is gone
-                self._endpoints.forget(platform.name, slug)
+                self.endpoints.forget(platform.name, slug)
                 return refusal(request.scope, 404, "NOT_FOUND")
-        return Response(b"{}", 200, media_type="application/json")
+        return Response(STORED, 200, media_type="application/json")
 
     async def _stored(self, endpoint: Endpoint, events: Sequence[RawEvent], now: datetime) -> bool:
         """False when the database refuses these rows for good."""
@@ -157,12 +167,20 @@ def headers_of(request: Request) -> dict[str, str]:
     return found
 
 
-def _secret(endpoint: Endpoint) -> EndpointSecret:
+def not_stored(scope: Scope, platform: Platform, error: BaseException) -> Response:
+    """503, counted and logged."""
+    refused_deliveries.labels(platform.name).inc()
+    log.warning("delivery not stored", extra={"source": platform.name, "error": type(error).__name__})
+    return unavailable(scope)
+
+
+def secret_of(endpoint: Endpoint) -> EndpointSecret:
+    """What the platform is asked to check with."""
     return EndpointSecret(endpoint.secret, endpoint.verify_token, endpoint.destination)
 
 
 def _handshake(request: Request, platform: Platform, endpoint: Endpoint) -> Response:
-    answer = platform.handshake(dict(request.query_params), _secret(endpoint))
+    answer = platform.handshake(dict(request.query_params), secret_of(endpoint))
     if answer is None:
         return refusal(request.scope, 405, "METHOD_NOT_ALLOWED", {"Allow": "POST"})
     status, text = answer
