@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import urandom
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.applications import Starlette
@@ -64,7 +64,7 @@ def create_app(services: Services) -> Starlette:
             WebSocketRoute("/graphql", graphql),
         ],
         middleware=[
-            Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_request_id),
+            Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_named),
             Middleware(Edge, production=not services.settings.is_development),
             Middleware(Limits),
         ],
@@ -119,12 +119,12 @@ def _stamps(*, production: bool) -> list[tuple[bytes, bytes]]:
 
 
 def _request_id(scope: Scope) -> str:
+    return _named(next((str(value, "latin-1") for name, value in scope["headers"] if name == b"x-request-id"), None))
+
+
+def _named(given: str | None) -> str:
     """What the caller (a load balancer) calls this request if it looks like an id, else one of ours."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given = str(value, "latin-1")
-            return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-    return uuid4().hex
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else urandom(16).hex()
 
 
 def _masked(scope: Scope, error: Exception) -> Response:

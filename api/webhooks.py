@@ -45,8 +45,12 @@ STORED: Final = b"{}"
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
+    """An endpoint, what it takes to check and read its deliveries, and until when it need not be asked for again."""
+
     endpoint: Endpoint
+    platform: Platform
+    secret: EndpointSecret
     until: float
 
 
@@ -55,7 +59,7 @@ class Endpoints:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[tuple[str, str], Known] = {}
         self._flight = SingleFlight()
 
     async def find(self, source: str, slug: str) -> Endpoint | None:
@@ -66,7 +70,7 @@ class Endpoints:
         """
         fresh = self.fresh(source, slug)
         if fresh is not None:
-            return fresh
+            return fresh.endpoint
         key = (source, slug)
         known = self._known.get(key)
         now = asyncio.get_running_loop().time()
@@ -79,13 +83,13 @@ class Endpoints:
         if found is None:
             self._known.pop(key, None)
         else:
-            self._known[key] = _Known(found, now + ENDPOINT_FRESH_SECONDS)
+            self._known[key] = Known(found, self._services.platforms[source], _secret(found), now + ENDPOINT_FRESH_SECONDS)
         return found
 
-    def fresh(self, source: str, slug: str) -> Endpoint | None:
+    def fresh(self, source: str, slug: str) -> Known | None:
         """The endpoint, if it was asked for a moment ago."""
         known = self._known.get((source, slug))
-        return known.endpoint if known is not None and asyncio.get_running_loop().time() < known.until else None
+        return known if known is not None and asyncio.get_running_loop().time() < known.until else None
 
     def forget(self, source: str, slug: str) -> None:
         """Ask the database the next time."""
@@ -130,7 +134,7 @@ class WebhookDoor:
     async def _deliver(self, request: Request, platform: Platform, slug: str, endpoint: Endpoint) -> Response:
         body = await request.body()
         now = self._services.clock.now()
-        if not platform.verify(headers_of(request), body, secret_of(endpoint), now=now):
+        if not platform.verify(headers_of(request), body, _secret(endpoint), now=now):
             signature_failures.labels(platform.name).inc()
             return refusal(request.scope, 401, "BAD_SIGNATURE")
         refusals = Refusals(platform.name, body)
@@ -174,13 +178,12 @@ def not_stored(scope: Scope, platform: Platform, error: BaseException) -> Respon
     return unavailable(scope)
 
 
-def secret_of(endpoint: Endpoint) -> EndpointSecret:
-    """What the platform is asked to check with."""
+def _secret(endpoint: Endpoint) -> EndpointSecret:
     return EndpointSecret(endpoint.secret, endpoint.verify_token, endpoint.destination)
 
 
 def _handshake(request: Request, platform: Platform, endpoint: Endpoint) -> Response:
-    answer = platform.handshake(dict(request.query_params), secret_of(endpoint))
+    answer = platform.handshake(dict(request.query_params), _secret(endpoint))
     if answer is None:
         return refusal(request.scope, 405, "METHOD_NOT_ALLOWED", {"Allow": "POST"})
     status, text = answer

@@ -8,6 +8,7 @@ none of that can be in a change that is plain, for it holds nothing but texts, `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -24,6 +25,8 @@ _POST: Final = frozenset({"status_type", "is_published", "updated_time", "permal
 _TEXTS: Final = frozenset({str, type(None)})
 _LEAVES: Final = frozenset({str, bool, type(None)})
 _LARGEST: Final = 2**63
+_moment = lru_cache(maxsize=1_024)(moment_of_seconds)
+"""Comments of one delivery, and of one live, share their seconds."""
 
 
 def read_plain(body: bytes) -> Mapping[str, Any] | None:
@@ -60,7 +63,7 @@ def plain_add(page: str, sent_at: int | None, change: Any) -> RawEvent | None:
         return None
     if not _is_flat(value.get("from"), _FROM, _TEXTS) or not _is_flat(value.get("post"), _POST, _LEAVES):
         return None
-    occurred_at = moment_of_seconds(seconds)
+    occurred_at = _moment(seconds)
     key, lane = f"{page}:{comment_id}", f"facebook:{page}:{post_id}"
     if occurred_at is None or len(key) > MAX_KEY_CHARS or len(lane) > MAX_KEY_CHARS:
         return None
