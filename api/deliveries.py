@@ -23,6 +23,7 @@ from domain.claims.ports import Platform, RawEvent
 from domain.db import AWAY
 from domain.inbox.commands import InboxWriter
 from domain.inbox.errors import Unstorable
+from domain.inbox.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Deliveries:
         self._endpoints = endpoints
         self._inbox = inbox
         self._request_id = request_id
+        self._slow = Patience["asyncio.Task[None]"](BODY_SECONDS, 0.5, lambda task: task.cancel(TOO_SLOW))
         self._headers = [(b"content-length", b"%d" % len(STORED)), (b"content-type", b"application/json"), *stamps]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +62,7 @@ class Deliveries:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _whole_body(receive)
+            body = await self._whole_body(receive)
         except Disconnected:
             return
         except (Refused, TimeoutError) as error:
@@ -71,6 +73,24 @@ class Deliveries:
             await self._acknowledge(headers, send)
         else:
             await self._app(scope, replay(body, receive), send)
+
+    async def _whole_body(self, receive: Receive) -> bytes:
+        """As `asyncio.timeout` around `read_body`, for less: bodies are nearly always here already.
+
+        Raises:
+            TimeoutError: not whole in time.
+            Refused, Disconnected: see there.
+        """
+        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]
+        self._slow.begin(task)
+        try:
+            return await read_body(receive, WEBHOOK_BODY_BYTES)
+        except asyncio.CancelledError as error:
+            if error.args == (TOO_SLOW,) and task.uncancel() == 0:
+                raise TimeoutError from None
+            raise
+        finally:
+            self._slow.end(task)
 
     def _known(self, path: str) -> Known | None:
         parts = path.split("/")
@@ -86,7 +106,7 @@ class Deliveries:
             return False
         scope[UNTIL] = asyncio.get_running_loop().time() + ANSWER_SECONDS
         try:
-            await self._inbox.receive(endpoint.id, endpoint.source, events, received_at=now, seconds=ANSWER_SECONDS)
+            await self._inbox.receive(endpoint.id, endpoint.source, events, received_at=now)
         except Unstorable:
             return False
         except AWAY as error:
@@ -111,26 +131,6 @@ def plain_head(scope: Scope) -> dict[str, str] | None:
     if not within or not UNUSUAL.isdisjoint(headers) or not (length.isascii() and length.isdigit() and len(length) <= 12):
         return None
     return headers if int(length) <= WEBHOOK_BODY_BYTES else None
-
-
-async def _whole_body(receive: Receive) -> bytes:
-    """As `asyncio.timeout` around `read_body`, at an eighth of its cost: bodies are nearly always here already.
-
-    Raises:
-        TimeoutError: not whole in time.
-        Refused, Disconnected: see there.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    late = asyncio.get_running_loop().call_later(BODY_SECONDS, task.cancel, TOO_SLOW)
-    try:
-        return await read_body(receive, WEBHOOK_BODY_BYTES)
-    except asyncio.CancelledError as error:
-        if error.args == (TOO_SLOW,) and task.uncancel() == 0:
-            raise TimeoutError from None
-        raise
-    finally:
-        late.cancel()
 
 
 def _events(platform: Platform, body: bytes, now: datetime) -> list[RawEvent] | None:

@@ -1,8 +1,8 @@
 """The way in: events of verified deliveries become rows, many requests per commit; parked rows come back on demand.
 
 There is one `InboxWriter` per API process, because two could commit events of one post out of the order of their arrival. A request waits
-until the COMMIT that holds its rows. How long a commit waits for company goes by how much comes in: a lone delivery LINGER_SECONDS, a thousand
-events a second and more WINDOW_SECONDS, because a commit costs as much as storing some fifty rows, here and in the workers that it wakes.
+until the COMMIT that holds its rows. How long a commit waits for company goes by how much comes in: a lone delivery LINGER_SECONDS, some hundred
+events a second WINDOW_SECONDS, because a commit costs as much as storing some fifty rows, here and in the workers that it wakes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from domain import db
 from domain.db import CONTENTION, DatabaseAway, Tx, jsonb
 from domain.inbox.errors import Unstorable
 from domain.inbox.metrics import events as counted
+from domain.inbox.patience import Patience
 from domain.inbox.rules import EventState, lane_number
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ CHANNEL: Final = "inbox_new"
 LINGER_SECONDS: Final = 0.003
 WINDOW_SECONDS: Final = 0.025
 """From one commit's start to the next when much comes in. A platform waits for seconds; who counts on the answer is the worker's processor."""
-FULL_RATE: Final = 1_000.0
+FULL_RATE: Final = 400.0
 """Rows a second from which on the window is that long; below it is shorter in proportion."""
 CALM_SECONDS: Final = 0.25
 """After so long without a commit nothing is known of how much comes in, and the next delivery does not wait for others."""
@@ -42,6 +43,8 @@ MAX_WAITING_ROWS: Final = 20_000
 """Rows that wait for the writer; beyond that the door says 503 and the platform comes again."""
 MAX_WAITING_CHARS: Final = 64_000_000
 """The same for the length of their payloads: what a process may keep in memory for a database that is away."""
+PATIENCE_SECONDS: Final = 1.75
+"""Who is not stored by then hears so at once, while its sender still listens."""
 BATCH_SECONDS: Final = 1.5
 """A batch that takes longer loses its connection: its requests must be answered within 2 s."""
 MAX_REASON_CHARS: Final = 300
@@ -104,6 +107,7 @@ class InboxWriter:
         self._arrived = asyncio.Event()
         self._open = False
         self._task: asyncio.Task[None] | None = None
+        self._patience = Patience[_Request](PATIENCE_SECONDS, 0.1, lambda request: _resolve([request], DatabaseAway("not stored in time")))
         self._rate = 0.0
         """Rows a second, of late."""
         self._began = 0.0
@@ -127,36 +131,30 @@ class InboxWriter:
             await self._task
             self._task = None
 
-    async def receive(
-        self, endpoint_id: UUID, source: str, events: Sequence[Arrived], *, received_at: datetime, seconds: float | None = None
-    ) -> None:
+    async def receive(self, endpoint_id: UUID, source: str, events: Sequence[Arrived], *, received_at: datetime) -> None:
         """Store the events of one delivery; returns after the COMMIT. An event whose key the endpoint has sent before stays as it is.
 
-        The caller may give up waiting, or say after how many `seconds` it does; rows that no batch has taken by then are not stored.
+        The caller may give up waiting; rows that no batch has taken by then are not stored.
 
         Raises:
-            DatabaseAway: nothing is known to be stored; the platform must send the delivery again.
+            DatabaseAway: nothing is known to be stored, at the latest after PATIENCE_SECONDS; the platform must send the delivery again.
             Unstorable: the database refuses these rows.
         """
         if not events:
             return
         rows = [_row(endpoint_id, source, event, received_at) for event in events]
-        loop = asyncio.get_running_loop()
-        request = _Request(rows, sum([len(row[5]) for row in rows]), loop.create_future())
+        request = _Request(rows, sum([len(row[5]) for row in rows]), asyncio.get_running_loop().create_future())
         if not self._open or not self._has_room(request):
             raise DatabaseAway("the inbox takes nothing more for the moment")
         self._waiting.append(request)
         self._rows += len(rows)
         self._chars += request.chars
         self._arrived.set()
-        if seconds is None:
-            await request.done
-            return
-        late = loop.call_later(seconds, _resolve, (request,), DatabaseAway("not stored in time"))
+        self._patience.begin(request)
         try:
             await request.done
         finally:
-            late.cancel()
+            self._patience.end(request)
 
     def _has_room(self, request: _Request) -> bool:
         """Whether a request may wait; an empty queue takes any."""
