@@ -17,7 +17,7 @@ from typing import Final
 
 from benchmarks import house, load
 from benchmarks.bare import bare_orders_per_second
-from benchmarks.claims_live import Crowd, Live, decided, deliveries, latencies_ms, open_live, undecided
+from benchmarks.claims_live import Crowd, Live, decided, deliveries, open_live, outcome, undecided
 from benchmarks.frame import Bench, Run
 from benchmarks.house import Child, Database
 from plusone.invariants import check
@@ -82,29 +82,28 @@ async def play(run: Run, what: str, on: Stage, requests: Iterable[bytes], commen
     """Send these deliveries within so many seconds, and wait until all is decided."""
     with run.step(f"{what}: writing {comments:,} comments"):
         deck = load.Deck.of(on.base / f"live-{on.seed}.deck", list(requests))
-    before, since, used = await decided(), datetime.now(UTC), on.cpu()
+    before, since, used = await decided(), datetime.now(UTC), on.cpu()  # counted by the server's statistics: a count of rows costs what it measures
     started = house.Stopwatch()
     with run.step(f"{what}: {comments:,} comments in {seconds:.0f} s", comments) as moved:
         sending = asyncio.create_task(
             on.generator.window(on.serve, deck, connections=connections, seconds=seconds * 3, rate=deck.size / seconds, once=True)
         )
-        seen = in_window = 0
-        moved_at = started.seconds
-        while seen < comments and started.seconds - moved_at < PATIENCE_SECONDS:
-            await asyncio.sleep(0.1)
+        seen, moved_at = 0, started.seconds
+        while started.seconds - moved_at < PATIENCE_SECONDS:
+            await asyncio.sleep(0.25)
+            if sending.done() and not await undecided():
+                break
             now = await decided() - before
-            moved_at = started.seconds if now > seen else moved_at
+            moved_at = started.seconds if now > seen or not sending.done() else moved_at
             moved(now - seen)
             seen = now
-            if started.seconds <= seconds:
-                in_window = seen
-        end = started.seconds
         window = await sending
-    if seen < comments:
-        run.note(f"{what}: {comments - seen} comments were never decided; deliveries: {dict(window.statuses)}")
     after = on.cpu()
+    found = await outcome(since, seconds)
+    if found.decided < comments:
+        run.note(f"{what}: {comments - found.decided} comments were never decided; deliveries: {dict(window.statuses)}")
     cpu = tuple((b - a) * 1e6 / comments for a, b in zip(used, after, strict=True))
-    return Played(comments, in_window / seconds, seen / end, window, await latencies_ms(since), cpu)
+    return Played(comments, found.in_time / seconds, found.decided / found.seconds, window, found.latencies_ms, cpu)
 
 
 def tell(run: Run, what: str, played: Played, *, bar: float | None, at_bars: bool = False) -> None:
