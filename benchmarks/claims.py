@@ -82,7 +82,11 @@ async def play(run: Run, what: str, on: Stage, requests: Iterable[bytes], commen
     """Send these deliveries within so many seconds, and wait until all is decided."""
     with run.step(f"{what}: writing {comments:,} comments"):
         deck = load.Deck.of(on.base / f"live-{on.seed}.deck", list(requests))
-    before, since, used = await decided(), datetime.now(UTC), on.cpu()  # counted by the server's statistics: a count of rows costs what it measures
+    before, since, used = (
+        await decided(),
+        datetime.now(UTC),
+        on.cpu(),
+    )  # counted by the server's statistics: a count of rows costs what it measures
     started = house.Stopwatch()
     with run.step(f"{what}: {comments:,} comments in {seconds:.0f} s", comments) as moved:
         sending = asyncio.create_task(
