@@ -9,7 +9,7 @@ from domain import db
 from domain.claims.ports import Platform
 from domain.clock import Clock, SystemClock
 from domain.jobs import JobQueue
-from domain.providers.pgqueuer_jobs import PgQueuerJobs
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
 from domain.settings import Settings
 from domain.vault import Vault

@@ -1,7 +1,7 @@
 """The job queue on PgQueuer 1.6: see `domain.jobs` for the port.
 
-Enqueueing is one INSERT of ours into the tables of migration 0003: the library takes delays only, and turning an instant into a delay
-needs two clocks. Running is the library's two managers under a supervisor of ours, each cycle on a connection of its own:
+Enqueueing stands in `pgqueuer_enqueue`, which needs nothing of the library. Running is the library's two managers under a supervisor of
+ours, each cycle on a connection of its own:
 
 * a job that raises is tried again with growing delays and then held (status `failed`; `pgq requeue` frees it);
 * a job that kills its process is counted before it runs. It is then run alone, so that its neighbours are not counted with it, and held
@@ -22,8 +22,8 @@ import dataclasses
 import logging
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -37,8 +37,9 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.models import Context, Job, Schedule
 from pgqueuer.queries import Queries
 
-from domain.db import AWAY, DatabaseAway, Tx, credentials
-from domain.jobs import Handler, Payload
+from domain.db import AWAY, DatabaseAway, credentials
+from domain.jobs import Handler
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs as PgQueuerJobs
 
 log = logging.getLogger(__name__)
 
@@ -73,25 +74,6 @@ class Limits:
 
 class JobHeld(Exception):
     """Why a job is held: without the message of the error behind it."""
-
-
-class PgQueuerJobs:
-    """Enqueues on the caller's transaction."""
-
-    async def enqueue(self, tx: Tx, name: str, payloads: Sequence[Payload], *, run_at: datetime | None = None) -> None:
-        if not payloads:
-            return
-        await tx.execute(
-            """with job as (
-                 insert into pgqueuer (priority, entrypoint, payload, execute_after, status)
-                 select 0, $1, p.payload, coalesce($2, now()), 'queued'
-                 from unnest($3::bytea[]) with ordinality p(payload, place) order by p.place
-                 returning id)
-               insert into pgqueuer_log (job_id, status, entrypoint, priority) select id, 'queued', $1, 0 from job""",
-            name,
-            run_at,
-            [orjson.dumps(payload) for payload in payloads],
-        )
 
 
 class _Places:
