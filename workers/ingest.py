@@ -13,7 +13,7 @@ from domain.bootstrap import Services
 from domain.claims.taking import take
 from domain.db import Tx
 from domain.inbox.drain import Cursor, Drained, Handle, InboxRow, Verdict, drain_one
-from domain.inbox.metrics import decisions
+from domain.inbox.metrics import decision_seconds, decisions
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,9 @@ def handler(services: Services) -> Handle:
     """The drain's handler for these services."""
 
     async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
-        return await take(tx, rows, platforms=services.platforms, now=services.clock.now(), jobs=services.jobs)
+        verdicts = await take(tx, rows, platforms=services.platforms, now=services.clock.now(), jobs=services.jobs)
+        decision_seconds.observe((services.clock.now() - min(row.received_at for row in rows)).total_seconds())
+        return verdicts
 
     return handle
 

@@ -23,6 +23,7 @@ from domain import db
 from domain.db import CONTENTION, DatabaseAway, Tx, jsonb
 from domain.inbox.errors import Unstorable
 from domain.inbox.metrics import events as counted
+from domain.inbox.metrics import store_seconds
 from domain.inbox.patience import Patience
 from domain.inbox.rules import EventState, lane_number
 
@@ -82,6 +83,8 @@ class _Request:
     rows: list[_Row]
     chars: int
     done: asyncio.Future[None]
+    since: float
+    """By the loop's clock."""
 
 
 def occurred(claimed: datetime | None, received_at: datetime) -> datetime:
@@ -143,7 +146,8 @@ class InboxWriter:
         if not events:
             return
         rows = [_row(endpoint_id, source, event, received_at) for event in events]
-        request = _Request(rows, sum([len(row[5]) for row in rows]), asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        request = _Request(rows, sum([len(row[5]) for row in rows]), loop.create_future(), loop.time())
         if not self._open or not self._has_room(request):
             raise DatabaseAway("the inbox takes nothing more for the moment")
         self._waiting.append(request)
@@ -219,6 +223,7 @@ class InboxWriter:
             _resolve(batch, DatabaseAway("the events could not be stored"))
         else:
             _resolve(batch, None)
+            store_seconds.observe(asyncio.get_running_loop().time() - batch[0].since)
 
 
 def _resolve(batch: Sequence[_Request], error: Exception | None) -> None:

@@ -22,8 +22,8 @@ _CHANGE: Final = frozenset({"field", "value"})
 _VALUE: Final = frozenset({"from", "post", "message", "post_id", "comment_id", "created_time", "item", "parent_id", "verb"})
 _FROM: Final = frozenset({"id", "name"})
 _POST: Final = frozenset({"status_type", "is_published", "updated_time", "permalink_url", "promotion_status", "id"})
-_TEXTS: Final = frozenset({str, type(None)})
-_LEAVES: Final = frozenset({str, bool, type(None)})
+_TEXTS: Final[frozenset[type]] = frozenset({str, type(None)})
+_LEAVES: Final[frozenset[type]] = frozenset({str, bool, type(None)})
 _LARGEST: Final = 2**63
 _moment = lru_cache(maxsize=1_024)(moment_of_seconds)
 """Comments of one delivery, and of one live, share their seconds."""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from domain import db as database
 from domain.db import DatabaseAway
@@ -114,6 +115,17 @@ async def test_the_workers_are_woken_once_per_batch(writer: InboxWriter) -> None
         assert woken.empty()
     finally:
         await listener.close()
+
+
+async def test_how_long_commits_take_is_told(writer: InboxWriter) -> None:
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(f"plusone_webhook_store_seconds_{name}") or 0.0
+
+    before = told("count"), told("sum")
+    endpoint = await an_endpoint()
+    await writer.receive(endpoint, "facebook", [Event("a"), Event("b")], received_at=NOW)
+    assert told("count") == before[0] + 1
+    assert told("sum") >= before[1] + commands.LINGER_SECONDS
 
 
 async def test_a_delivery_without_events_waits_for_nothing(db: str) -> None:
