@@ -20,6 +20,7 @@ from domain.notices.commands import NoticeDraft
 from domain.posts.queries import PostFacts, VariantFacts
 from domain.posts.rules import DeliveryMethod
 from domain.stock.rules import MovementKind
+from domain.values import value
 
 Heard = tuple[str, tuple[tuple[int, int], ...] | None, bool, bool]
 """(text, mentions, written by the shop, written after the close): all that a result depends on beside the post."""
@@ -182,7 +183,7 @@ class Claim:
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Movement:
     variant_id: UUID
     kind: MovementKind
@@ -191,7 +192,7 @@ class Movement:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What the audit keeps of one decided event."""
 
@@ -201,7 +202,7 @@ class Decision:
     detail: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One comment's turn: what it said, on which post, whose it is, when by the platform and when it reached us."""
 

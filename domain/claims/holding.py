@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
 from domain.claims.rules import Shortage, WaitState
 from domain.stock.rules import MovementKind, allot
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Got:
     """What a wish for one variant came to, in pieces."""
 

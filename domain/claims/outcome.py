@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from domain.claims.desk import Desk, Turn
 from domain.claims.holding import Got
 from domain.claims.rules import ClaimOutcome, ReviewState, Shortage
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """Outcome, reason code, and whether a human should look."""
 

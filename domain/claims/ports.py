@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from domain.shops.rules import SourcePlatform as SourcePlatform
+from domain.values import value
 
 
 class EventKind(StrEnum):
@@ -47,7 +48,7 @@ class EndpointSecret:
     """The receiving account named in the body (LINE: the bot's user id); empty when not checked."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RawEvent:
     """One event of a verified delivery, as it is stored in the inbox. All texts are free of NUL and lone surrogates."""
 
@@ -61,7 +62,7 @@ class RawEvent:
     """The JSON of this event with what it needs of its envelope; `parse` reads nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SocialEvent:
     """One platform event in the common form (fields of the platforms' fact sheet, section 1.1)."""
 

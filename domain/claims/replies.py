@@ -17,6 +17,7 @@ from domain.claims.ports import OutgoingReply, ReplyKind
 from domain.db import Record, Tx
 from domain.ids import new_id
 from domain.jobs import REPLY, JobQueue, lots
+from domain.values import value
 
 LEASE = timedelta(seconds=60)
 MAX_TRIES = 6
@@ -28,7 +29,7 @@ JOB_AFTER = timedelta(seconds=1)
 IN_FLIGHT = "outcome unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplyDraft:
     """An answer to be. `dedupe_key` is unique everywhere: the same cause never answers twice."""
 

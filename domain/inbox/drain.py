@@ -19,6 +19,7 @@ import structlog
 from domain import db
 from domain.db import Tx, from_jsonb
 from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, EventState, batch_limit
+from domain.values import value
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ select lane from l where lane is not null and pg_try_advisory_xact_lock($2::bigi
 SMALLEST = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InboxRow:
     """One undecided event."""
 
@@ -57,7 +58,7 @@ class InboxRow:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """What became of one event."""
 

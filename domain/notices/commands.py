@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,12 +12,13 @@ from domain.db import Tx, jsonb
 from domain.ids import new_id
 from domain.jobs import PUSH, JobQueue, lots
 from domain.notices.rules import NoticeKind
+from domain.values import value
 
 USE_BY = timedelta(hours=2)
 """A push that could not be sent for so long is dropped; the notice stays in the inbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoticeDraft:
     """A notice to be. `dedupe_key` is unique in the shop: the same cause never makes two."""
 
