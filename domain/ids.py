@@ -11,6 +11,7 @@ import os
 import struct
 from binascii import b2a_base64
 from collections.abc import Iterator
+from functools import lru_cache
 from time import time_ns
 from typing import Final
 from uuid import UUID
@@ -57,6 +58,16 @@ def new_id(at_ms: int | None = None) -> UUID:
     else:
         ms, counter = at_ms, int.from_bytes(os.urandom(2), "big") & 0xFFF
     return pgproto.UUID(_two_words(ms << 16 | 0x7000 | counter, 0x8000000000000000 | word[0] >> 2))
+
+
+@lru_cache(maxsize=16_384)
+def id_of(text: str) -> UUID:
+    """The id that a text spells, kept: the goods of a live are named thousands of times.
+
+    Raises:
+        ValueError: it spells none.
+    """
+    return pgproto.UUID(text)
 
 
 def public_id(tag: str, value: UUID) -> str:

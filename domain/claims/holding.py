@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
@@ -34,7 +35,11 @@ def open_order(desk: Desk, turn: Turn) -> OpenOrder:
 def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrder) -> Line:
     """The claim's line in this order: its pieces in another order, paid or cancelled, stay a line there."""
     lines, variant, facts = desk.lines[turn.buyer_id], turn.reading.variants[variant_id], turn.reading.facts
-    own = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id and x.order_id == order.id), None)
+    own = (
+        next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id and x.order_id == order.id), None)
+        if lines
+        else None
+    )
     if own is None:
         own = Line(
             desk.new_id(), order.id, variant.id, claim.id, facts.id, 0, variant.price_minor, variant.title, variant.label, turn.event.source,
@@ -50,6 +55,9 @@ def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrd
     return own
 
 
+_minutes = lru_cache(maxsize=256)(lambda n: timedelta(minutes=n))
+
+
 def _give_time(desk: Desk, turn: Turn, order: OpenOrder) -> None:
     """Set the deadline that these pieces bring along, unless the order has a later one; an overdue order gets the whole time again.
 
@@ -62,7 +70,7 @@ def _give_time(desk: Desk, turn: Turn, order: OpenOrder) -> None:
     if minutes is None:
         minutes = desk.shop.pay_within_minutes
         since = desk.now if order.pay_by <= desk.now else order.opened_at
-    by = since + timedelta(minutes=minutes)
+    by = since + _minutes(minutes)
     if by > order.pay_by:
         order.pay_by, order.reminders = by, turn.reading.policy.reminders
 
@@ -166,6 +174,8 @@ def give_back(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, piece
 
 def has(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, *, open_only: bool) -> int:
     """Pieces of a variant that the buyer holds or waits for on this post."""
+    if buyer_id not in desk.lines and buyer_id not in desk.waits:
+        return 0
     held = sum(x.quantity for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and (x.open or not open_only))
     return held + sum(x.quantity for x in desk.waits_on(buyer_id, post_id, variant_id))
 

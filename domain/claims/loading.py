@@ -42,9 +42,9 @@ MENTIONS = (
     "(select r.mentions from comment_revision r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
 )
 """Tagged people in the text of a comment `c` as it now stands."""
-_compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (
-    OrderedDict()
-)
+_compiled: OrderedDict[
+    tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result], bool]
+] = OrderedDict()
 
 
 def context_of(facts: PostFacts, policy: ClaimPolicy, offers: Sequence[Mapping[str, Any]], name: str = "") -> dict[str, Any]:
@@ -73,18 +73,19 @@ async def _reading(tx: Tx, facts: PostFacts) -> Reading:
     if key not in _compiled:
         policy = ClaimPolicy.read(facts.policy)
         offers, found = await offers_of_post(tx, facts.id)
-        _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found, {})
+        windows = any(v.opens_at is not None or v.closes_at is not None for v in found.values())
+        _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found, {}, windows)
         while len(_compiled) > MOST_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     _forget_words()
-    context, policy, variants, heard = _compiled[key]
-    return Reading(facts, policy, context, variants, heard)
+    context, policy, variants, heard, windows = _compiled[key]
+    return Reading(facts, policy, context, variants, heard, windows)
 
 
 def _forget_words() -> None:
-    kept = sum(len(heard) for *_, heard in _compiled.values())
-    for *_, heard in _compiled.values():
+    kept = sum(len(heard) for *_, heard, _ in _compiled.values())
+    for *_, heard, _ in _compiled.values():
         if kept <= MOST_HEARD:
             return
         kept -= len(heard)

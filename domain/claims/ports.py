@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from domain.shops.rules import SourcePlatform as SourcePlatform
-from domain.values import value
+from domain.values import Word, value
 
 
-class EventKind(StrEnum):
+class EventKind(Word):
     """What a platform event says about a comment."""
 
     ADD = "ADD"
