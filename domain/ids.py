@@ -10,7 +10,7 @@ import base64
 import os
 import struct
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from time import time_ns
 from typing import Final
@@ -58,6 +58,34 @@ def new_id(at_ms: int | None = None) -> UUID:
     else:
         ms, counter = at_ms, int.from_bytes(os.urandom(2), "big") & 0xFFF
     return pgproto.UUID(_two_words(ms << 16 | 0x7000 | counter, 0x8000000000000000 | word[0] >> 2))
+
+
+def new_ids(count: int) -> list[UUID]:
+    """So many fresh ids, as `new_id` makes them, at less than half the price."""
+    ms, counter = time_ns() // 1_000_000, 0
+    if ms > _last[0]:
+        counter = int.from_bytes(os.urandom(2), "big") & 0x7FF
+    else:
+        ms, counter = _last[0], _last[1] + 1
+    if counter + count > 0x1000:
+        return [new_id() for _ in range(count)]
+    _last[:] = [ms, counter + count - 1]
+    first = ms << 16 | 0x7000 | counter
+    return [pgproto.UUID(_two_words(first + n, 0x8000000000000000 | word >> 2)) for n, (word,) in enumerate(_words(os.urandom(8 * count)))]
+
+
+def ids_for(count: int) -> Callable[[], UUID]:
+    """Answers an id at each call: so many of them are made at once, at the first call, and those beyond them as they are asked for.
+
+    For one batch of work in one task. Ids that two of these answer by turns do not rise.
+    """
+
+    def made() -> Iterator[UUID]:
+        yield from new_ids(count)
+        while True:
+            yield new_id()
+
+    return made().__next__
 
 
 @lru_cache(maxsize=16_384)

@@ -17,7 +17,7 @@ from domain.claims.ports import EventKind, SocialEvent, SourcePlatform
 from domain.claims.recognition import Intent, Reason, Result
 from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.claims.writing import Revision
-from domain.ids import id_of, new_id
+from domain.ids import id_of
 from domain.inbox.drain import InboxRow
 
 EFFECT = frozenset({Intent.ORDER, Intent.AMEND, Intent.CANCEL})
@@ -120,9 +120,9 @@ def decide(batch: Batch, desk: Desk, item: Item) -> str:
     return "NOTED"
 
 
-def _new_comment(batch: Batch, item: Item, *, text_at: datetime) -> Comment:
+def _new_comment(batch: Batch, desk: Desk, item: Item, *, text_at: datetime) -> Comment:
     comment = Comment(
-        new_id(), item.event.comment_id, item.post_id, item.buyer_id, item.event.text, item.at, text_at, None, item.event,
+        desk.new_id(), item.event.comment_id, item.post_id, item.buyer_id, item.event.text, item.at, text_at, None, item.event,
         item.row.received_at, is_new=True,
     )  # fmt: skip
     batch.comments[item.key] = comment
@@ -132,7 +132,7 @@ def _new_comment(batch: Batch, item: Item, *, text_at: datetime) -> Comment:
 def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
     comment = batch.comments.get(item.key)
     if comment is None:
-        comment = _new_comment(batch, item, text_at=item.at)
+        comment = _new_comment(batch, desk, item, text_at=item.at)
         _revise(batch, item, comment, item.event.text)
         return _first_words(desk, item, comment)
     if comment.text_at == NO_TEXT:
@@ -212,7 +212,7 @@ def _turn(item: Item, comment: Comment) -> Turn | None:
 def _first_words(desk: Desk, item: Item, comment: Comment) -> str:
     """A comment's first text: make its claim and decide it."""
     claim = Claim(
-        new_id(), comment.id, item.post_id, item.buyer_id, ClaimOutcome.IGNORED, "", Intent.NONE._value_, {}, planning.text_hash(item.event.text),
+        desk.new_id(), comment.id, item.post_id, item.buyer_id, ClaimOutcome.IGNORED, "", Intent.NONE._value_, {}, planning.text_hash(item.event.text),
         None, None, ReviewState.NONE, desk.now, is_new=True, changed=True,
     )  # fmt: skip
     desk.claims[comment.id] = claim
@@ -255,7 +255,7 @@ def _silent(desk: Desk, claim: Claim, outcome: ClaimOutcome, reason: str, result
 def _removed(batch: Batch, desk: Desk, item: Item) -> str:
     comment = batch.comments.get(item.key)
     if comment is None:
-        comment = _new_comment(batch, replace(item, event=replace(item.event, text="")), text_at=NO_TEXT)
+        comment = _new_comment(batch, desk, replace(item, event=replace(item.event, text="")), text_at=NO_TEXT)
         comment.removed_at = item.at
         _revise(batch, item, comment, "")
         return "REMOVED_FIRST"

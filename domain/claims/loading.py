@@ -17,7 +17,7 @@ from domain.claims.ports import EventKind, SocialEvent
 from domain.claims.recognition import Context, Result, compile_context
 from domain.claims.rules import ClaimOutcome, ClaimPolicy, Proxy, ReviewState, person
 from domain.db import Tx, from_jsonb
-from domain.ids import new_id
+from domain.ids import ids_for, new_id, new_ids
 from domain.orders.numbers import numbers_of_day
 from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, policies_before, post_facts
 from domain.posts.rules import DeliveryMethod
@@ -115,9 +115,9 @@ async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
     return ShopFacts(*row.values())
 
 
-def desk_of(shop: ShopFacts, now: datetime) -> Desk:
-    """An empty desk for this shop's work at this instant."""
-    return Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
+def desk_of(shop: ShopFacts, now: datetime, *, ids: int = 0) -> Desk:
+    """An empty desk for this shop's work at this instant, which will probably need so many ids."""
+    return Desk(shop, now, ids_for(ids) if ids else new_id, numbers_of_day(now, shop.time_zone))
 
 
 async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequence[str]) -> dict[tuple[UUID, str], Comment]:
@@ -190,7 +190,7 @@ async def buyers_for(
            on conflict (shop_id, provider, external_id) do nothing""",
         desk.shop.id,
         desk.now,
-        [new_id() for _ in new],
+        new_ids(len(new)),
         [key[0] for key in new],
         [key[1] for key in new],
         [people[key][:120] for key in new],

@@ -15,7 +15,7 @@ from uuid import UUID
 from domain import db
 from domain.claims.ports import OutgoingReply, ReplyKind
 from domain.db import Record, Tx
-from domain.ids import new_id
+from domain.ids import new_ids
 from domain.jobs import REPLY, JobQueue, lots
 from domain.values import value
 
@@ -62,7 +62,7 @@ async def enqueue_replies(tx: Tx, shop_id: UUID, drafts: Sequence[ReplyDraft], *
            on conflict (dedupe_key) do nothing returning id""",
         shop_id,
         now,
-        [new_id() for _ in drafts],
+        new_ids(len(drafts)),
         [d.comment_id for d in drafts],
         [d.dedupe_key for d in drafts],
         [d.kind.value for d in drafts],

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain import db
 from domain.db import Tx, jsonb
-from domain.ids import new_id
+from domain.ids import new_ids
 from domain.jobs import PUSH, JobQueue, lots
 from domain.notices.rules import NoticeKind
 from domain.values import value
@@ -45,13 +45,14 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
            left join device on device.member_id = new.member_id and device.revoked_at is null""",
         shop_id,
         now,
-        [new_id() for _ in drafts],
+        new_ids(len(drafts)),
         [d.buyer_id for d in drafts],
         [d.kind for d in drafts],
         [jsonb(d.data) for d in drafts],
         [d.dedupe_key for d in drafts],
     )
-    pushes = [(new_id(), row["notice_id"], row["device_id"]) for row in rows if row["device_id"] is not None]
+    reached = [(row["notice_id"], row["device_id"]) for row in rows if row["device_id"] is not None]
+    pushes = [(made, *pair) for made, pair in zip(new_ids(len(reached)), reached, strict=True)]
     if pushes:
         await tx.execute(
             """insert into push_delivery (id, notice_id, device_id, state, tries, next_try_at, use_by, provider_id, last_error)
