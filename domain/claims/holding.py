@@ -52,6 +52,9 @@ def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrd
         own.title, own.label, own.beneficiary = variant.title, variant.label, claim.beneficiary
         lines.remove(own)
         lines.append(own)
+    if len(lines) > 1 and lines[-2].created_at >= lines[-1].created_at:
+        # Told late: it stands where the next batch would read it.
+        lines.sort(key=lambda x: (x.created_at, x.id))
     return own
 
 
@@ -108,6 +111,8 @@ def wait(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) ->
     places.append(place)
     place.quantity += pieces
     place.queued_at, place.state, place.changed = max(place.queued_at, turn.at), WaitState.WAITING, True
+    if len(places) > 1 and places[-2].queued_at >= place.queued_at:
+        places.sort(key=lambda x: (x.queued_at, x.id))
     desk.levels[variant_id].waiting += pieces
 
 
