@@ -6,7 +6,6 @@ neighbours. Every buyer is new in one load; in the other a few regulars write ag
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from domain.inbox.rules import lane_number
 from domain.providers.platforms import PLATFORMS
 from domain.providers.platforms.wire import facebook_wire
 from domain.settings import Environment, Settings
+from plusone.processes import settle
 from workers.ingest import drain_all
 
 TOGETHER: Final = 50
@@ -37,7 +37,7 @@ async def measure(run: Run, *, comments: int, regulars: int) -> None:
             with run.step(f"{name}: storing {comments:,} comments"):
                 await _store(live, Crowd(live, buyers, datetime.now(UTC), per_second=1_000.0), comments)
             ours = services(Settings(environment=Environment.DEVELOPMENT, secret_key=SecretStr(house.SECRET_KEY), _env_file=None))  # type: ignore[call-arg]
-            gc.collect()
+            settle()  # as a worker does
             server, python, wall = house.cpu_seconds_of_server(database.postmaster), time.process_time(), house.Stopwatch()
             with run.step(f"{name}: deciding"):
                 done = await drain_all(ours)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.db import Tx, jsonb
+from domain.values import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Actor:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One act on one object. `detail` holds no personal data."""
 

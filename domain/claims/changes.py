@@ -12,6 +12,7 @@ from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.recognition import Line as ReadLine
 from domain.claims.recognition import Op, Result, Scope
 from domain.claims.rules import CancelUntil, ClaimOutcome
+from domain.ids import id_of
 
 FEWER = "FEWER_HELD"
 """More was to be taken back than there was: all of it is, and the buyer is told."""
@@ -69,7 +70,7 @@ def _cancel_all(desk: Desk, turn: Turn, claim: Claim) -> Done:
 
 def _change_lines(desk: Desk, turn: Turn, claim: Claim, lines: Sequence[ReadLine]) -> Done:
     post = turn.reading.facts.id
-    named = [(UUID(x.variant), x) for x in lines]
+    named = [(id_of(x.variant), x) for x in lines]
     alive = [(v, x) for v, x in named if x.op is Op.ADD or has(desk, turn.buyer_id, post, v, open_only=True)]
     backs = [(v, x) for v, x in named if x.op is not Op.ADD]
     if backs and len(alive) < len(named) and not any(x.op is not Op.ADD for _, x in alive):
@@ -133,8 +134,8 @@ def cancelled_by_edit(desk: Desk, turn: Turn, claim: Claim, result: Result) -> D
     for held in (*desk.lines.get(turn.buyer_id, ()), *desk.waits.get(turn.buyer_id, ())):
         if held.claim_id == claim.id and held.quantity:
             own[held.variant_id] = own.get(held.variant_id, 0) + held.quantity
-    whole = all(x.qty is None or x.qty >= own.get(UUID(x.variant), 0) for x in result.lines)
-    if result.scope is not Scope.UNNAMED and not (whole and {UUID(x.variant) for x in result.lines} == set(own)):
+    whole = all(x.qty is None or x.qty >= own.get(id_of(x.variant), 0) for x in result.lines)
+    if result.scope is not Scope.UNNAMED and not (whole and {id_of(x.variant) for x in result.lines} == set(own)):
         return None
     return _cancelled(desk, turn, claim, release_claim(desk, turn, claim))
 

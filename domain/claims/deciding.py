@@ -12,12 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from domain.claims import planning
-from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, ShopFacts, Turn
+from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, Reading, ShopFacts, Turn
 from domain.claims.ports import EventKind, SocialEvent, SourcePlatform
 from domain.claims.recognition import Intent, Reason, Result
 from domain.claims.rules import ClaimOutcome, ReviewState
 from domain.claims.writing import Revision
-from domain.ids import new_id
+from domain.ids import id_of
 from domain.inbox.drain import InboxRow
 
 EFFECT = frozenset({Intent.ORDER, Intent.AMEND, Intent.CANCEL})
@@ -38,15 +38,16 @@ class Item:
     result: Result | None = None
     ignored: str = ""
     """Why its author's words are never read as an order; empty when they are."""
+    reading: Reading | None = None
+    """Its post by the policy in force at its time, from `read_texts` on."""
+    at: datetime = field(init=False)
+    """When it happened: the platform's time as the inbox keeps it."""
+    key: tuple[UUID, str] = field(init=False)
+    """(channel, comment)."""
 
-    @property
-    def at(self) -> datetime:
-        """When it happened: the platform's time as the inbox keeps it."""
-        return self.row.occurred_at
-
-    @property
-    def key(self) -> tuple[UUID, str]:
-        return self.channel_id, self.event.comment_id
+    def __post_init__(self) -> None:
+        self.at = self.row.occurred_at
+        self.key = (self.channel_id, self.event.comment_id)
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:
     """Recognise every text of the batch; answers the variants that they name."""
     named: set[UUID] = set()
     for item in spoken:
-        reading = desk.reading(item.post_id, item.at)
+        reading = item.reading = desk.reading(item.post_id, item.at)
         item.ignored = planning.ignored(desk, item.event, reading, item.buyer_id, item.at)
         if item.event.kind in SPOKEN and reading is not None:
             stored = batch.comments.get(item.key)
@@ -87,7 +88,7 @@ def read_texts(batch: Batch, desk: Desk, spoken: Sequence[Item]) -> set[UUID]:
                 item.result = planning.read(stored.text, stored.mentions, reading, stored.text_at, from_shop=bool(item.ignored))
             else:
                 item.result = planning.read(item.event.text, item.event.mentions, reading, item.at, from_shop=bool(item.ignored))
-            named |= {UUID(line.variant) for line in item.result.lines}
+            named.update([id_of(line.variant) for line in item.result.lines])
     return named
 
 
@@ -104,7 +105,7 @@ def may_change(item: Item, batch: Batch, desk: Desk) -> bool:
 
 def _revise(batch: Batch, item: Item, comment: Comment, text: str) -> None:
     tagged = item.event.mentions if text else None
-    batch.revisions.setdefault(item.channel_id, []).append((comment.id, item.event.kind.value, text, tagged, item.at, item.row.received_at))
+    batch.revisions.setdefault(item.channel_id, []).append((comment.id, item.event.kind, text, tagged, item.at, item.row.received_at))
 
 
 def decide(batch: Batch, desk: Desk, item: Item) -> str:
@@ -119,10 +120,10 @@ def decide(batch: Batch, desk: Desk, item: Item) -> str:
     return "NOTED"
 
 
-def _new_comment(batch: Batch, item: Item, *, text_at: datetime) -> Comment:
+def _new_comment(batch: Batch, desk: Desk, item: Item, *, text_at: datetime) -> Comment:
     comment = Comment(
-        new_id(), item.event.comment_id, item.post_id, item.buyer_id, item.event.text, item.at, text_at, None, source=item.event,
-        received_at=item.row.received_at, is_new=True,
+        desk.new_id(), item.event.comment_id, item.post_id, item.buyer_id, item.event.text, item.at, text_at, None, item.event,
+        item.row.received_at, is_new=True,
     )  # fmt: skip
     batch.comments[item.key] = comment
     return comment
@@ -131,7 +132,7 @@ def _new_comment(batch: Batch, item: Item, *, text_at: datetime) -> Comment:
 def _spoken(batch: Batch, desk: Desk, item: Item) -> str:
     comment = batch.comments.get(item.key)
     if comment is None:
-        comment = _new_comment(batch, item, text_at=item.at)
+        comment = _new_comment(batch, desk, item, text_at=item.at)
         _revise(batch, item, comment, item.event.text)
         return _first_words(desk, item, comment)
     if comment.text_at == NO_TEXT:
@@ -176,43 +177,42 @@ def _other_words(desk: Desk, item: Item, comment: Comment, before: str) -> str:
         comment.post_id = claim.post_id = item.post_id
     if comment.buyer_id is None and item.buyer_id is not None:
         comment.buyer_id = claim.buyer_id = item.buyer_id
-    turn = _turn(desk, item, comment)
+    turn = _turn(item, comment)
     if item.result is None or item.ignored or (claim.reason == Reason.FROM_SHOP and item.buyer_id is None):
-        return claim.outcome.value
+        return claim.outcome._value_
     if turn is None:
         return _without_author(desk, claim, item.result)
     planning.edited(desk, turn, claim, item.result, before)
-    return claim.outcome.value
+    return claim.outcome._value_
 
 
 def _author_found(desk: Desk, item: Item, comment: Comment) -> str:
     """The comment as it now stands turns out to be this buyer's."""
     comment.buyer_id, comment.changed = item.buyer_id, True
-    claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
+    claim, turn = desk.claims.get(comment.id), _turn(item, comment)
     if claim is None or turn is None or item.result is None or claim.reason != "NO_AUTHOR":
         return "OVERTAKEN"
     claim.buyer_id, claim.changed = item.buyer_id, True
     if claim.review is ReviewState.RESOLVED:
         # The shop has looked at it and wanted nothing to follow.
-        return claim.outcome.value
+        return claim.outcome._value_
     if item.ignored:
         return _silent(desk, claim, ClaimOutcome.IGNORED, item.ignored, item.result)
     planning.written(desk, replace(turn, event=replace(item.event, text=comment.text), at=comment.text_at), claim, item.result)
-    return claim.outcome.value
+    return claim.outcome._value_
 
 
-def _turn(desk: Desk, item: Item, comment: Comment) -> Turn | None:
-    reading = desk.reading(item.post_id, item.at)
+def _turn(item: Item, comment: Comment) -> Turn | None:
     buyer = item.buyer_id or comment.buyer_id
-    if reading is None or buyer is None:
+    if item.reading is None or buyer is None:
         return None
-    return Turn(comment, item.event, reading, buyer, item.at, item.row.received_at)
+    return Turn(comment, item.event, item.reading, buyer, item.at, item.row.received_at)
 
 
 def _first_words(desk: Desk, item: Item, comment: Comment) -> str:
     """A comment's first text: make its claim and decide it."""
     claim = Claim(
-        new_id(), comment.id, item.post_id, item.buyer_id, ClaimOutcome.IGNORED, "", Intent.NONE.value, {}, planning.text_hash(item.event.text),
+        desk.new_id(), comment.id, item.post_id, item.buyer_id, ClaimOutcome.IGNORED, "", Intent.NONE._value_, {}, planning.text_hash(item.event.text),
         None, None, ReviewState.NONE, desk.now, is_new=True, changed=True,
     )  # fmt: skip
     desk.claims[comment.id] = claim
@@ -220,11 +220,10 @@ def _first_words(desk: Desk, item: Item, comment: Comment) -> str:
 
 
 def _judge(desk: Desk, item: Item, comment: Comment, claim: Claim) -> str:
-    turn = _turn(desk, item, comment)
     if item.result is None:
         return _silent(desk, claim, ClaimOutcome.IGNORED, "NO_POST", None)
-    reading = desk.reading(item.post_id, item.at)
-    claim.policy_version_id = reading.facts.policy_version_id if reading is not None else None
+    turn = _turn(item, comment)
+    claim.policy_version_id = item.reading.facts.policy_version_id if item.reading is not None else None
     if item.ignored:
         return _silent(desk, claim, ClaimOutcome.IGNORED, item.ignored, item.result)
     if turn is None:
@@ -232,7 +231,7 @@ def _judge(desk: Desk, item: Item, comment: Comment, claim: Claim) -> str:
     if item.result.intent is Intent.NONE:
         return _silent(desk, claim, ClaimOutcome.IGNORED, str(item.result.reason or ""), item.result)
     planning.written(desk, turn, claim, item.result)
-    return claim.outcome.value
+    return claim.outcome._value_
 
 
 def _without_author(desk: Desk, claim: Claim, result: Result) -> str:
@@ -247,16 +246,16 @@ def _silent(desk: Desk, claim: Claim, outcome: ClaimOutcome, reason: str, result
     claim.review = ReviewState.OPEN if outcome is ClaimOutcome.NEEDS_REVIEW else ReviewState.NONE
     claim.changed = True
     if result is not None:
-        claim.intent, claim.result = result.intent.value, result.to_json()
+        claim.intent, claim.result = result.intent._value_, result.to_json()
     detail: dict[str, Any] = {"textHash": claim.text_hash, "intent": claim.intent}
     desk.decisions.append(Decision(claim.id, outcome, reason, detail))
-    return outcome.value
+    return outcome._value_
 
 
 def _removed(batch: Batch, desk: Desk, item: Item) -> str:
     comment = batch.comments.get(item.key)
     if comment is None:
-        comment = _new_comment(batch, replace(item, event=replace(item.event, text="")), text_at=NO_TEXT)
+        comment = _new_comment(batch, desk, replace(item, event=replace(item.event, text="")), text_at=NO_TEXT)
         comment.removed_at = item.at
         _revise(batch, item, comment, "")
         return "REMOVED_FIRST"
@@ -268,7 +267,7 @@ def _removed(batch: Batch, desk: Desk, item: Item) -> str:
 
 
 def _take_back(desk: Desk, item: Item, comment: Comment) -> str:
-    claim, turn = desk.claims.get(comment.id), _turn(desk, item, comment)
+    claim, turn = desk.claims.get(comment.id), _turn(item, comment)
     if claim is not None and turn is not None:
         planning.removed(desk, turn, claim)
     elif claim is not None and claim.order_id is None and claim.review is ReviewState.OPEN:

@@ -20,6 +20,7 @@ from domain.notices.commands import NoticeDraft
 from domain.posts.queries import PostFacts, VariantFacts
 from domain.posts.rules import DeliveryMethod
 from domain.stock.rules import MovementKind
+from domain.values import value
 
 Heard = tuple[str, tuple[tuple[int, int], ...] | None, bool, bool]
 """(text, mentions, written by the shop, written after the close): all that a result depends on beside the post."""
@@ -49,6 +50,8 @@ class Reading:
     variants: Mapping[UUID, VariantFacts]
     heard: dict[Heard, Result] = field(default_factory=dict)
     """What these words meant before: in a live thousands of people write the same few."""
+    item_windows: bool = True
+    """Whether any item may have a window of its own."""
 
 
 @dataclass(slots=True)
@@ -182,7 +185,7 @@ class Claim:
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Movement:
     variant_id: UUID
     kind: MovementKind
@@ -191,7 +194,7 @@ class Movement:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What the audit keeps of one decided event."""
 
@@ -201,7 +204,7 @@ class Decision:
     detail: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One comment's turn: what it said, on which post, whose it is, when by the platform and when it reached us."""
 
@@ -211,11 +214,11 @@ class Turn:
     buyer_id: UUID
     at: datetime
     received_at: datetime
+    actor: str = field(init=False, compare=False)
+    """The name that movements and events carry."""
 
-    @property
-    def actor(self) -> str:
-        """The name that movements and events carry."""
-        return f"comment:{self.comment.id}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actor", f"comment:{self.comment.id}")
 
 
 @dataclass(slots=True)
@@ -273,8 +276,10 @@ class Desk:
 
     def lines_on_post(self, buyer_id: UUID, post_id: UUID) -> list[Line]:
         """The buyer's living lines with pieces left on this post, oldest first."""
-        return [x for x in self.lines.get(buyer_id, ()) if x.post_id == post_id and x.quantity > 0 and not x.dead]
+        lines = self.lines.get(buyer_id)
+        return [x for x in lines if x.post_id == post_id and x.quantity > 0 and not x.dead] if lines else []
 
     def waits_on(self, buyer_id: UUID, post_id: UUID, variant_id: UUID) -> list[Wait]:
         """The buyer's places for this variant on this post, oldest first."""
-        return [x for x in self.waits.get(buyer_id, ()) if x.post_id == post_id and x.variant_id == variant_id and x.quantity > 0]
+        places = self.waits.get(buyer_id)
+        return [x for x in places if x.post_id == post_id and x.variant_id == variant_id and x.quantity > 0] if places else []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from domain.claims.desk import Claim, Desk, Level, Line, Movement, OpenOrder, Turn, Wait
 from domain.claims.rules import Shortage, WaitState
 from domain.stock.rules import MovementKind, allot
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Got:
     """What a wish for one variant came to, in pieces."""
 
@@ -34,7 +35,11 @@ def open_order(desk: Desk, turn: Turn) -> OpenOrder:
 def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrder) -> Line:
     """The claim's line in this order: its pieces in another order, paid or cancelled, stay a line there."""
     lines, variant, facts = desk.lines[turn.buyer_id], turn.reading.variants[variant_id], turn.reading.facts
-    own = next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id and x.order_id == order.id), None)
+    own = (
+        next((x for x in lines if x.claim_id == claim.id and x.variant_id == variant_id and x.order_id == order.id), None)
+        if lines
+        else None
+    )
     if own is None:
         own = Line(
             desk.new_id(), order.id, variant.id, claim.id, facts.id, 0, variant.price_minor, variant.title, variant.label, turn.event.source,
@@ -47,7 +52,13 @@ def _line(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, order: OpenOrd
         own.title, own.label, own.beneficiary = variant.title, variant.label, claim.beneficiary
         lines.remove(own)
         lines.append(own)
+    if len(lines) > 1 and lines[-2].created_at >= lines[-1].created_at:
+        # Told late: it stands where the next batch would read it.
+        lines.sort(key=lambda x: (x.created_at, x.id))
     return own
+
+
+_minutes = lru_cache(maxsize=256)(lambda n: timedelta(minutes=n))
 
 
 def _give_time(desk: Desk, turn: Turn, order: OpenOrder) -> None:
@@ -62,7 +73,7 @@ def _give_time(desk: Desk, turn: Turn, order: OpenOrder) -> None:
     if minutes is None:
         minutes = desk.shop.pay_within_minutes
         since = desk.now if order.pay_by <= desk.now else order.opened_at
-    by = since + timedelta(minutes=minutes)
+    by = since + _minutes(minutes)
     if by > order.pay_by:
         order.pay_by, order.reminders = by, turn.reading.policy.reminders
 
@@ -100,6 +111,8 @@ def wait(desk: Desk, turn: Turn, claim: Claim, variant_id: UUID, pieces: int) ->
     places.append(place)
     place.quantity += pieces
     place.queued_at, place.state, place.changed = max(place.queued_at, turn.at), WaitState.WAITING, True
+    if len(places) > 1 and places[-2].queued_at >= place.queued_at:
+        places.sort(key=lambda x: (x.queued_at, x.id))
     desk.levels[variant_id].waiting += pieces
 
 
@@ -166,6 +179,8 @@ def give_back(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, piece
 
 def has(desk: Desk, buyer_id: UUID, post_id: UUID, variant_id: UUID, *, open_only: bool) -> int:
     """Pieces of a variant that the buyer holds or waits for on this post."""
+    if buyer_id not in desk.lines and buyer_id not in desk.waits:
+        return 0
     held = sum(x.quantity for x in desk.lines_on_post(buyer_id, post_id) if x.variant_id == variant_id and (x.open or not open_only))
     return held + sum(x.quantity for x in desk.waits_on(buyer_id, post_id, variant_id))
 

@@ -17,7 +17,7 @@ from domain.claims.ports import EventKind, SocialEvent
 from domain.claims.recognition import Context, Result, compile_context
 from domain.claims.rules import ClaimOutcome, ClaimPolicy, Proxy, ReviewState, person
 from domain.db import Tx, from_jsonb
-from domain.ids import new_id
+from domain.ids import ids_for, new_id, new_ids
 from domain.orders.numbers import numbers_of_day
 from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, policies_before, post_facts
 from domain.posts.rules import DeliveryMethod
@@ -42,9 +42,9 @@ MENTIONS = (
     "(select r.mentions from comment_revision r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
 )
 """Tagged people in the text of a comment `c` as it now stands."""
-_compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (
-    OrderedDict()
-)
+_compiled: OrderedDict[
+    tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result], bool]
+] = OrderedDict()
 
 
 def context_of(facts: PostFacts, policy: ClaimPolicy, offers: Sequence[Mapping[str, Any]], name: str = "") -> dict[str, Any]:
@@ -73,18 +73,19 @@ async def _reading(tx: Tx, facts: PostFacts) -> Reading:
     if key not in _compiled:
         policy = ClaimPolicy.read(facts.policy)
         offers, found = await offers_of_post(tx, facts.id)
-        _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found, {})
+        windows = any(v.opens_at is not None or v.closes_at is not None for v in found.values())
+        _compiled[key] = (compile_context(context_of(facts, policy, offers)), policy, found, {}, windows)
         while len(_compiled) > MOST_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     _forget_words()
-    context, policy, variants, heard = _compiled[key]
-    return Reading(facts, policy, context, variants, heard)
+    context, policy, variants, heard, windows = _compiled[key]
+    return Reading(facts, policy, context, variants, heard, windows)
 
 
 def _forget_words() -> None:
-    kept = sum(len(heard) for *_, heard in _compiled.values())
-    for *_, heard in _compiled.values():
+    kept = sum(len(heard) for *_, heard, _ in _compiled.values())
+    for *_, heard, _ in _compiled.values():
         if kept <= MOST_HEARD:
             return
         kept -= len(heard)
@@ -114,9 +115,9 @@ async def shop_facts(tx: Tx, shop_id: UUID) -> ShopFacts:
     return ShopFacts(*row.values())
 
 
-def desk_of(shop: ShopFacts, now: datetime) -> Desk:
-    """An empty desk for this shop's work at this instant."""
-    return Desk(shop, now, new_id, numbers_of_day(now, shop.time_zone))
+def desk_of(shop: ShopFacts, now: datetime, *, ids: int = 0) -> Desk:
+    """An empty desk for this shop's work at this instant, which will probably need so many ids."""
+    return Desk(shop, now, ids_for(ids) if ids else new_id, numbers_of_day(now, shop.time_zone))
 
 
 async def comments_of(tx: Tx, channel_ids: Sequence[UUID], external_ids: Sequence[str]) -> dict[tuple[UUID, str], Comment]:
@@ -189,7 +190,7 @@ async def buyers_for(
            on conflict (shop_id, provider, external_id) do nothing""",
         desk.shop.id,
         desk.now,
-        [new_id() for _ in new],
+        new_ids(len(new)),
         [key[0] for key in new],
         [key[1] for key in new],
         [people[key][:120] for key in new],

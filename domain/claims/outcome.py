@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from domain.claims.desk import Desk, Turn
 from domain.claims.holding import Got
 from domain.claims.rules import ClaimOutcome, ReviewState, Shortage
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """Outcome, reason code, and whether a human should look."""
 
@@ -37,7 +37,11 @@ def too_short(desk: Desk, turn: Turn, wishes: Mapping[UUID, int]) -> bool:
 
 def of_pieces(got: Sequence[Got]) -> Done:
     """The outcome of wishes: all held, some held, all waiting, or none."""
-    held, waiting, missing = (sum(getattr(g, name) for g in got) for name in ("held", "waiting", "missing"))
+    held = waiting = missing = 0
+    for one in got:
+        held += one.held
+        waiting += one.waiting
+        missing += one.missing
     if held and not waiting and not missing:
         return Done(ClaimOutcome.ORDERED)
     if held:

@@ -20,6 +20,7 @@ from domain.claims.outcome import Done, of_pieces, refused, to_human, too_short
 from domain.claims.ports import SocialEvent
 from domain.claims.recognition import Intent, Reason, Result, normalise, recognize
 from domain.claims.rules import CancelUntil, ClaimOutcome, IgnoredAuthor, NearMiss, OnDelete, OnEdit, Proxy, RepeatMode, ReviewState, person
+from domain.ids import id_of
 from domain.posts.rules import PostState
 
 FINAL = frozenset({Reason.CLOSED, Reason.NOT_FOR_SALE})
@@ -52,7 +53,8 @@ def read(
     Where pieces may be taken back until they are paid, a cancellation outlives the closing. The same words are read once: in a live
     thousands of people write the same few.
     """
-    late = at is not None and reading.context.closes_at is not None and at > reading.context.closes_at
+    closes_at = reading.context.closes_at
+    late = closes_at is not None and at is not None and at > closes_at
     key = (text, None if mentions is None else tuple(mentions), from_shop, late)
     result = reading.heard.get(key)
     if result is None:
@@ -156,7 +158,7 @@ def _flag(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
 def _close(desk: Desk, turn: Turn, claim: Claim, result: Result, done: Done) -> None:
     """Write the outcome on the claim; an order beside a question stands, and somebody answers."""
     claim.outcome, claim.reason, claim.review = done.outcome, done.reason, done.review
-    claim.intent, claim.result = result.intent.value, result.to_json()
+    claim.intent, claim.result = result.intent._value_, result.to_json()
     claim.text_hash, claim.policy_version_id = text_hash(turn.event.text), turn.reading.facts.policy_version_id
     claim.decided_at, claim.changed = desk.now, True
     if result.question and claim.review is ReviewState.NONE and done.outcome is not ClaimOutcome.IGNORED:
@@ -214,7 +216,7 @@ def _proxy(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
 def _windows(turn: Turn, result: Result | None) -> list[tuple[datetime | None, datetime | None]]:
     """(opens, closes) of the post and of the items that the comment names."""
     facts, variants = turn.reading.facts, turn.reading.variants
-    named = [variants[UUID(x.variant)] for x in result.lines if UUID(x.variant) in variants] if result is not None else []
+    named = [variants[id_of(x.variant)] for x in result.lines if id_of(x.variant) in variants] if result is not None else []
     return [(facts.opens_at, facts.closes_at), *((v.opens_at, v.closes_at) for v in named)]
 
 
@@ -226,7 +228,10 @@ def _is_over(turn: Turn) -> bool:
 
 def _barred(turn: Turn, result: Result | None = None) -> Done | None:
     """Reasons of the post, its items and their windows that keep any act from happening. The instants themselves are within."""
-    facts, policy, windows = turn.reading.facts, turn.reading.policy, _windows(turn, result)
+    facts, policy = turn.reading.facts, turn.reading.policy
+    if facts.state is PostState.OPEN and facts.opens_at is None and facts.closes_at is None and not turn.reading.item_windows:
+        return None
+    windows = _windows(turn, result)
     if facts.state is PostState.DRAFT or any(opens is not None and turn.at < opens for opens, _ in windows):
         return refused("NOT_OPEN")
     if result is not None and result.intent is Intent.CANCEL and policy.cancel_until is CancelUntil.PAYMENT:
@@ -257,7 +262,7 @@ def _near_miss(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
 
 
 def _wishes(result: Result) -> dict[UUID, int]:
-    return {UUID(x.variant): x.qty or 0 for x in result.lines}
+    return {id_of(x.variant): x.qty or 0 for x in result.lines}
 
 
 def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
@@ -266,11 +271,12 @@ def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     if refusal is not None:
         tell.rejected(desk, turn, claim, refusal.reason)
         return refusal
-    have = {v: has(desk, turn.buyer_id, post, v, open_only=False) for v in wishes}
-    if policy.repeat_mode is RepeatMode.ONCE and any(have.values()):
-        return Done(ClaimOutcome.DUPLICATE, "ALREADY_ORDERED")
     falls: dict[UUID, int] = {}
-    if policy.repeat_mode is RepeatMode.REPLACE:
+    if policy.repeat_mode is RepeatMode.ONCE:
+        if any(has(desk, turn.buyer_id, post, v, open_only=False) for v in wishes):
+            return Done(ClaimOutcome.DUPLICATE, "ALREADY_ORDERED")
+    elif policy.repeat_mode is RepeatMode.REPLACE:
+        have = {v: has(desk, turn.buyer_id, post, v, open_only=False) for v in wishes}
         falls = {v: have[v] - n for v, n in wishes.items() if have[v] > n}
         if any(n > has(desk, turn.buyer_id, post, v, open_only=True) for v, n in falls.items()):
             return to_human("ALREADY_PAID")
@@ -278,9 +284,10 @@ def _order(desk: Desk, turn: Turn, claim: Claim, result: Result) -> Done:
     if too_short(desk, turn, wishes):
         tell.rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
         return refused("INSUFFICIENT_STOCK")
-    pieces = {v: give_back(desk, turn.buyer_id, post, v, n, turn.actor) for v, n in falls.items()}
-    if any(pieces.values()):
-        tell.lines_cancelled(desk, turn, claim, pieces)
+    if falls:
+        pieces = {v: give_back(desk, turn.buyer_id, post, v, n, turn.actor) for v, n in falls.items()}
+        if any(pieces.values()):
+            tell.lines_cancelled(desk, turn, claim, pieces)
     if not wishes:
         return Done(ClaimOutcome.DUPLICATE, "REPLACED")
     got = [take(desk, turn, claim, variant, wanted) for variant, wanted in wishes.items()]

@@ -13,9 +13,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from domain.shops.rules import SourcePlatform as SourcePlatform
+from domain.values import Word, value
 
 
-class EventKind(StrEnum):
+class EventKind(Word):
     """What a platform event says about a comment."""
 
     ADD = "ADD"
@@ -47,7 +48,7 @@ class EndpointSecret:
     """The receiving account named in the body (LINE: the bot's user id); empty when not checked."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RawEvent:
     """One event of a verified delivery, as it is stored in the inbox. All texts are free of NUL and lone surrogates."""
 
@@ -63,7 +64,7 @@ class RawEvent:
     """The payload as JSON text where the platform has it at hand; empty: whoever stores it writes it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SocialEvent:
     """One platform event in the common form (fields of the platforms' fact sheet, section 1.1)."""
 

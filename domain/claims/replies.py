@@ -15,8 +15,9 @@ from uuid import UUID
 from domain import db
 from domain.claims.ports import OutgoingReply, ReplyKind
 from domain.db import Record, Tx
-from domain.ids import new_id
+from domain.ids import new_ids
 from domain.jobs import REPLY, JobQueue, lots
+from domain.values import value
 
 LEASE = timedelta(seconds=60)
 MAX_TRIES = 6
@@ -28,7 +29,7 @@ JOB_AFTER = timedelta(seconds=1)
 IN_FLIGHT = "outcome unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplyDraft:
     """An answer to be. `dedupe_key` is unique everywhere: the same cause never answers twice."""
 
@@ -61,7 +62,7 @@ async def enqueue_replies(tx: Tx, shop_id: UUID, drafts: Sequence[ReplyDraft], *
            on conflict (dedupe_key) do nothing returning id""",
         shop_id,
         now,
-        [new_id() for _ in drafts],
+        new_ids(len(drafts)),
         [d.comment_id for d in drafts],
         [d.dedupe_key for d in drafts],
         [d.kind.value for d in drafts],

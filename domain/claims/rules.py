@@ -18,9 +18,10 @@ from domain.posts.policy import Reminder as Reminder
 from domain.posts.policy import RepeatMode as RepeatMode
 from domain.posts.policy import Shortage as Shortage
 from domain.posts.policy import check as check
+from domain.values import Word
 
 
-class ClaimOutcome(StrEnum):
+class ClaimOutcome(Word):
     ORDERED = "ORDERED"
     PARTIAL = "PARTIAL"
     WAITLISTED = "WAITLISTED"

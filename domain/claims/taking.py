@@ -17,6 +17,8 @@ from domain.inbox.drain import InboxRow, Verdict
 from domain.jobs import JobQueue
 
 ACTOR = Actor("worker:ingest")
+IDS_OF_A_COMMENT = 4
+"""Its own, its claim's, its line's, its order's."""
 
 
 async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Platform], now: datetime, jobs: JobQueue) -> list[Verdict]:
@@ -64,7 +66,7 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     verdicts = await _link_posts(tx, batch, now)
     await _place(tx, batch)
     spoken = [item for item in batch.items if item.event.kind is not EventKind.POST_LINK]
-    desk = loading.desk_of(shop, now)
+    desk = loading.desk_of(shop, now, ids=IDS_OF_A_COMMENT * len(spoken))
     batch.comments = await loading.comments_of(tx, [i.channel_id for i in spoken], [i.event.comment_id for i in spoken])
     stay_on_post(batch, spoken)
     desk.earliest = min((item.at for item in spoken), default=None)
@@ -113,28 +115,34 @@ async def _place(tx: Tx, batch: Batch) -> None:
     )
     placed = {(r["channel_id"], r["external_post_id"]): r["post_id"] for r in rows}
     for item in batch.items:
-        found = (placed.get((item.channel_id, key)) for key in _places(item.event))
-        item.post_id = next((post for post in found if post is not None), None)
+        item.post_id = None
+        for key in _places(item.event):
+            if (post := placed.get((item.channel_id, key))) is not None:
+                item.post_id = post
+                break
         if item.post_id is None and (not item.event.post_id or item.event.source is SourcePlatform.TELEGRAM):
             # In a Telegram group every reply chain is a thread of its own: the chat's open post is still meant.
             item.post_id = placed.get((item.channel_id, ""))
 
 
-def _places(event: SocialEvent) -> list[str]:
+def _places(event: SocialEvent) -> Sequence[str]:
     """Where a post may be found for this event, the nearest first."""
+    if not event.quoted_comment_id and not event.parent_comment_id:
+        return (event.post_id,) if event.post_id else ()
     return [key for key in (event.post_id, event.quoted_comment_id, event.parent_comment_id) if key]
 
 
 async def _find_buyers(tx: Tx, batch: Batch, desk: Desk, spoken: Sequence[Item]) -> None:
+    buyers = [not of_shop(desk, i) for i in spoken]
     people = {
         (i.row.source, i.event.author_id): i.event.author_name
-        for i in spoken
-        if i.event.author_id and not of_shop(desk, i) and i.event.kind in SPOKEN
+        for i, may_buy in zip(spoken, buyers, strict=True)
+        if may_buy and i.event.author_id and i.event.kind in SPOKEN
     }
     whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}
     known = await loading.buyers_for(tx, desk, people, set(whose.values())) if people or whose else {}
-    for item in spoken:
-        own = known.get((item.row.source, item.event.author_id)) if not of_shop(desk, item) else None
+    for item, may_buy in zip(spoken, buyers, strict=True):
+        own = known.get((item.row.source, item.event.author_id)) if may_buy else None
         if own is not None:
             whose.setdefault(item.key, own)
     for item in spoken:

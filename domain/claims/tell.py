@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,35 +47,33 @@ def _key(turn: Turn, claim: Claim, what: str) -> str:
 
 
 def _language(desk: Desk) -> str:
-    return "zh" if desk.shop.locale.lower().startswith("zh") else "en"
+    return "zh" if desk.shop.locale[:2].lower() == "zh" else "en"
 
 
-def _pieces(turn: Turn, pieces: Mapping[UUID, int]) -> list[dict[str, Any]]:
+def _pieces(turn: Turn, pieces: Iterable[tuple[UUID, int]]) -> list[dict[str, Any]]:
     facts = turn.reading.variants
-    return [{"title": facts[v].title, "label": facts[v].label, "quantity": n} for v, n in pieces.items() if n and v in facts]
+    return [{"title": facts[v].title, "label": facts[v].label, "quantity": n} for v, n in pieces if n and v in facts]
 
 
 def _notice(desk: Desk, turn: Turn, claim: Claim, kind: NoticeKind, data: Mapping[str, Any]) -> None:
-    base = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency}
-    desk.notices.append(NoticeDraft(turn.buyer_id, kind, _key(turn, claim, kind.value), {**base, **data}))
+    told = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency, **data}
+    desk.notices.append(NoticeDraft(turn.buyer_id, kind, _key(turn, claim, kind._value_), told))
 
 
 def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Sequence[Got]) -> None:
     """The buyer ordered, in part or in whole, or waits."""
     order = desk.orders.get((turn.buyer_id, turn.reading.facts.delivery_method))
-    data: dict[str, Any] = {
-        "lines": _pieces(turn, {g.variant_id: g.held for g in got}),
-        "waiting": _pieces(turn, {g.variant_id: g.waiting for g in got}),
-    }
+    lines, waiting = _pieces(turn, [(g.variant_id, g.held) for g in got]), _pieces(turn, [(g.variant_id, g.waiting) for g in got])
+    data: dict[str, Any] = {"lines": lines, "waiting": waiting}
     if order is not None:
-        data |= {"orderId": str(order.id), "orderNumber": order.number, "totalMinor": order.subtotal_minor}
+        data["orderId"], data["orderNumber"], data["totalMinor"] = str(order.id), order.number, order.subtotal_minor
     if outcome in KIND:
         _notice(desk, turn, claim, KIND[outcome], data)
     else:
         rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
     _reply(desk, turn, outcome, waits=any(g.waiting for g in got))
     if order is not None and any(g.held for g in got):
-        desk.events.append((order.id, "LINES_ADDED", {"lines": data["lines"]}, turn.actor))
+        desk.events.append((order.id, "LINES_ADDED", {"lines": lines}, turn.actor))
 
 
 def _speaks(turn: Turn) -> bool:
@@ -127,7 +125,7 @@ def rejected(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
 
 def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, int], reason: str = "") -> None:
     """Pieces were given back at the buyer's word; the reason, if there is one, says why it was not all that was asked."""
-    lines = _pieces(turn, pieces)
+    lines = _pieces(turn, pieces.items())
     _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines, **({"reason": reason} if reason else {})})
     moved = {m.order_line_id for m in desk.movements if m.actor == turn.actor and m.held_delta < 0}
     touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.id in moved}
@@ -142,7 +140,7 @@ def ask_buyer(desk: Desk, turn: Turn, claim: Claim, reason: str) -> None:
 def waitlist_filled(desk: Desk, turn: Turn, claim: Claim, place: Wait, pieces: int) -> None:
     """Pieces that somebody waited for are theirs now. The rest that still waits makes the notice unique."""
     order = desk.orders[turn.buyer_id, turn.reading.facts.delivery_method]
-    lines = _pieces(turn, {place.variant_id: pieces})
+    lines = _pieces(turn, [(place.variant_id, pieces)])
     base = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency}
     data = {"lines": lines, "orderId": str(order.id), "orderNumber": order.number, "totalMinor": order.subtotal_minor}
     key = f"waitlist:{place.id}:{claim.id}:{place.quantity}:{int(place.queued_at.timestamp())}"

@@ -95,11 +95,25 @@ CLAIM = (
 )  # fmt: skip
 
 
+class _Written:
+    """Values as `jsonb` text: claims by the same words share one, which is written out once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[object, str]] = {}
+
+    def __getitem__(self, value: object) -> str:
+        found = self._texts.get(id(value))
+        if found is None:
+            found = self._texts[id(value)] = (value, jsonb(value))  # held, so that nothing else gets its id meanwhile
+        return found[1]
+
+
 async def write_claims(tx: Tx, shop_id: UUID, claims: Sequence[Claim]) -> None:
     """New and changed claims."""
+    written = _Written()
     new = [
         (
-            c.id, shop_id, c.comment_id, c.post_id, c.buyer_id, c.outcome, c.reason, c.intent, jsonb(c.result), c.text_hash, RULES_VERSION,
+            c.id, shop_id, c.comment_id, c.post_id, c.buyer_id, c.outcome, c.reason, c.intent, written[c.result], c.text_hash, RULES_VERSION,
             c.policy_version_id, c.order_id, c.review, "", c.decided_at,
         )
         for c in claims if c.is_new
@@ -270,13 +284,10 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 
 
 async def _events(tx: Tx, desk: Desk) -> None:
-    opened: list[tuple[UUID, str, Any, str]] = [
-        (o.id, "OPENED", {}, "worker:ingest") for o in (*desk.closed_orders, *desk.orders.values()) if o.changed and o.is_new
-    ]
-    closed: list[tuple[UUID, str, Any, str]] = [(o.id, "CANCELLED", {"reason": "EMPTY"}, "worker:ingest") for o in desk.closed_orders]
-    rows = [
-        (desk.shop.id, order_id, kind, jsonb(data), actor, desk.now) for order_id, kind, data, actor in (*opened, *desk.events, *closed)
-    ]
+    shop_id, now, closed = desk.shop.id, desk.now, desk.closed_orders
+    rows = [(shop_id, o.id, "OPENED", "{}", "worker:ingest", now) for o in (*closed, *desk.orders.values()) if o.changed and o.is_new]
+    rows += [(shop_id, order_id, kind, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
+    rows += [(shop_id, o.id, "CANCELLED", '{"reason":"EMPTY"}', "worker:ingest", now) for o in closed]
     await tx.copy("order_event", ("shop_id", "order_id", "kind", "data", "actor", "at"), rows)
 
 

@@ -19,6 +19,7 @@ import structlog
 from domain import db
 from domain.db import Tx, from_jsonb
 from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, EventState, batch_limit
+from domain.values import value
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ select lane from l where lane is not null and pg_try_advisory_xact_lock($2::bigi
 SMALLEST = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InboxRow:
     """One undecided event."""
 
@@ -57,7 +58,7 @@ class InboxRow:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """What became of one event."""
 
@@ -174,8 +175,8 @@ async def _take(tx: Tx, lane: int, limit: int) -> list[InboxRow]:
         limit,
     )
     return [
-        InboxRow(r["id"], r["endpoint_id"], r["source"], r["external_key"], from_jsonb(r["payload"]), r["occurred_at"], r["received_at"])
-        for r in rows
+        InboxRow(i, endpoint_id, source, key, from_jsonb(payload), at, received)
+        for i, endpoint_id, source, key, payload, at, received in rows
     ]
 
 
@@ -185,7 +186,7 @@ async def _mark(tx: Tx, verdicts: Sequence[Verdict], now: datetime) -> None:
            from unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) k(id, state, outcome, reason) where e.id = k.id""",
         now,
         [v.event_id for v in verdicts],
-        [v.state.value for v in verdicts],
+        ["PARKED" if v.parked_reason else "DECIDED" for v in verdicts],
         [v.outcome[:40] for v in verdicts],
         [v.parked_reason[:300] for v in verdicts],
     )

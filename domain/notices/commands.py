@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from domain import db
 from domain.db import Tx, jsonb
-from domain.ids import new_id
+from domain.ids import new_ids
 from domain.jobs import PUSH, JobQueue, lots
 from domain.notices.rules import NoticeKind
+from domain.values import value
 
 USE_BY = timedelta(hours=2)
 """A push that could not be sent for so long is dropped; the notice stays in the inbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoticeDraft:
     """A notice to be. `dedupe_key` is unique in the shop: the same cause never makes two."""
 
@@ -45,13 +45,14 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
            left join device on device.member_id = new.member_id and device.revoked_at is null""",
         shop_id,
         now,
-        [new_id() for _ in drafts],
+        new_ids(len(drafts)),
         [d.buyer_id for d in drafts],
         [d.kind for d in drafts],
         [jsonb(d.data) for d in drafts],
         [d.dedupe_key for d in drafts],
     )
-    pushes = [(new_id(), row["notice_id"], row["device_id"]) for row in rows if row["device_id"] is not None]
+    reached = [(row["notice_id"], row["device_id"]) for row in rows if row["device_id"] is not None]
+    pushes = [(made, *pair) for made, pair in zip(new_ids(len(reached)), reached, strict=True)]
     if pushes:
         await tx.execute(
             """insert into push_delivery (id, notice_id, device_id, state, tries, next_try_at, use_by, provider_id, last_error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that looks like a digit."""
+_PAIRS: Final = [first + second for first in CROCKFORD for second in CROCKFORD]
 
 
 def numbers_of_day(now: datetime, time_zone: str) -> Callable[[], str]:
@@ -20,7 +21,7 @@ def numbers_of_day(now: datetime, time_zone: str) -> Callable[[], str]:
     day = f"{now.astimezone(ZoneInfo(time_zone)):%m%d}-"
 
     def number() -> str:
-        drawn = secrets.randbits(30)
-        return day + "".join([CROCKFORD[drawn >> shift & 31] for shift in (25, 20, 15, 10, 5, 0)])
+        drawn = int.from_bytes(os.urandom(4), "big")
+        return day + _PAIRS[drawn >> 20 & 1023] + _PAIRS[drawn >> 10 & 1023] + _PAIRS[drawn & 1023]
 
     return number

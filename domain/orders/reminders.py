@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain import db
 from domain.db import Record, Tx
-from domain.ids import new_id
+from domain.ids import new_ids
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
@@ -41,11 +41,11 @@ async def plan_reminders(tx: Tx, shop_id: UUID, deadlines: Mapping[UUID, tuple[d
     if not deadlines:
         return
     await tx.execute("delete from payment_reminder where shop_id = $1 and order_id = any($2::uuid[])", shop_id, list(deadlines))
-    rows = [
-        (new_id(), shop_id, order_id, kind, at)
-        for order_id, (by, kinds) in deadlines.items()
-        for kind, at in due_times(by, kinds, now=now).items()
-    ]
+    # In a batch nearly all orders have one deadline.
+    of_orders = {order_id: (by, frozenset(kinds)) for order_id, (by, kinds) in deadlines.items()}
+    due = {(by, kinds): [*due_times(by, kinds, now=now).items()] for by, kinds in set(of_orders.values())}
+    planned = [(shop_id, order_id, kind, at) for order_id, deadline in of_orders.items() for kind, at in due[deadline]]
+    rows = [(made, *row) for made, row in zip(new_ids(len(planned)), planned, strict=True)]
     await tx.copy("payment_reminder", ("id", "shop_id", "order_id", "kind", "due_at"), rows)
 
 

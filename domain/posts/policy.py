@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from domain.posts.errors import InvalidPolicy
+from domain.values import Word
 
 
 class Reading(StrEnum):
@@ -91,7 +92,7 @@ class Proxy(StrEnum):
     """It is ordered on the writer's account, and the line keeps the person's name."""
 
 
-class Reminder(StrEnum):
+class Reminder(Word):
     """When the buyer of an unpaid order is reminded."""
 
     HALF = "HALF"

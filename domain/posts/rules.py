@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from domain.values import Word
+
 
 class PostState(StrEnum):
     DRAFT = "DRAFT"
@@ -11,7 +13,7 @@ class PostState(StrEnum):
     CLOSED = "CLOSED"
 
 
-class DeliveryMethod(StrEnum):
+class DeliveryMethod(Word):
     """How the goods reach the buyer."""
 
     PICKUP = "PICKUP"

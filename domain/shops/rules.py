@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from domain.values import Word
 
-class SourcePlatform(StrEnum):
+
+class SourcePlatform(Word):
     """Where a comment or an order came from (public vocabulary; clients treat unknown values as other)."""
 
     FACEBOOK_PAGE = "FACEBOOK_PAGE"

@@ -1,11 +1,13 @@
 """What the recogniser says: contract section 2 (output) as frozen values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.values import Word
 
-class Intent(StrEnum):
+
+class Intent(Word):
     """Section 2, first table."""
 
     ORDER = "ORDER"
@@ -24,7 +26,7 @@ class Op(StrEnum):
     REMOVE = "REMOVE"
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Section 2, second table."""
 
     NO_TRIGGER = "NO_TRIGGER"
@@ -116,9 +118,16 @@ class Result:
     trail: tuple[Trail, ...] = ()
     candidates: tuple[str, ...] = ()
     beneficiary: Span | None = None
+    _json: dict[str, object] | None = field(default=None, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, object]:
-        """The shape of section 2."""
+        """The shape of section 2. Made once: whoever changes anything of it takes a copy."""
+        if self._json is None:
+            object.__setattr__(self, "_json", self._as_json())
+        assert self._json is not None
+        return self._json
+
+    def _as_json(self) -> dict[str, object]:
         return {
             "intent": self.intent.value,
             "lines": [line.to_json() for line in self.lines],

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from domain.claims.ports import RawEvent, SocialEvent, Unreadable
-from domain.providers.platforms.text import MAX_KEY_CHARS, clean, clean_text, is_plain, whole
+from domain.providers.platforms.text import MAX_KEY_CHARS, clean, clean_text, whole
 
 EXCERPT_BYTES = 2_000
 """How much of an unreadable body is kept for whoever looks into it."""
@@ -38,7 +38,8 @@ def fit(key: str) -> str:
 def ident(value: Any) -> str:
     """An external id as text; empty when the value is none. Numbers are allowed: Telegram's ids are such."""
     if isinstance(value, str):
-        return value if is_plain(value) else fit(clean_text(value))
+        # `is_plain`, here without a call: every event asks this of half a dozen ids.
+        return value if value.isascii() and len(value) <= MAX_KEY_CHARS and "\0" not in value else fit(clean_text(value))
     number = whole(value)
     return "" if number is None else str(number)
 

@@ -48,6 +48,7 @@ from domain.providers.platforms.text import (
 
 MAX_CHALLENGE_CHARS = 200
 GROUP_FIELD = "group_feed"
+FIELDS = ("feed", GROUP_FIELD)
 BOXES = ("changes", "messaging", "standby")
 VERBS: Mapping[str, EventKind] = {
     "add": EventKind.ADD,
@@ -181,8 +182,9 @@ def _changes(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _kind(payload: Mapping[str, Any], value: Mapping[str, Any]) -> EventKind:
-    is_comment = payload.get("object") == "page" and payload.get("field") in ("feed", GROUP_FIELD) and value.get("item") == "comment"
-    return VERBS.get(label(value.get("verb")), EventKind.OTHER) if is_comment else EventKind.OTHER
+    if value.get("item") != "comment" or payload.get("object") != "page" or payload.get("field") not in FIELDS:
+        return EventKind.OTHER
+    return VERBS.get(label(value.get("verb")), EventKind.OTHER)
 
 
 def _key(payload: Mapping[str, Any]) -> str:
@@ -208,11 +210,10 @@ def _post_id(value: Mapping[str, Any]) -> str:
     return ident(value.get("post_id")) or ident(mapping(value.get("post")).get("id"))
 
 
-def _source(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SourcePlatform:
+def _source(payload: Mapping[str, Any], post: Mapping[str, Any], permalink: str) -> SourcePlatform:
     if payload.get("field") == GROUP_FIELD:
         return SourcePlatform.FACEBOOK_GROUP
-    post = mapping(value.get("post"))
-    live = post.get("status_type") == "added_video" or "/videos/" in url(post.get("permalink_url"))
+    live = post.get("status_type") == "added_video" or "/videos/" in permalink
     return SourcePlatform.FACEBOOK_LIVE if live else SourcePlatform.FACEBOOK_PAGE
 
 
@@ -235,9 +236,10 @@ def _when(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, Any])
 
 def _other(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
     occurred_at, time_source = _when(EventKind.OTHER, payload, value)
+    post = mapping(value.get("post"))
     return SocialEvent(
         kind=EventKind.OTHER,
-        source=_source(payload, value),
+        source=_source(payload, post, url(post.get("permalink_url"))),
         channel_id=_channel_id(payload, value),
         comment_id=ident(value.get("comment_id")),
         post_id=_post_id(value),
@@ -247,32 +249,33 @@ def _other(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
 
 
 def _comment(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
-    post_id = _post_id(value)
+    post_id, writes = _post_id(value), kind in _WRITES
     # Without its post an order could only be guessed; a removal finds its comment by the comment's id.
-    if kind in _WRITES:
+    if writes and not post_id:
         required(post_id, "post_id")
-    author = mapping(value.get("from"))
+    author, post = mapping(value.get("from")), mapping(value.get("post"))
     author_id, parent_id = ident(author.get("id")), ident(value.get("parent_id"))
     text = text_or_empty(value.get("message"), "message")
     occurred_at, time_source = _when(kind, payload, value)
-    is_add = kind is EventKind.ADD
-    return SocialEvent(
-        kind=kind,
-        source=_source(payload, value),
-        channel_id=_channel_id(payload, value),
-        comment_id=required(value.get("comment_id"), "comment_id"),
-        post_id=post_id,
-        parent_comment_id="" if parent_id == post_id else parent_id,
-        author_id=author_id if is_add else "",
-        author_name=display_name(author.get("name")) if is_add else "",
-        text=text,
-        mentions=_mentions(text, value.get("message_tags")),
-        attachments=_attachments(text, value) if kind in _WRITES else (),
-        occurred_at=occurred_at,
-        time_source=time_source,
-        permalink=url(mapping(value.get("post")).get("permalink_url")),
+    permalink, is_add = url(post.get("permalink_url")), kind is EventKind.ADD
+    return SocialEvent(  # by place: names cost more than all the rest of it
+        kind,
+        _source(payload, post, permalink),
+        _channel_id(payload, value),
+        required(value.get("comment_id"), "comment_id"),
+        post_id,
+        "" if parent_id == post_id else parent_id,
+        "",  # quoted_comment_id
+        author_id if is_add else "",
+        display_name(author.get("name")) if is_add else "",
+        text,
+        _mentions(text, value["message_tags"]) if "message_tags" in value else None,
+        _attachments(text, value) if writes else (),
+        occurred_at,
+        time_source,
+        permalink,
         # Hiding is an act of the Page upon another's comment; writing makes it the Page's own.
-        is_owner=kind in _WRITES and bool(author_id) and author_id == payload.get("page"),
+        writes and bool(author_id) and author_id == payload.get("page"),
     )
 
 
@@ -285,5 +288,8 @@ def _mentions(text: str, tags: Any) -> Spans | None:
 
 def _attachments(text: str, value: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Media of the comment; a comment with neither text nor media is a sticker or a GIF that the event does not show."""
-    seen = tuple({"type": kind, "url": url(value[kind])} for kind in ("photo", "video") if url(value.get(kind)))
-    return seen or (() if text else ({"type": "unknown"},))
+    if "photo" in value or "video" in value:
+        seen = tuple({"type": kind, "url": url(value[kind])} for kind in ("photo", "video") if url(value.get(kind)))
+        if seen:
+            return seen
+    return () if text else ({"type": "unknown"},)

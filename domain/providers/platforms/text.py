@@ -161,10 +161,13 @@ def moment_of_millis(value: Any) -> datetime | None:
 
 
 def _moment(value: Any, factor: int) -> datetime | None:
-    number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else whole(value)
+    if type(value) is int:
+        number: int | None = value
+    else:
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else None
     if number is None or not _OLDEST_MS <= number * factor <= _NEWEST_MS:
         return None
-    return _EPOCH + timedelta(milliseconds=number * factor)
+    return _EPOCH + timedelta(0, 0, 0, number * factor)
 
 
 Spans = tuple[tuple[int, int], ...]
