@@ -41,7 +41,7 @@ class SocialComment(Model):
 
     class Meta:
         table = "social_comment"
-        unique_together = (("channel_id", "external_id"), ("shop_id", "id"))
+        unique_together = (("channel_id", "external_id"),)
 
 
 class CommentRevision(Model):
@@ -85,7 +85,6 @@ class Claim(Model):
 
     class Meta:
         table = "claim"
-        unique_together = (("shop_id", "id"),)
 
 
 class WaitlistEntry(Model):
@@ -102,7 +101,7 @@ class WaitlistEntry(Model):
 
     class Meta:
         table = "waitlist_entry"
-        unique_together = (("claim_id", "variant_id"), ("shop_id", "id"))
+        unique_together = (("claim_id", "variant_id"),)
 
 
 class PlatformReply(Model):

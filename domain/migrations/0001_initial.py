@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('restricted_reason', fields.CharField(default='', max_length=200)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'buyer', 'app': 'plusone', 'unique_together': (('shop_id', 'provider', 'external_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'A commenter as one shop knows them. `member_id` is set once the person has linked this identity in the member app.'},
+            options={'table': 'buyer', 'app': 'plusone', 'unique_together': (('provider', 'external_id', 'shop_id'),), 'pk_attr': 'id', 'table_description': 'A commenter as one shop knows them. `member_id` is set once the person has linked this identity in the member app.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
                 ('resolution', fields.CharField(default='', max_length=200)),
                 ('decided_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'claim', 'app': 'plusone', 'unique_together': (('shop_id', 'id'),), 'pk_attr': 'id', 'table_description': 'What one comment asked for and what became of it.'},
+            options={'table': 'claim', 'app': 'plusone', 'pk_attr': 'id', 'table_description': 'What one comment asked for and what became of it.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -296,7 +296,7 @@ class Migration(migrations.Migration):
                 ('read_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'notice', 'app': 'plusone', 'unique_together': (('shop_id', 'dedupe_key'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': "Something a buyer should know. It is in the member's inbox whatever becomes of the push."},
+            options={'table': 'notice', 'app': 'plusone', 'unique_together': (('shop_id', 'dedupe_key'),), 'pk_attr': 'id', 'table_description': "Something a buyer should know. It is in the member's inbox whatever becomes of the push."},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -323,7 +323,7 @@ class Migration(migrations.Migration):
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('updated_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'order', 'app': 'plusone', 'unique_together': (('shop_id', 'number'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': "One buyer's order in one shop. Claims stack on the open, unpaid one (a partial unique index lets only one exist)."},
+            options={'table': 'order', 'app': 'plusone', 'unique_together': (('shop_id', 'number'),), 'pk_attr': 'id', 'table_description': "One buyer's order in one shop. Claims stack on the open, unpaid one (a partial unique index lets only one exist)."},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -359,7 +359,7 @@ class Migration(migrations.Migration):
                 ('beneficiary', fields.CharField(default='', max_length=60)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('order_id', 'claim_id', 'variant_id'), ('shop_id', 'id')), 'indexes': [Index(fields=['claim_id', 'variant_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
+            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('order_id', 'claim_id', 'variant_id'),), 'indexes': [Index(fields=['claim_id', 'variant_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -605,7 +605,7 @@ class Migration(migrations.Migration):
                 ('permalink', fields.TextField(default='', unique=False)),
                 ('reply_token', fields.CharField(default='', max_length=120)),
             ],
-            options={'table': 'social_comment', 'app': 'plusone', 'unique_together': (('channel_id', 'external_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'A comment as it now stands on the platform; its earlier texts are in comment_revision.'},
+            options={'table': 'social_comment', 'app': 'plusone', 'unique_together': (('channel_id', 'external_id'),), 'pk_attr': 'id', 'table_description': 'A comment as it now stands on the platform; its earlier texts are in comment_revision.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -669,7 +669,7 @@ class Migration(migrations.Migration):
                 ('state', fields.CharEnumField(description='WAITING: WAITING\nFILLED: FILLED\nLEFT: LEFT\nEXPIRED: EXPIRED', enum_type=WaitState, max_length=8)),
                 ('queued_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'waitlist_entry', 'app': 'plusone', 'unique_together': (('claim_id', 'variant_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'Pieces that a claim asked for and stock could not give; queued by platform time, then claim.'},
+            options={'table': 'waitlist_entry', 'app': 'plusone', 'unique_together': (('claim_id', 'variant_id'),), 'pk_attr': 'id', 'table_description': 'Pieces that a claim asked for and stock could not give; queued by platform time, then claim.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -32,7 +32,7 @@ class Buyer(Model):
 
     class Meta:
         table = "buyer"
-        unique_together = (("shop_id", "provider", "external_id"), ("shop_id", "id"))
+        unique_together = (("provider", "external_id", "shop_id"),)
 
 
 class Order(Model):
@@ -62,7 +62,7 @@ class Order(Model):
 
     class Meta:
         table = "order"
-        unique_together = (("shop_id", "number"), ("shop_id", "id"))
+        unique_together = (("shop_id", "number"),)
 
 
 class OrderLine(Model):
@@ -89,7 +89,7 @@ class OrderLine(Model):
     class Meta:
         table = "order_line"
         # A claim has one line per variant in an order; what it gets after that order was paid is a line of the next one.
-        unique_together = (("order_id", "claim_id", "variant_id"), ("shop_id", "id"))
+        unique_together = (("order_id", "claim_id", "variant_id"),)
         indexes = [Index(fields=("claim_id", "variant_id")), Index(fields=("variant_id",))]
 
 
