@@ -229,7 +229,6 @@ def _history(book: Book, sale: Sale) -> list[int]:
     span = min(5 * DAY_MS, book.now - sale.at)
     part = 0.3 + 0.5 * book.chance.random.random()
     when = [sale.at + int(span * part * (k + 1) / len(steps)) for k in range(len(steps))]
-    _event(book, sale, "OPENED", "{}", "worker:ingest", sale.at + 400)
     for line in sale.lines:
         facts = json({"lines": [{"title": line.variant.title, "label": line.variant.label, "quantity": line.pieces}]})
         _event(book, sale, "LINES_ADDED", facts, f"comment:{dashed(line.comment)}", sale.at + 400)

@@ -161,6 +161,7 @@ async def _orders(tx: Tx, desk: Desk) -> None:
         tx,
         desk.shop.id,
         {o.id: (o.pay_by, o.reminders) for o in touched if o.pay_by and o.reminders is not None and not o.closed},
+        new={o.id for o in touched if o.is_new},
         now=desk.now,
     )
     if desk.flagged_orders:
@@ -270,13 +271,9 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 
 
 async def _events(tx: Tx, desk: Desk) -> None:
-    opened: list[tuple[UUID, str, Any, str]] = [
-        (o.id, "OPENED", {}, "worker:ingest") for o in (*desk.closed_orders, *desk.orders.values()) if o.changed and o.is_new
-    ]
+    """The timelines. That an order was opened, by its own row, is not written a second time."""
     closed: list[tuple[UUID, str, Any, str]] = [(o.id, "CANCELLED", {"reason": "EMPTY"}, "worker:ingest") for o in desk.closed_orders]
-    rows = [
-        (desk.shop.id, order_id, kind, jsonb(data), actor, desk.now) for order_id, kind, data, actor in (*opened, *desk.events, *closed)
-    ]
+    rows = [(desk.shop.id, order_id, kind, jsonb(data), actor, desk.now) for order_id, kind, data, actor in (*desk.events, *closed)]
     await tx.copy("order_event", ("shop_id", "order_id", "kind", "data", "actor", "at"), rows)
 
 

@@ -8,7 +8,6 @@ from domain.notices.rules import DeliveryState, NoticeKind
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
 from domain.payments.rules import PaymentMethod
 from domain.pickup.rules import PickupState
-from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod, PostState
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.rules import MovementKind, SellBeyond
@@ -381,13 +380,13 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name='PaymentReminder',
             fields=[
-                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('order_id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
                 ('shop_id', fields.UUIDField()),
-                ('order_id', fields.UUIDField()),
-                ('kind', fields.CharEnumField(description='HALF: HALF\nLAST_HOUR: LAST_HOUR', enum_type=Reminder, max_length=12)),
+                ('half_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('last_hour_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('due_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'payment_reminder', 'app': 'plusone', 'unique_together': (('order_id', 'kind'),), 'indexes': [Index(fields=['due_at'])], 'pk_attr': 'id', 'table_description': 'Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told.'},
+            options={'table': 'payment_reminder', 'app': 'plusone', 'indexes': [Index(fields=['due_at'])], 'pk_attr': 'order_id', 'table_description': 'Words to the buyer that are due at an instant, if the order is unpaid then; the row is gone once all were told.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -9,7 +9,6 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
-from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
@@ -94,17 +93,17 @@ class OrderLine(Model):
 
 
 class PaymentReminder(Model):
-    """Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told."""
+    """Words to the buyer that are due at an instant, if the order is unpaid then; the row is gone once all were told."""
 
-    id = fields.UUIDField(primary_key=True)
+    order_id = fields.UUIDField(primary_key=True)
     shop_id = fields.UUIDField()
-    order_id = fields.UUIDField()
-    kind = fields.CharEnumField(Reminder, max_length=12)
+    half_at = fields.DatetimeField(null=True)
+    last_hour_at = fields.DatetimeField(null=True)
     due_at = fields.DatetimeField()
+    """The earlier of the two that have yet to be told."""
 
     class Meta:
         table = "payment_reminder"
-        unique_together = (("order_id", "kind"),)
         indexes = [Index(fields=("due_at",))]
 
 

@@ -62,7 +62,7 @@ async def _more(
     policy, notice, pickup, over, session = (new_id() for _ in range(5))
     for table, values in (
         ("claim_policy_version", {"id": policy, "post_id": post, "version": 1, "policy": "{}", "effective_at": NOW}),
-        ("payment_reminder", {"id": new_id(), "order_id": order, "kind": "HALF", "due_at": NOW}),
+        ("payment_reminder", {"order_id": order, "half_at": NOW, "due_at": NOW}),
         ("order_event", {"order_id": order, "kind": "X", "data": "{}", "actor": "", "at": NOW}),
         ("comment_revision", {"comment_id": comment, "kind": "ADD", "text": "", "at": NOW, "received_at": NOW}),
         (
