@@ -122,4 +122,3 @@ class PlatformReply(Model):
 
     class Meta:
         table = "platform_reply"
-        indexes = [Index(fields=("comment_id",))]

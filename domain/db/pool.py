@@ -174,6 +174,22 @@ class Tx:
         if rows:
             await self.raw.copy_records_to_table(table, records=rows, columns=columns)
 
+    async def copy_new(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Sequence[tuple[object, ...]]:
+        """Insert rows whose keys were just looked for and not found; answers those that are there now by this.
+
+        When somebody else was faster with one of the keys, the rows go in one by one and theirs stays. `columns` begins with the key `id`.
+        """
+        if not rows:
+            return rows
+        try:
+            async with self.raw.transaction():
+                await self.copy(table, columns, rows)
+        except asyncpg.UniqueViolationError:
+            places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+            sql = f'insert into "{table}" ({", ".join(columns)}) values ({places}) on conflict do nothing'
+            return [row for row in rows if await self.execute(sql, *row)]
+        return rows
+
     async def by_keys(self) -> None:
         """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed."""
         await self.raw.execute(BY_KEYS)

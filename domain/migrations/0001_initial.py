@@ -433,7 +433,7 @@ class Migration(migrations.Migration):
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('sent_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'platform_reply', 'app': 'plusone', 'indexes': [Index(fields=['comment_id'])], 'pk_attr': 'id', 'table_description': 'An answer to a comment, on its way to the platform.'},
+            options={'table': 'platform_reply', 'app': 'plusone', 'pk_attr': 'id', 'table_description': 'An answer to a comment, on its way to the platform.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -141,7 +141,6 @@ INDEXES = (
     "create index claim_suggested on claim (buyer_id, decided_at desc, id desc) where outcome = 'SUGGESTED'",
     "create index comment_without_post on social_comment (channel_id, external_post_id) where post_id is null",
     "create index comment_of_post on social_comment (post_id, written_at)",
-    "create index comment_of_buyer on social_comment (buyer_id, post_id)",
     "create index line_of_post on order_line (post_id)",
     "create index waiting on waitlist_entry (variant_id, queued_at, id) where state = 'WAITING'",
     "create index waiting_of_buyer on waitlist_entry (buyer_id) where state = 'WAITING'",
