@@ -39,7 +39,7 @@ where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 ACTED_AT = "greatest(c.written_at, (k.result #>> '{accepted,at}')::timestamptz)"
 """When the buyer of a claim `k` ordered: with the comment `c`, or with the tap that accepted it."""
 MENTIONS = (
-    "(select r.mentions from comment_revision r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
+    "(select r.mentions from comment_history r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
 )
 """Tagged people in the text of a comment `c` as it now stands."""
 _compiled: OrderedDict[tuple[UUID, int, UUID | None], tuple[Context, ClaimPolicy, Mapping[UUID, VariantFacts], dict[Heard, Result]]] = (

@@ -38,6 +38,8 @@ class SocialComment(Model):
     is_owner = fields.BooleanField(default=False)
     permalink = fields.TextField(default="")
     reply_token = fields.CharField(max_length=120, default="")
+    mentions: fields.Field[list[list[int]] | None] = fields.JSONField(null=True)
+    """Spans of tagged people in the first text, as the platform gave them, while nothing but its writing is known of the comment."""
 
     class Meta:
         table = "social_comment"
@@ -45,6 +47,8 @@ class SocialComment(Model):
 
 
 class CommentRevision(Model):
+    """What happened to a comment. One that was written and nothing more has none: its own row says it (view comment_history)."""
+
     id = fields.BigIntField(primary_key=True, generated=True)
     shop_id = fields.UUIDField()
     comment_id = fields.UUIDField()

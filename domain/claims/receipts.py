@@ -47,7 +47,7 @@ EVENTS: Final = f"""array(select row(e.kind, e.data, e.at, e.actor, {BY_WHOM.for
 ORDERS: Final = f"""array(select row(o.id, o.number, o.state, o.payment_state, o.fulfilment_state, o.currency, o.created_at, o.pay_by, {LINES}, {EVENTS})
   from "order" o where o.id in (select l.order_id from order_line l where l.claim_id = c.id) order by o.created_at, o.id)"""
 REVISIONS: Final = f"""array(select row(v.kind, v.text, v.at, v.received_at)
-  from comment_revision v where v.comment_id = sc.id order by v.id limit {MOST + 1})"""
+  from comment_history v where v.comment_id = sc.id order by v.id limit {MOST + 1})"""
 DECISIONS: Final = f"""array(select row(a.action, a.detail, a.at, a.actor, a.role)
   from audit_entry a where a.object_id in (c.id, sc.id) and a.shop_id = c.shop_id order by a.id limit {MOST + 1})"""
 WAITING: Final = "(select coalesce(sum(w.quantity), 0)::int from waitlist_entry w where w.claim_id = c.id and w.state = 'WAITING')"

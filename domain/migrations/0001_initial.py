@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
                 ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('received_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'comment_revision', 'app': 'plusone', 'indexes': [Index(fields=['comment_id', 'id'])], 'pk_attr': 'id'},
+            options={'table': 'comment_revision', 'app': 'plusone', 'indexes': [Index(fields=['comment_id', 'id'])], 'pk_attr': 'id', 'table_description': 'What happened to a comment. One that was written and nothing more has none: its own row says it (view comment_history).'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -603,6 +603,7 @@ class Migration(migrations.Migration):
                 ('is_owner', fields.BooleanField(default=False)),
                 ('permalink', fields.TextField(default='', unique=False)),
                 ('reply_token', fields.CharField(default='', max_length=120)),
+                ('mentions', fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
             ],
             options={'table': 'social_comment', 'app': 'plusone', 'unique_together': (('channel_id', 'external_id'),), 'pk_attr': 'id', 'table_description': 'A comment as it now stands on the platform; its earlier texts are in comment_revision.'},
             bases=['Model'],

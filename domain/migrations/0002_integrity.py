@@ -302,6 +302,15 @@ create trigger never_moved before update of {", ".join(columns)} on "{table}" fo
 """
 
 
+HISTORY = """
+create view comment_history as
+  select id, shop_id, comment_id, kind, text, mentions, at, received_at from comment_revision
+  union all
+  select 0, c.shop_id, c.id, 'ADD', c.text, c.mentions, c.written_at, c.received_at from social_comment c
+  where c.text_at = c.written_at and c.removed_at is null and not exists (select from comment_revision r where r.comment_id = c.id)
+"""
+"""All that is known to have happened to comments. Nearly all are written and never touched again: what happened to those, their row tells."""
+
 SETTINGS = """
 create sequence shop_number start 1001;
 alter table shop alter column number set default nextval('shop_number');
@@ -317,7 +326,7 @@ alter table "order" set (fillfactor = 80);
 
 def statements() -> str:
     """All statements of this migration, in order."""
-    parts = [LIST, MOVES, APPEND_ONLY, SETTINGS]
+    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, SETTINGS]
     parts += [f'alter table "{t}" add constraint {t}_shop foreign key (shop_id) references shop (id)' for t in TO_SHOP if t not in IN_BULK]
     parts += [
         f'alter table "{t}" add constraint {t}_{c} foreign key (shop_id, {c}) references "{to}" (shop_id, {"variant_id" if to == "stock_level" else "id"})'
