@@ -61,11 +61,11 @@ IN_BULK = (
 `references_hold`, instead of once per row and key. What they point to can never go away (`KEPT`), so nothing is lost by it, and its tables need
 no second unique key for the sake of foreign keys that carry the shop."""
 KEPT = (
-    "shop", "member", "webhook_endpoint", "channel", "variant", "sales_post", "claim_policy_version", "buyer", "order", "order_line",
+    "shop", "member", "channel", "variant", "sales_post", "claim_policy_version", "buyer", "order", "order_line",
     "social_comment", "claim", "pickup", "hand_over",
 )  # fmt: skip
-OF_NO_SHOP = ("shop", "member", "webhook_endpoint")
-"""Tables without a `shop_id`."""
+OF_NO_SHOP = ("shop", "member")
+"""Tables of these without a `shop_id`."""
 FEW = ("shop", "webhook_endpoint", "channel", "variant", "sales_post", "claim_policy_version")
 """What many rows of one statement point to alike: each is looked up once."""
 
@@ -265,6 +265,7 @@ def references_hold(table: str) -> str:
     for (_, column, to, same_shop), say in zip(references, refuse, strict=False):
         rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"
         there = f'select 1 from "{to}" p where p.id = {{0}}.{column}' + (" and p.shop_id = {0}.shop_id" if same_shop else "")
+        there += "" if to in KEPT else " for key share"
         fresh.append(
             f"""
   if exists (select 1 from {rows} f where f.{column} is not null and not exists ({there.format("f")})) then{say}
@@ -311,6 +312,20 @@ create view comment_history as
 """
 """All that is known to have happened to comments. Nearly all are written and never touched again: what happened to those, their row tells."""
 
+ENDPOINT = """
+create function endpoint_unused() returns trigger language plpgsql as $$
+begin
+  if exists (select from inbox_event e where e.endpoint_id = old.id) then
+    raise exception 'update or delete on table "webhook_endpoint" violates foreign key constraint "inbox_event_endpoint_id" on table "inbox_event"'
+      using errcode = '23503', constraint = 'inbox_event_endpoint_id', table = 'inbox_event';
+  end if;
+  return old;
+end $$;
+create trigger endpoint_unused before delete on webhook_endpoint for each row execute function endpoint_unused();
+create trigger never_moved before update of id on webhook_endpoint for each row when (old.id is distinct from new.id) execute function never_gone();
+"""
+"""An endpoint may go while nothing has come by it. What is just coming holds its row (`for key share`), so that the two wait for each other."""
+
 SETTINGS = """
 create sequence shop_number start 1001;
 alter table shop alter column number set default nextval('shop_number');
@@ -333,7 +348,7 @@ def statements() -> str:
         for t, c, to in WITHIN_SHOP
         if t not in IN_BULK
     ]
-    parts += [GONE, *map(references_hold, IN_BULK), *map(never_gone, KEPT)]
+    parts += [GONE, *map(references_hold, IN_BULK), *map(never_gone, KEPT), ENDPOINT]
     parts += [f'alter table "{t}" add constraint {t}_{c} foreign key ({c}) references {to} ({key})' for t, c, to, key in TO_ONE if t not in IN_BULK]
     parts += [f'alter table "{t}" add constraint {name} check ({rule})' for t, name, rule in CHECKS]
     parts += list(INDEXES)

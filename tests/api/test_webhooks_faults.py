@@ -49,7 +49,7 @@ class House:
         """No events, and one door."""
         connection = await asyncpg.connect(self.dsn)
         try:
-            await connection.execute("delete from inbox_event; set session_replication_role = replica; delete from webhook_endpoint; reset session_replication_role")
+            await connection.execute("delete from inbox_event; delete from webhook_endpoint")
             await connection.execute(
                 """insert into webhook_endpoint (id, source, slug, secret_encrypted, verify_token_encrypted, destination, created_at)
                    values ($1, 'facebook', 'app', $2, '', '', $3)""",
