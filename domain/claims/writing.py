@@ -80,9 +80,9 @@ def _told_by_row(fresh: Sequence[Comment], revisions: Sequence[Revision]) -> dic
     found: dict[UUID, Revision] = {}
     for c in fresh:
         of_it = first.get(c.id)
-        if of_it is not None and of_it[1:3] == ("ADD", c.text) and c.removed_at is None and of_it[4:] == (c.written_at, c.received_at):
-            if c.text_at == c.written_at:
-                found[c.id] = of_it
+        plain = c.removed_at is None and c.text_at == c.written_at
+        if plain and of_it is not None and of_it[1:3] == ("ADD", c.text) and of_it[4:] == (c.written_at, c.received_at):
+            found[c.id] = of_it
     return found
 
 

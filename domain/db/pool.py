@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -41,6 +41,7 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 """
 
 Record = asyncpg.Record
+NewRow = TypeVar("NewRow", bound=tuple[object, ...])
 
 
 class DatabaseAway(Exception):
@@ -177,7 +178,7 @@ class Tx:
         if rows:
             await self.raw.copy_records_to_table(table, records=rows, columns=columns)
 
-    async def copy_new(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Sequence[tuple[object, ...]]:
+    async def copy_new(self, table: str, columns: Sequence[str], rows: Sequence[NewRow]) -> Sequence[NewRow]:
         """Insert rows whose keys were just looked for and not found; answers those that are there now by this.
 
         When somebody else was faster with one of the keys, the rows go in one by one and theirs stays. `columns` begins with the key `id`.

@@ -349,7 +349,11 @@ def statements() -> str:
         if t not in IN_BULK
     ]
     parts += [GONE, *map(references_hold, IN_BULK), *map(never_gone, KEPT), ENDPOINT]
-    parts += [f'alter table "{t}" add constraint {t}_{c} foreign key ({c}) references {to} ({key})' for t, c, to, key in TO_ONE if t not in IN_BULK]
+    parts += [
+        f'alter table "{t}" add constraint {t}_{c} foreign key ({c}) references {to} ({key})'
+        for t, c, to, key in TO_ONE
+        if t not in IN_BULK
+    ]
     parts += [f'alter table "{t}" add constraint {name} check ({rule})' for t, name, rule in CHECKS]
     parts += list(INDEXES)
     return ";\n".join(part.strip().rstrip(";") for part in parts) + ";"

@@ -75,7 +75,9 @@ async def _write(tx: Tx, shop_id: UUID, drafts: Mapping[str, NoticeDraft], now: 
     )
     members = {row["key"]: row["member_id"] for row in rows}
     new = [
-        (new_id(), shop_id, d.buyer_id, members[key], d.kind.value, jsonb(d.data), key, now) for key, d in reversed(drafts.items()) if key in members
+        (new_id(), shop_id, d.buyer_id, members[key], d.kind.value, jsonb(d.data), key, now)
+        for key, d in reversed(list(drafts.items()))
+        if key in members
     ]
     written = await tx.copy_new("notice", NOTICE, new)
     return {row[0]: row[3] for row in written}

@@ -57,7 +57,8 @@ async def replies_of(keys: Sequence[str]) -> list[tuple[object, ...]]:
 
 async def waits_for_another() -> None:
     """Until a statement of this database waits for another transaction."""
-    while not await database.fetchval("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"):
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    while not await database.fetchval(waiting):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
@@ -82,7 +83,8 @@ async def test_rows_that_somebody_else_writes_in_this_moment_stay_theirs(db: str
     finally:
         await connection.close()
     assert [row[3] for row in written] == [key for key in keys if key != "b"]
-    assert dict(await database.fetch("select dedupe_key, id from platform_reply")) == {row[3]: row[0] for row in [*written, *theirs]}
+    found = {row["dedupe_key"]: row["id"] for row in await database.fetch("select dedupe_key, id from platform_reply")}
+    assert found == {row[3]: row[0] for row in [*written, *theirs]}
 
 
 async def test_a_copy_alone_would_fail_on_them(db: str) -> None:
