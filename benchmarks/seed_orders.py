@@ -20,6 +20,8 @@ RECENT: Final = 0.94
 SHOWN: Final = 2
 """So often the first of the recent orders go through all stories, so that even a small seed holds every state."""
 INBOX_DAYS: Final = 30
+EDITED: Final = 10
+"""One comment in so many has rows of its history: what happened to the others, their own row tells."""
 PUSH_DAYS: Final = 14
 """How long deliveries and pushes are kept."""
 STRANGER: Final = 0.06
@@ -185,7 +187,7 @@ def _lines(book: Book, sale: Sale) -> None:
 
 
 def _comment(book: Book, sale: Sale, channel: Channel, text: str, wrote: int) -> str:
-    """A comment with its first revision, and for some weeks the delivery that brought it; answers its id."""
+    """A comment, for a few their revision, and for some weeks the delivery that brought it; answers its id."""
     w, shop = book.rows.waiting, sale.shop
     comment, external = book.chance.id(wrote), f"{channel.external_id}_{book.comments}"
     book.comments += 1
@@ -194,7 +196,8 @@ def _comment(book: Book, sale: Sale, channel: Channel, text: str, wrote: int) ->
         f"{comment}\t{shop.id}\t{channel.id}\t{sale.post.id}\t{external}\t{sale.post.external_id}\t\t{channel.platform}\t{sale.buyer}\t{sale.name}\t{text}"
         f"\t{written}\t{written}\t{came}\tf\t\t"
     )
-    w["comment_revision"].append(f"{shop.id}\t{comment}\tADD\t{text}\t{written}\t{came}")
+    if book.comments % EDITED == 0:
+        w["comment_revision"].append(f"{shop.id}\t{comment}\tADD\t{text}\t{written}\t{came}")
     if book.now - wrote < INBOX_DAYS * DAY_MS:
         payload = json({"comment_id": external, "post_id": sale.post.external_id, "verb": "add", "text": text})
         w["inbox_event"].append(
@@ -229,7 +232,6 @@ def _history(book: Book, sale: Sale) -> list[int]:
     span = min(5 * DAY_MS, book.now - sale.at)
     part = 0.3 + 0.5 * book.chance.random.random()
     when = [sale.at + int(span * part * (k + 1) / len(steps)) for k in range(len(steps))]
-    _event(book, sale, "OPENED", "{}", "worker:ingest", sale.at + 400)
     for line in sale.lines:
         facts = json({"lines": [{"title": line.variant.title, "label": line.variant.label, "quantity": line.pieces}]})
         _event(book, sale, "LINES_ADDED", facts, f"comment:{dashed(line.comment)}", sale.at + 400)

@@ -39,7 +39,7 @@ where variant_id = any($1::uuid[]) and state = 'WAITING' group by variant_id
 ACTED_AT = "greatest(c.written_at, (k.result #>> '{accepted,at}')::timestamptz)"
 """When the buyer of a claim `k` ordered: with the comment `c`, or with the tap that accepted it."""
 MENTIONS = (
-    "(select r.mentions from comment_revision r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
+    "(select r.mentions from comment_history r where r.comment_id = c.id and r.at = c.text_at and r.text = c.text order by r.id limit 1)"
 )
 """Tagged people in the text of a comment `c` as it now stands."""
 _compiled: OrderedDict[
@@ -181,13 +181,15 @@ async def buyers_for(
     new = [key for key in keys if key not in found]
     if not new:
         return found
-    await tx.execute(
-        """insert into buyer (id, shop_id, provider, external_id, name, member_id, created_at)
+    rows = await tx.fetch(
+        """insert into buyer as b (id, shop_id, provider, external_id, name, member_id, created_at)
            select k.id, $1, k.provider, k.external_id, k.name, i.member_id, $2
            from unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) k(id, provider, external_id, name)
            left join identity i on i.provider = k.provider and i.subject = k.external_id
            order by k.provider, k.external_id
-           on conflict (shop_id, provider, external_id) do nothing""",
+           on conflict (shop_id, provider, external_id) do nothing
+           returning b.id, b.provider, b.external_id, b.member_id is not null and exists (
+             select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff""",
         desk.shop.id,
         desk.now,
         new_ids(len(new)),
@@ -195,13 +197,17 @@ async def buyers_for(
         [key[1] for key in new],
         [people[key][:120] for key in new],
     )
-    return found | await _lock_buyers(tx, desk, new, ())
+    desk.staff.update(row["id"] for row in rows if row["staff"])
+    found |= {(row["provider"], row["external_id"]): row["id"] for row in rows}
+    met = [key for key in new if key not in found]  # of another lane, which wrote them meanwhile
+    return found | await _lock_buyers(tx, desk, met, ()) if met else found
 
 
 async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], known: Collection[UUID]) -> dict[tuple[str, str], UUID]:
     rows = await tx.fetch(
         """select b.id, b.provider, b.external_id, b.restricted_until,
-                  exists (select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff
+                  b.member_id is not null and exists (
+                    select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff
            from buyer b
            where b.id = any(array(
              select found.id from unnest($2::text[], $3::text[]) k(provider, external_id)
@@ -236,18 +242,23 @@ async def _held(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
     rows = await tx.fetch(
         # By their comments under these posts: over their orders, a regular of many years would cost more with every order.
         """with spoken as (
-             select unnest($4::uuid[]) as id union select id from claim where buyer_id = any($2::uuid[]) and post_id = any($3::uuid[]))
+             select id, bool_or(own) as own from (
+               select unnest($3::uuid[]) as id, true as own
+               union all select id, false from claim where buyer_id = any($1::uuid[]) and post_id = any($2::uuid[])) k group by id)
            select l.id, l.order_id, l.variant_id, l.claim_id, l.post_id, l.quantity, l.unit_price_minor, l.title, l.variant_label, l.platform,
                   l.policy_version_id, l.created_at, l.beneficiary, o.buyer_id, o.state = 'OPEN' and o.payment_state = 'UNPAID' as open, o.state = 'CANCELLED' as dead
-           from spoken join order_line l on l.claim_id = spoken.id join "order" o on o.id = l.order_id
-           where o.shop_id = $1 and o.buyer_id = any($2::uuid[]) and (l.claim_id = any($4::uuid[]) or (l.post_id = any($3::uuid[]) and o.state <> 'CANCELLED'))
+           from spoken cross join lateral (select * from order_line x where x.claim_id = spoken.id offset 0) l
+           cross join lateral (select * from "order" x where x.id = l.order_id offset 0) o
+           where o.shop_id = $4 and (spoken.own or (l.post_id = any($2::uuid[]) and o.state <> 'CANCELLED'))
            order by l.created_at, l.id""",
-        desk.shop.id,
         list(buyers),
         list(desk.readings),
         [c.id for c in desk.claims.values()],
+        desk.shop.id,
     )
     for row in rows:
+        if row["buyer_id"] not in buyers:
+            continue
         desk.lines[row["buyer_id"]].append(
             Line(
                 row["id"], row["order_id"], row["variant_id"], row["claim_id"], row["post_id"], row["quantity"], row["unit_price_minor"],
@@ -275,10 +286,13 @@ async def _waited_for(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
 async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
     """Lock the orders that claims stack on, and with them those that the desk's claims may flag: none is to be locked after the levels."""
     rows = await tx.fetch(
+        # Each way to an order by its own key: an OR of both compares every order with every buyer.
         """with locked as (
              select id, number, buyer_id, delivery_method, subtotal_minor, created_at, pay_by, state = 'OPEN' and payment_state = 'UNPAID' as open
-             from "order"
-             where shop_id = $1 and ((buyer_id = any($2::uuid[]) and state = 'OPEN' and payment_state = 'UNPAID') or id = any($3::uuid[]))
+             from "order" where shop_id = $1 and id = any(array(
+               select o.id from unnest($2::uuid[]) b(id) cross join lateral (
+                 select x.id from "order" x where x.buyer_id = b.id and x.state = 'OPEN' and x.payment_state = 'UNPAID' offset 0) o
+               union select unnest($3::uuid[])))
              order by id for update)
            select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked where open""",
         desk.shop.id,

@@ -38,13 +38,17 @@ class SocialComment(Model):
     is_owner = fields.BooleanField(default=False)
     permalink = fields.TextField(default="")
     reply_token = fields.CharField(max_length=120, default="")
+    mentions: fields.Field[list[list[int]] | None] = fields.JSONField(null=True)
+    """Spans of tagged people in the first text, as the platform gave them, while nothing but its writing is known of the comment."""
 
     class Meta:
         table = "social_comment"
-        unique_together = (("channel_id", "external_id"), ("shop_id", "id"))
+        unique_together = (("channel_id", "external_id"),)
 
 
 class CommentRevision(Model):
+    """What happened to a comment. One that was written and nothing more has none: its own row says it (view comment_history)."""
+
     id = fields.BigIntField(primary_key=True, generated=True)
     shop_id = fields.UUIDField()
     comment_id = fields.UUIDField()
@@ -85,7 +89,6 @@ class Claim(Model):
 
     class Meta:
         table = "claim"
-        unique_together = (("shop_id", "id"),)
 
 
 class WaitlistEntry(Model):
@@ -102,7 +105,7 @@ class WaitlistEntry(Model):
 
     class Meta:
         table = "waitlist_entry"
-        unique_together = (("claim_id", "variant_id"), ("shop_id", "id"))
+        unique_together = (("claim_id", "variant_id"),)
 
 
 class PlatformReply(Model):
@@ -123,4 +126,3 @@ class PlatformReply(Model):
 
     class Meta:
         table = "platform_reply"
-        indexes = [Index(fields=("comment_id",))]

@@ -40,11 +40,14 @@ LINES: Final = f"""array(select row(l.id, l.title, l.variant_label, l.quantity, 
     (select coalesce(sum(t.committed_delta), 0)::int from stock_ledger t where t.order_line_id = l.id), {MOVEMENTS})
   from order_line l where l.order_id = o.id and l.claim_id = c.id order by l.created_at, l.id)"""
 EVENTS: Final = f"""array(select row(e.kind, e.data, e.at, e.actor, {BY_WHOM.format(order="o.id", actor="e.actor", at="e.at")})
-  from order_event e where e.order_id = o.id order by e.id limit {MOST + 1})"""
+  from (select 0::bigint as id, 'OPENED' as kind, '{{}}'::jsonb as data, o.created_at as at, 'worker:ingest' as actor
+        union all (select id, kind, data, at, actor from order_event where order_id = o.id order by id limit {MOST + 1})) e
+  order by e.id limit {MOST + 1})"""
+"""The timeline of an order begins with its own row."""
 ORDERS: Final = f"""array(select row(o.id, o.number, o.state, o.payment_state, o.fulfilment_state, o.currency, o.created_at, o.pay_by, {LINES}, {EVENTS})
   from "order" o where o.id in (select l.order_id from order_line l where l.claim_id = c.id) order by o.created_at, o.id)"""
 REVISIONS: Final = f"""array(select row(v.kind, v.text, v.at, v.received_at)
-  from comment_revision v where v.comment_id = sc.id order by v.id limit {MOST + 1})"""
+  from comment_history v where v.comment_id = sc.id order by v.id limit {MOST + 1})"""
 DECISIONS: Final = f"""array(select row(a.action, a.detail, a.at, a.actor, a.role)
   from audit_entry a where a.object_id in (c.id, sc.id) and a.shop_id = c.shop_id order by a.id limit {MOST + 1})"""
 WAITING: Final = "(select coalesce(sum(w.quantity), 0)::int from waitlist_entry w where w.claim_id = c.id and w.state = 'WAITING')"

@@ -113,7 +113,7 @@ async def written(tx: Tx, stage: Stage, pause: Pause) -> Cast:
     erased = [row["claim_id"] for row in rows if _is_erased(row) and row["claim_id"] is not None]
     by_id = {row["id"]: row for row in kept}
     revisions = await tx.fetch(
-        """select id, comment_id, kind, text, mentions, at, received_at from comment_revision
+        """select id, comment_id, kind, text, mentions, at, received_at from comment_history
            where comment_id = any($1::uuid[]) and kind in ('ADD', 'EDIT', 'REMOVE')""",
         list(by_id),
     )

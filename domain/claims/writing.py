@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,8 +42,14 @@ async def write_desk(tx: Tx, desk: Desk, *, actor: Actor, jobs: JobQueue) -> Non
 async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequence[Comment], revisions: Sequence[Revision]) -> None:
     """New and changed comments of one channel, and their revisions."""
     fresh = [(c, c.source) for c in comments if c.is_new and c.source is not None]
+    told = _told_by_row([c for c, _ in fresh], revisions)
     if fresh:
-        await _insert_comments(tx, shop_id, channel_id, fresh)
+        await _insert_comments(tx, shop_id, channel_id, fresh, told)
+    revised = [r for r in revisions if r[0] not in told]
+    new = {c.id for c in comments if c.is_new}
+    stored = {r[0] for r in revised} - new
+    if stored:
+        await tx.execute(FIRST_REVISION, list(stored))
     changed = [c for c in comments if c.changed and not c.is_new]
     if changed:
         await tx.execute(
@@ -59,13 +65,32 @@ async def write_comments(tx: Tx, shop_id: UUID, channel_id: UUID, comments: Sequ
             [c.buyer_id for c in changed],
             [c.post_id for c in changed],
         )
-    await tx.copy("comment_revision", REVISION, [(shop_id, *r[:3], jsonb(r[3]) if r[3] else None, *r[4:]) for r in revisions])
+    await tx.copy("comment_revision", REVISION, [(shop_id, *r[:3], jsonb(r[3]) if r[3] else None, *r[4:]) for r in revised])
     erased = [c.id for c in comments if c.erased]
     if erased:
         await tx.execute("update comment_revision set text = '', mentions = null where comment_id = any($1::uuid[]) and text <> ''", erased)
         await tx.execute(ERASE_DELIVERED, channel_id, [c.external_id for c in comments if c.erased])
 
 
+def _told_by_row(fresh: Sequence[Comment], revisions: Sequence[Revision]) -> dict[UUID, Revision]:
+    """Of new comments to which nothing happened but that they were written: that, for their own row says it."""
+    first: dict[UUID, Revision | None] = {}
+    for revision in revisions:
+        first[revision[0]] = None if revision[0] in first else revision
+    found: dict[UUID, Revision] = {}
+    for c in fresh:
+        of_it = first.get(c.id)
+        plain = c.removed_at is None and c.text_at == c.written_at
+        if plain and of_it is not None and of_it[1:3] == ("ADD", c.text) and of_it[4:] == (c.written_at, c.received_at):
+            found[c.id] = of_it
+    return found
+
+
+FIRST_REVISION = """
+insert into comment_revision (shop_id, comment_id, kind, text, mentions, at, received_at)
+select h.shop_id, h.comment_id, h.kind, h.text, h.mentions, h.at, h.received_at from comment_history h
+where h.comment_id = any($1::uuid[]) and h.id = 0 order by h.comment_id"""
+"""How a comment was written, before more is written of it: from now on its row does not say it any more."""
 REVISION = ("shop_id", "comment_id", "kind", "text", "mentions", "at", "received_at")
 ERASE_DELIVERED = """
 update inbox_event e set payload = '{"erased": true}' from channel h
@@ -74,15 +99,18 @@ where h.id = $1 and e.endpoint_id = h.endpoint_id and e.source = 'line' and e.pa
 
 COMMENT = (
     "id", "shop_id", "channel_id", "post_id", "external_id", "external_post_id", "parent_external_id", "platform", "buyer_id", "author_name", "text",
-    "written_at", "text_at", "received_at", "removed_at", "is_owner", "permalink", "reply_token",
+    "written_at", "text_at", "received_at", "removed_at", "is_owner", "permalink", "reply_token", "mentions",
 )  # fmt: skip
 
 
-async def _insert_comments(tx: Tx, shop_id: UUID, channel_id: UUID, fresh: Sequence[tuple[Comment, SocialEvent]]) -> None:
+async def _insert_comments(
+    tx: Tx, shop_id: UUID, channel_id: UUID, fresh: Sequence[tuple[Comment, SocialEvent]], told: Mapping[UUID, Revision]
+) -> None:
     rows = [
         (
             c.id, shop_id, channel_id, c.post_id, c.external_id, e.post_id[:200], e.parent_comment_id[:200], e.source, c.buyer_id, e.author_name[:120],
             c.text, c.written_at, c.text_at, c.received_at, c.removed_at, e.is_owner, e.permalink[:1000], e.reply_token[:120],
+            jsonb(told[c.id][3]) if c.id in told and told[c.id][3] else None,
         )
         for c, e in fresh
     ]  # fmt: skip
@@ -175,6 +203,7 @@ async def _orders(tx: Tx, desk: Desk) -> None:
         tx,
         desk.shop.id,
         {o.id: (o.pay_by, o.reminders) for o in touched if o.pay_by and o.reminders is not None and not o.closed},
+        new={o.id for o in touched if o.is_new},
         now=desk.now,
     )
     if desk.flagged_orders:
@@ -284,10 +313,10 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 
 
 async def _events(tx: Tx, desk: Desk) -> None:
-    shop_id, now, closed = desk.shop.id, desk.now, desk.closed_orders
-    rows = [(shop_id, o.id, "OPENED", "{}", "worker:ingest", now) for o in (*closed, *desk.orders.values()) if o.changed and o.is_new]
-    rows += [(shop_id, order_id, kind, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
-    rows += [(shop_id, o.id, "CANCELLED", '{"reason":"EMPTY"}', "worker:ingest", now) for o in closed]
+    """The timelines. That an order was opened, by its own row, is not written a second time."""
+    shop_id, now = desk.shop.id, desk.now
+    rows = [(shop_id, order_id, kind, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
+    rows += [(shop_id, o.id, "CANCELLED", '{"reason":"EMPTY"}', "worker:ingest", now) for o in desk.closed_orders]
     await tx.copy("order_event", ("shop_id", "order_id", "kind", "data", "actor", "at"), rows)
 
 

@@ -8,7 +8,6 @@ from domain.notices.rules import DeliveryState, NoticeKind
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
 from domain.payments.rules import PaymentMethod
 from domain.pickup.rules import PickupState
-from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod, PostState
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.rules import MovementKind, SellBeyond
@@ -65,7 +64,7 @@ class Migration(migrations.Migration):
                 ('restricted_reason', fields.CharField(default='', max_length=200)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'buyer', 'app': 'plusone', 'unique_together': (('shop_id', 'provider', 'external_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'A commenter as one shop knows them. `member_id` is set once the person has linked this identity in the member app.'},
+            options={'table': 'buyer', 'app': 'plusone', 'unique_together': (('provider', 'external_id', 'shop_id'),), 'pk_attr': 'id', 'table_description': 'A commenter as one shop knows them. `member_id` is set once the person has linked this identity in the member app.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -103,7 +102,7 @@ class Migration(migrations.Migration):
                 ('resolution', fields.CharField(default='', max_length=200)),
                 ('decided_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'claim', 'app': 'plusone', 'unique_together': (('shop_id', 'id'),), 'pk_attr': 'id', 'table_description': 'What one comment asked for and what became of it.'},
+            options={'table': 'claim', 'app': 'plusone', 'pk_attr': 'id', 'table_description': 'What one comment asked for and what became of it.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -131,7 +130,7 @@ class Migration(migrations.Migration):
                 ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('received_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'comment_revision', 'app': 'plusone', 'indexes': [Index(fields=['comment_id', 'id'])], 'pk_attr': 'id'},
+            options={'table': 'comment_revision', 'app': 'plusone', 'indexes': [Index(fields=['comment_id', 'id'])], 'pk_attr': 'id', 'table_description': 'What happened to a comment. One that was written and nothing more has none: its own row says it (view comment_history).'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -296,7 +295,7 @@ class Migration(migrations.Migration):
                 ('read_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'notice', 'app': 'plusone', 'unique_together': (('shop_id', 'dedupe_key'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': "Something a buyer should know. It is in the member's inbox whatever becomes of the push."},
+            options={'table': 'notice', 'app': 'plusone', 'unique_together': (('shop_id', 'dedupe_key'),), 'pk_attr': 'id', 'table_description': "Something a buyer should know. It is in the member's inbox whatever becomes of the push."},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -323,7 +322,7 @@ class Migration(migrations.Migration):
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('updated_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'order', 'app': 'plusone', 'unique_together': (('shop_id', 'number'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': "One buyer's order in one shop. Claims stack on the open, unpaid one (a partial unique index lets only one exist)."},
+            options={'table': 'order', 'app': 'plusone', 'unique_together': (('shop_id', 'number'),), 'pk_attr': 'id', 'table_description': "One buyer's order in one shop. Claims stack on the open, unpaid one (a partial unique index lets only one exist)."},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -359,7 +358,7 @@ class Migration(migrations.Migration):
                 ('beneficiary', fields.CharField(default='', max_length=60)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('order_id', 'claim_id', 'variant_id'), ('shop_id', 'id')), 'indexes': [Index(fields=['claim_id', 'variant_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
+            options={'table': 'order_line', 'app': 'plusone', 'unique_together': (('order_id', 'claim_id', 'variant_id'),), 'indexes': [Index(fields=['claim_id', 'variant_id']), Index(fields=['variant_id'])], 'pk_attr': 'id', 'table_description': 'Pieces of one variant that one comment asked for; the price is the price at that moment.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -381,13 +380,13 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name='PaymentReminder',
             fields=[
-                ('id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ('order_id', fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
                 ('shop_id', fields.UUIDField()),
-                ('order_id', fields.UUIDField()),
-                ('kind', fields.CharEnumField(description='HALF: HALF\nLAST_HOUR: LAST_HOUR', enum_type=Reminder, max_length=12)),
+                ('half_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('last_hour_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('due_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'payment_reminder', 'app': 'plusone', 'unique_together': (('order_id', 'kind'),), 'indexes': [Index(fields=['due_at'])], 'pk_attr': 'id', 'table_description': 'Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told.'},
+            options={'table': 'payment_reminder', 'app': 'plusone', 'indexes': [Index(fields=['due_at'])], 'pk_attr': 'order_id', 'table_description': 'Words to the buyer that are due at an instant, if the order is unpaid then; the row is gone once all were told.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -434,7 +433,7 @@ class Migration(migrations.Migration):
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('sent_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'platform_reply', 'app': 'plusone', 'indexes': [Index(fields=['comment_id'])], 'pk_attr': 'id', 'table_description': 'An answer to a comment, on its way to the platform.'},
+            options={'table': 'platform_reply', 'app': 'plusone', 'pk_attr': 'id', 'table_description': 'An answer to a comment, on its way to the platform.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -604,8 +603,9 @@ class Migration(migrations.Migration):
                 ('is_owner', fields.BooleanField(default=False)),
                 ('permalink', fields.TextField(default='', unique=False)),
                 ('reply_token', fields.CharField(default='', max_length=120)),
+                ('mentions', fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
             ],
-            options={'table': 'social_comment', 'app': 'plusone', 'unique_together': (('channel_id', 'external_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'A comment as it now stands on the platform; its earlier texts are in comment_revision.'},
+            options={'table': 'social_comment', 'app': 'plusone', 'unique_together': (('channel_id', 'external_id'),), 'pk_attr': 'id', 'table_description': 'A comment as it now stands on the platform; its earlier texts are in comment_revision.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -669,7 +669,7 @@ class Migration(migrations.Migration):
                 ('state', fields.CharEnumField(description='WAITING: WAITING\nFILLED: FILLED\nLEFT: LEFT\nEXPIRED: EXPIRED', enum_type=WaitState, max_length=8)),
                 ('queued_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'waitlist_entry', 'app': 'plusone', 'unique_together': (('claim_id', 'variant_id'), ('shop_id', 'id')), 'pk_attr': 'id', 'table_description': 'Pieces that a claim asked for and stock could not give; queued by platform time, then claim.'},
+            options={'table': 'waitlist_entry', 'app': 'plusone', 'unique_together': (('claim_id', 'variant_id'),), 'pk_attr': 'id', 'table_description': 'Pieces that a claim asked for and stock could not give; queued by platform time, then claim.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -53,10 +53,21 @@ WITHIN_SHOP = (
 )
 """Every reference inside a shop carries the shop, so that no row can link two shops (invariant I11)."""
 
-IN_BULK = ("social_comment", "comment_revision", "claim", "order_line", "order_event", "stock_movement")
-"""Tables that a live fills by thousands a second: their references are looked up once per statement, by `references_hold`, instead of once per
-row and key. What they point to can never go away (`KEPT`), so nothing is lost by it."""
-KEPT = ("channel", "variant", "sales_post", "claim_policy_version", "buyer", "order", "social_comment", "claim")
+IN_BULK = (
+    "inbox_event", "buyer", "social_comment", "comment_revision", "claim", "order", "order_line", "order_event", "payment_reminder", "stock_movement",
+    "waitlist_entry", "platform_reply", "notice", "payment", "pickup", "pickup_order", "hand_over_line",
+)  # fmt: skip
+"""Tables that a live fills by thousands a second, and those that point to such tables: their references are looked up once per statement, by
+`references_hold`, instead of once per row and key. What they point to can never go away (`KEPT`), so nothing is lost by it, and its tables need
+no second unique key for the sake of foreign keys that carry the shop."""
+KEPT = (
+    "shop", "member", "channel", "variant", "sales_post", "claim_policy_version", "buyer", "order", "order_line",
+    "social_comment", "claim", "pickup", "hand_over",
+)  # fmt: skip
+OF_NO_SHOP = ("shop", "member")
+"""Tables of these without a `shop_id`."""
+FEW = ("shop", "webhook_endpoint", "channel", "variant", "sales_post", "claim_policy_version")
+"""What many rows of one statement point to alike: each is looked up once."""
 
 TO_ONE = (
     ("channel", "endpoint_id", "webhook_endpoint", "id"),
@@ -99,48 +110,46 @@ UNPAID = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
 
 INDEXES = (
     # orders: the member's screens, the seller's lists, the sweep of unpaid ones, and the one order that claims stack on
-    'create index order_of_member on "order" (member_id, created_at desc, id desc) where member_id is not null',
-    f"create index order_unpaid_of_member on \"order\" (member_id, pay_by, id) where state = 'OPEN' and payment_state in {UNPAID}",
-    'create index order_of_shop on "order" (shop_id, created_at desc, id desc)',
-    'create index order_of_list on "order" (shop_id, list, created_at desc, id desc)',
-    "create index order_open_of_member on \"order\" (member_id, created_at desc, id desc) where state = 'OPEN' and member_id is not null",
-    "create index order_open_of_shop on \"order\" (shop_id, created_at desc, id desc) where state = 'OPEN'",
-    "create index order_locked_of_shop on \"order\" (shop_id, created_at desc, id desc) where state = 'LOCKED'",
-    'create index order_of_payment on "order" (shop_id, payment_state, created_at desc, id desc)',
+    'create index order_of_member on "order" (member_id, created_at, id) where member_id is not null',
+    f"create index order_unpaid_of_member on \"order\" (member_id, pay_by, id) where state = 'OPEN' and payment_state in {UNPAID} and member_id is not null",
+    'create index order_of_shop on "order" (shop_id, created_at, id)',
+    'create index order_of_list on "order" (shop_id, list, created_at, id)',
+    "create index order_open_of_member on \"order\" (member_id, created_at, id) where state = 'OPEN' and member_id is not null",
+    "create index order_open_of_shop on \"order\" (shop_id, created_at, id) where state = 'OPEN'",
+    "create index order_locked_of_shop on \"order\" (shop_id, created_at, id) where state = 'LOCKED'",
+    'create index order_of_payment on "order" (shop_id, payment_state, created_at, id)',
     "create index order_waiting_stock on \"order\" (shop_id, id) where state = 'OPEN' and fulfilment_state = 'WAITING_STOCK'",
     'create index order_of_buyer on "order" (buyer_id)',
-    "create unique index order_stacks on \"order\" (shop_id, buyer_id, delivery_method) where state = 'OPEN' and payment_state = 'UNPAID'",
-    "create index order_expiry on \"order\" (pay_by) where state = 'OPEN' and payment_state = 'UNPAID'",
-    "create index buyer_of_identity on buyer (provider, external_id)",
+    "create unique index order_stacks on \"order\" (buyer_id, shop_id, delivery_method) where state = 'OPEN' and payment_state = 'UNPAID'",
+    "create index order_expiry on \"order\" (pay_by) where state = 'OPEN' and payment_state = 'UNPAID' and pay_by is not null",
     "create index buyer_of_member on buyer (member_id) where member_id is not null",
-    "create index notice_of_member on notice (member_id, created_at desc, id desc) where member_id is not null",
-    "create index notice_unread on notice (member_id, created_at desc, id desc) where read_at is null and member_id is not null",
+    "create index notice_of_member on notice (member_id, created_at, id) where member_id is not null",
+    "create index notice_unread on notice (member_id, created_at, id) where read_at is null and member_id is not null",
     "create index notice_read on notice (read_at) where read_at is not null",
-    "create index notice_of_buyer on notice (buyer_id)",
+    "create index notice_of_buyer on notice (buyer_id) where member_id is null",
     "create index push_due on push_delivery (next_try_at) where state = 'PENDING'",
     "create index reply_pending on platform_reply (created_at) where state = 'PENDING'",
     "create index inbox_undecided on inbox_event (lane, occurred_at, id) where state = 'PENDING'",
     "create index inbox_age on inbox_event (received_at) where state = 'PENDING'",
     "create index inbox_parked on inbox_event (received_at) where state = 'PARKED'",
     "create index inbox_line_message on inbox_event ((payload #>> '{event,message,id}')) where source = 'line'",
-    "create index claim_of_shop on claim (shop_id, decided_at desc, id desc)",
-    "create index claim_to_review on claim (shop_id, decided_at desc, id desc) where review = 'OPEN'",
-    "create index claim_of_outcome on claim (shop_id, outcome, decided_at desc, id desc) where outcome not in ('ORDERED', 'IGNORED')",
-    "create index claim_of_post on claim (post_id, decided_at desc, id desc) where post_id is not null",
+    "create index claim_of_shop on claim (shop_id, decided_at, id)",
+    "create index claim_to_review on claim (shop_id, decided_at, id) where review = 'OPEN'",
+    "create index claim_of_outcome on claim (shop_id, outcome, decided_at, id) where outcome not in ('ORDERED', 'IGNORED')",
+    "create index claim_of_post on claim (post_id, decided_at, id) where post_id is not null",
     "create index claim_of_buyer on claim (buyer_id, post_id)",
-    "create index claim_suggested on claim (buyer_id, decided_at desc, id desc) where outcome = 'SUGGESTED'",
+    "create index claim_suggested on claim (buyer_id, decided_at, id) where outcome = 'SUGGESTED'",
     "create index comment_without_post on social_comment (channel_id, external_post_id) where post_id is null",
     "create index comment_of_post on social_comment (post_id, written_at)",
-    "create index comment_of_buyer on social_comment (buyer_id, post_id)",
     "create index line_of_post on order_line (post_id)",
     "create index waiting on waitlist_entry (variant_id, queued_at, id) where state = 'WAITING'",
     "create index waiting_of_buyer on waitlist_entry (buyer_id) where state = 'WAITING'",
     "create unique index pickup_open on pickup (shop_id, buyer_id) where state = 'OPEN'",
-    "create index pickup_of_member on pickup (member_id, created_at desc, id desc) where member_id is not null",
+    "create index pickup_of_member on pickup (member_id, created_at, id) where member_id is not null",
     "create index pickup_of_short_code on pickup (shop_id, short_code)",
-    "create index pickup_open_of_member on pickup (member_id, created_at desc, id desc) where state = 'OPEN' and member_id is not null",
+    "create index pickup_open_of_member on pickup (member_id, created_at, id) where state = 'OPEN' and member_id is not null",
     "create unique index pickup_short_code on pickup (shop_id, short_code) where state = 'OPEN' and short_code <> ''",
-    "create index product_of_shop on product (shop_id, created_at desc, id desc)",
+    "create index product_of_shop on product (shop_id, created_at, id)",
     "create index identity_new on identity (created_at)",
     "create index session_over on session (least(coalesce(ended_at, 'infinity'), idle_until, ends_at))",
     "create unique index membership_active on membership (shop_id, member_id) where ended_at is null",
@@ -232,40 +241,90 @@ end $$;
 """
 
 
-def references_hold(table: str) -> str:
-    """One look-up per statement that every reference of its rows leads to a row of the same shop; refuses like a foreign key of that name.
+def references_of(table: str) -> list[tuple[str, str, str, bool]]:
+    """(name, column, parent, whether the parent's row must be of the same shop) of what a table of IN_BULK points to."""
+    found = [(f"{t}_shop", "shop_id", "shop", False) for t in TO_SHOP if t == table]
+    found += [(f"{t}_{c}", c, to, False) for t, c, to, _ in TO_ONE if t == table]
+    return found + [(f"{t}_{c}", c, to, True) for t, c, to in WITHIN_SHOP if t == table]
 
-    Keyed look-ups always: the plan of a trigger is kept, and is often made while the tables are still small.
+
+def references_hold(table: str) -> str:
+    """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
+
+    A row that comes to point elsewhere is looked at by itself. Keyed look-ups always: the plan of a trigger is kept, and is often made while
+    the tables are still small.
     """
-    checks = "".join(
+    references = references_of(table)
+    refuse = "".join(
         f"""
-  if exists (select 1 from fresh f where f.{column} is not null
-             and not exists (select 1 from "{to}" p where p.id = f.{column} and p.shop_id = f.shop_id)) then
-    raise exception 'insert or update on table "{table}" violates foreign key constraint "{table}_{column}"'
-      using errcode = '23503', constraint = '{table}_{column}', table = '{table}';
+    raise exception 'insert or update on table "{table}" violates foreign key constraint "{name}"'
+      using errcode = '23503', constraint = '{name}', table = '{table}';|"""
+        for name, *_ in references
+    ).split("|")
+    fresh, moved = [], []
+    for (_, column, to, same_shop), say in zip(references, refuse, strict=False):
+        rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"
+        there = f'select 1 from "{to}" p where p.id = {{0}}.{column}' + (" and p.shop_id = {0}.shop_id" if same_shop else "")
+        there += "" if to in KEPT else " for key share"
+        fresh.append(
+            f"""
+  if exists (select 1 from {rows} f where f.{column} is not null and not exists ({there.format("f")})) then{say}
   end if;"""
-        for owner, column, to in WITHIN_SHOP
-        if owner == table
-    )
+        )
+        moved.append(
+            f"""
+  if new.{column} is not null and not exists ({there.format("new")}) then{say}
+  end if;"""
+        )
+    columns = dict.fromkeys([*(column for _, column, *_ in references), *(["shop_id"] if any(r[3] for r in references) else [])])
+    differs = " or ".join(f"old.{column} is distinct from new.{column}" for column in columns)
+    keyed = "language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"
     return f"""
-create function {table}_references() returns trigger language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-begin{checks}
+create function {table}_references() returns trigger {keyed} as $$
+begin{"".join(fresh)}
   return null;
 end $$;
-create trigger references_hold after insert on {table} referencing new table as fresh for each statement execute function {table}_references();
-create trigger references_still_hold after update on {table} referencing new table as fresh for each statement execute function {table}_references();
+create function {table}_moved() returns trigger {keyed} as $$
+begin{"".join(moved)}
+  return null;
+end $$;
+create trigger references_hold after insert on "{table}" referencing new table as fresh for each statement execute function {table}_references();
+create trigger references_still_hold after update of {", ".join(columns)} on "{table}" for each row when ({differs}) execute function {table}_moved();
 """
 
 
 def never_gone(table: str) -> str:
     """Rows that others point to are not deleted and keep their id and shop."""
+    columns = ("id",) if table in OF_NO_SHOP else ("id", "shop_id")
     return f"""
 create trigger never_gone before delete or truncate on "{table}" for each statement execute function never_gone();
-create trigger never_moved before update of id, shop_id on "{table}" for each row
-  when (old.id is distinct from new.id or old.shop_id is distinct from new.shop_id) execute function never_gone();
+create trigger never_moved before update of {", ".join(columns)} on "{table}" for each row
+  when ({" or ".join(f"old.{c} is distinct from new.{c}" for c in columns)}) execute function never_gone();
 """
 
+
+HISTORY = """
+create view comment_history as
+  select id, shop_id, comment_id, kind, text, mentions, at, received_at from comment_revision
+  union all
+  select 0, c.shop_id, c.id, 'ADD', c.text, c.mentions, c.written_at, c.received_at from social_comment c
+  where c.text_at = c.written_at and c.removed_at is null and not exists (select from comment_revision r where r.comment_id = c.id)
+"""
+"""All that is known to have happened to comments. Nearly all are written and never touched again: what happened to those, their row tells."""
+
+ENDPOINT = """
+create function endpoint_unused() returns trigger language plpgsql as $$
+begin
+  if exists (select from inbox_event e where e.endpoint_id = old.id) then
+    raise exception 'update or delete on table "webhook_endpoint" violates foreign key constraint "inbox_event_endpoint_id" on table "inbox_event"'
+      using errcode = '23503', constraint = 'inbox_event_endpoint_id', table = 'inbox_event';
+  end if;
+  return old;
+end $$;
+create trigger endpoint_unused before delete on webhook_endpoint for each row execute function endpoint_unused();
+create trigger never_moved before update of id on webhook_endpoint for each row when (old.id is distinct from new.id) execute function never_gone();
+"""
+"""An endpoint may go while nothing has come by it. What is just coming holds its row (`for key share`), so that the two wait for each other."""
 
 SETTINGS = """
 create sequence shop_number start 1001;
@@ -282,15 +341,19 @@ alter table "order" set (fillfactor = 80);
 
 def statements() -> str:
     """All statements of this migration, in order."""
-    parts = [LIST, MOVES, APPEND_ONLY, SETTINGS]
-    parts += [f'alter table "{t}" add constraint {t}_shop foreign key (shop_id) references shop (id)' for t in TO_SHOP]
+    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, SETTINGS]
+    parts += [f'alter table "{t}" add constraint {t}_shop foreign key (shop_id) references shop (id)' for t in TO_SHOP if t not in IN_BULK]
     parts += [
         f'alter table "{t}" add constraint {t}_{c} foreign key (shop_id, {c}) references "{to}" (shop_id, {"variant_id" if to == "stock_level" else "id"})'
         for t, c, to in WITHIN_SHOP
         if t not in IN_BULK
     ]
-    parts += [GONE, *map(references_hold, IN_BULK), *map(never_gone, KEPT)]
-    parts += [f'alter table "{t}" add constraint {t}_{c} foreign key ({c}) references {to} ({key})' for t, c, to, key in TO_ONE]
+    parts += [GONE, *map(references_hold, IN_BULK), *map(never_gone, KEPT), ENDPOINT]
+    parts += [
+        f'alter table "{t}" add constraint {t}_{c} foreign key ({c}) references {to} ({key})'
+        for t, c, to, key in TO_ONE
+        if t not in IN_BULK
+    ]
     parts += [f'alter table "{t}" add constraint {name} check ({rule})' for t, name, rule in CHECKS]
     parts += list(INDEXES)
     return ";\n".join(part.strip().rstrip(";") for part in parts) + ";"

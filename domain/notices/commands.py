@@ -33,26 +33,17 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
     """Write notices of one shop, a push row per device of the member, and the jobs; answers how many notices were new."""
     if not drafts:
         return 0
-    rows = await tx.fetch(
-        """with new as (
-             insert into notice (id, shop_id, buyer_id, member_id, kind, data, dedupe_key, created_at)
-             select d.id, $1, d.buyer_id, (select b.member_id from buyer b where b.id = d.buyer_id and b.shop_id = $1), d.kind, d.data::jsonb,
-                    d.dedupe_key, $2
-             from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[]) d(id, buyer_id, kind, data, dedupe_key)
-             on conflict (shop_id, dedupe_key) do nothing
-             returning id, member_id)
-           select new.id as notice_id, device.id as device_id from new
-           left join device on device.member_id = new.member_id and device.revoked_at is null""",
-        shop_id,
-        now,
-        new_ids(len(drafts)),
-        [d.buyer_id for d in drafts],
-        [d.kind for d in drafts],
-        [jsonb(d.data) for d in drafts],
-        [d.dedupe_key for d in drafts],
-    )
-    reached = [(row["notice_id"], row["device_id"]) for row in rows if row["device_id"] is not None]
-    pushes = [(made, *pair) for made, pair in zip(new_ids(len(reached)), reached, strict=True)]
+    new = await _write(tx, shop_id, {d.dedupe_key: d for d in reversed(drafts)}, now)
+    read_by = [(notice_id, member_id) for notice_id, member_id in new.items() if member_id is not None]
+    devices: list[db.Record] = []
+    if read_by:
+        devices = await tx.fetch(
+            """select n.id as notice_id, device.id as device_id from unnest($1::uuid[], $2::uuid[]) n(id, member_id)
+               join device on device.member_id = n.member_id and device.revoked_at is null""",
+            [notice_id for notice_id, _ in read_by],
+            [member_id for _, member_id in read_by],
+        )
+    pushes = [(made, row["notice_id"], row["device_id"]) for made, row in zip(new_ids(len(devices)), devices, strict=True)]
     if pushes:
         await tx.execute(
             """insert into push_delivery (id, notice_id, device_id, state, tries, next_try_at, use_by, provider_id, last_error)
@@ -65,7 +56,34 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
             [p[2] for p in pushes],
         )
         await jobs.enqueue(tx, PUSH, lots([str(p[0]) for p in pushes], "deliveries"))
-    return len({row["notice_id"] for row in rows})
+    return len(new)
+
+
+async def _write(tx: Tx, shop_id: UUID, drafts: Mapping[str, NoticeDraft], now: datetime) -> dict[UUID, UUID | None]:
+    """Write those of the drafts whose keys are not there yet; answers their ids with the members who will read them.
+
+    Whoever tells of a cause holds the row that it is about, so that a key hardly ever comes twice at one time; if one does, `copy_new` knows.
+    """
+    rows = await tx.fetch(
+        # Scalar sub-selects are looked up by key for each row, whatever the planner thinks of the tables.
+        """select k.key, (select b.member_id from buyer b where b.id = k.buyer_id and b.shop_id = $1) as member_id
+           from unnest($2::text[], $3::uuid[]) k(key, buyer_id)
+           where (select true from notice n where n.shop_id = $1 and n.dedupe_key = k.key) is null""",
+        shop_id,
+        list(drafts),
+        [d.buyer_id for d in drafts.values()],
+    )
+    members = {row["key"]: row["member_id"] for row in rows}
+    unsaid = [(key, d) for key, d in reversed(list(drafts.items())) if key in members]
+    new = [
+        (made, shop_id, d.buyer_id, members[key], d.kind.value, jsonb(d.data), key, now)
+        for made, (key, d) in zip(new_ids(len(unsaid)), unsaid, strict=True)
+    ]
+    written = await tx.copy_new("notice", NOTICE, new)
+    return {row[0]: row[3] for row in written}
+
+
+NOTICE = ("id", "shop_id", "buyer_id", "member_id", "kind", "data", "dedupe_key", "created_at")
 
 
 async def mark_read(*, member_id: UUID, ids: Sequence[UUID], now: datetime) -> int:

@@ -26,7 +26,7 @@ class Notice(Model):
 
     class Meta:
         table = "notice"
-        unique_together = (("shop_id", "dedupe_key"), ("shop_id", "id"))
+        unique_together = (("shop_id", "dedupe_key"),)
 
 
 class PushDelivery(Model):

@@ -9,7 +9,6 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
-from domain.posts.policy import Reminder
 from domain.posts.rules import DeliveryMethod
 from domain.shops.rules import SourcePlatform
 
@@ -32,7 +31,7 @@ class Buyer(Model):
 
     class Meta:
         table = "buyer"
-        unique_together = (("shop_id", "provider", "external_id"), ("shop_id", "id"))
+        unique_together = (("provider", "external_id", "shop_id"),)
 
 
 class Order(Model):
@@ -62,7 +61,7 @@ class Order(Model):
 
     class Meta:
         table = "order"
-        unique_together = (("shop_id", "number"), ("shop_id", "id"))
+        unique_together = (("shop_id", "number"),)
 
 
 class OrderLine(Model):
@@ -89,22 +88,22 @@ class OrderLine(Model):
     class Meta:
         table = "order_line"
         # A claim has one line per variant in an order; what it gets after that order was paid is a line of the next one.
-        unique_together = (("order_id", "claim_id", "variant_id"), ("shop_id", "id"))
+        unique_together = (("order_id", "claim_id", "variant_id"),)
         indexes = [Index(fields=("claim_id", "variant_id")), Index(fields=("variant_id",))]
 
 
 class PaymentReminder(Model):
-    """Word to the buyer that is due at an instant, if the order is unpaid then; the row is gone once it was told."""
+    """Words to the buyer that are due at an instant, if the order is unpaid then; the row is gone once all were told."""
 
-    id = fields.UUIDField(primary_key=True)
+    order_id = fields.UUIDField(primary_key=True)
     shop_id = fields.UUIDField()
-    order_id = fields.UUIDField()
-    kind = fields.CharEnumField(Reminder, max_length=12)
+    half_at = fields.DatetimeField(null=True)
+    last_hour_at = fields.DatetimeField(null=True)
     due_at = fields.DatetimeField()
+    """The earlier of the two that have yet to be told."""
 
     class Meta:
         table = "payment_reminder"
-        unique_together = (("order_id", "kind"),)
         indexes = [Index(fields=("due_at",))]
 
 

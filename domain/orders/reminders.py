@@ -1,4 +1,4 @@
-"""Reminders to pay: one row per order and kind, due at an instant, written when the deadline is set and gone once it was told."""
+"""Reminders to pay: one row per order with their instants, written when the deadline is set and gone once the last was told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from uuid import UUID
 
 from domain import db
 from domain.db import Record, Tx
-from domain.ids import new_ids
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
@@ -19,7 +18,7 @@ from domain.orders.rules import OrderState, PaymentState
 from domain.posts.policy import Reminder
 
 LOT: Final = 500
-"""Reminders that one transaction of the sweep looks at."""
+"""Orders that one transaction of the sweep looks at."""
 LAST: Final = timedelta(hours=1)
 SHORT: Final = timedelta(hours=2)
 """With less time than this, half of it is over when the last hour begins: one reminder is enough."""
@@ -36,21 +35,31 @@ def due_times(pay_by: datetime, kinds: Collection[Reminder], *, now: datetime) -
     return found
 
 
-async def plan_reminders(tx: Tx, shop_id: UUID, deadlines: Mapping[UUID, tuple[datetime, Collection[Reminder]]], *, now: datetime) -> None:
-    """Remind of these orders' deadlines, which are set now, and of none that they had before. The caller holds the orders."""
+async def plan_reminders(
+    tx: Tx, shop_id: UUID, deadlines: Mapping[UUID, tuple[datetime, Collection[Reminder]]], *, new: Collection[UUID] = (), now: datetime
+) -> None:
+    """Remind of these orders' deadlines, which are set now, and of none that they had before. The caller holds the orders.
+
+    `new` orders had none.
+    """
     if not deadlines:
         return
-    await tx.execute("delete from payment_reminder where shop_id = $1 and order_id = any($2::uuid[])", shop_id, list(deadlines))
+    old = [order_id for order_id in deadlines if order_id not in new]
+    if old:
+        await tx.execute("delete from payment_reminder where shop_id = $1 and order_id = any($2::uuid[])", shop_id, old)
     # In a batch nearly all orders have one deadline.
     of_orders = {order_id: (by, frozenset(kinds)) for order_id, (by, kinds) in deadlines.items()}
-    due = {(by, kinds): [*due_times(by, kinds, now=now).items()] for by, kinds in set(of_orders.values())}
-    planned = [(shop_id, order_id, kind, at) for order_id, deadline in of_orders.items() for kind, at in due[deadline]]
-    rows = [(made, *row) for made, row in zip(new_ids(len(planned)), planned, strict=True)]
-    await tx.copy("payment_reminder", ("id", "shop_id", "order_id", "kind", "due_at"), rows)
+    due = {(by, kinds): due_times(by, kinds, now=now) for by, kinds in set(of_orders.values())}
+    rows = [
+        (order_id, shop_id, times.get(Reminder.HALF), times.get(Reminder.LAST_HOUR), min(times.values()))
+        for order_id, deadline in of_orders.items()
+        if (times := due[deadline])
+    ]
+    await tx.copy("payment_reminder", ("order_id", "shop_id", "half_at", "last_hour_at", "due_at"), rows)
 
 
 async def remind_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
-    """Tell buyers of unpaid orders what is due, at most `limit` reminders, LOT in a transaction; answers how many were looked at.
+    """Tell buyers of unpaid orders what is due, at most `limit` orders, LOT in a transaction; answers how many were looked at.
 
     Reminders of orders that were paid, cancelled or have run out meanwhile are dropped. An order that is locked at this moment (somebody
     pays it) is left for the next time.
@@ -58,15 +67,15 @@ async def remind_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
     done, after = 0, (datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0))
     while done < limit:
         rows = await db.fetch(
-            "select id, order_id, due_at from payment_reminder where due_at <= $1 and (due_at, id) > ($2, $3) order by due_at, id limit $4",
+            "select order_id, due_at from payment_reminder where due_at <= $1 and (due_at, order_id) > ($2, $3) order by due_at, order_id limit $4",
             now,
             *after,
             min(LOT, limit - done),
         )
         if not rows:
             break
-        after = (rows[-1]["due_at"], rows[-1]["id"])
-        await _remind(list({row["order_id"] for row in rows}), now=now, jobs=jobs)
+        after = (rows[-1]["due_at"], rows[-1]["order_id"])
+        await _remind([row["order_id"] for row in rows], now=now, jobs=jobs)
         done += len(rows)
     return done
 
@@ -79,18 +88,35 @@ async def _remind(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -
                 from "order" o where o.id = any($1::uuid[]) order by o.id for update of o skip locked""",
             list(order_ids),
         )
-        due = await tx.fetch(
-            "delete from payment_reminder where order_id = any($1::uuid[]) and due_at <= $2 returning order_id, kind, due_at",
-            [row["id"] for row in rows],
-            now,
-        )
-        latest = {row["order_id"]: Reminder(row["kind"]) for row in sorted(due, key=lambda row: (row["due_at"], row["kind"]))}
+        latest = await _due(tx, [row["id"] for row in rows], now)
         told = [(order, row) for row in rows if row["id"] in latest and _waits_for_money(order := _order(row), row["pay_by"], now)]
         for shop_id, of_shop in groupby(sorted(told, key=lambda pair: pair[0].shop_id), key=lambda pair: pair[0].shop_id):
             drafts = [_draft(order, row, latest[order.id]) for order, row in of_shop]
             await enqueue(tx, shop_id, drafts, now=now, jobs=jobs)
         events = {order.id: {"kind": latest[order.id].value} for order, _ in told}
         await add_events(tx, "PAYMENT_REMINDED", [order for order, _ in told], events, actor=SWEEP, now=now)
+
+
+async def _due(tx: Tx, order_ids: Sequence[UUID], now: datetime) -> dict[UUID, Reminder]:
+    """Take what is due of these orders, which the caller holds; answers the latest of each."""
+    rows = await tx.fetch(
+        """with due as materialized (
+             select order_id, half_at, last_hour_at from payment_reminder where order_id = any($1::uuid[]) and due_at <= $2),
+           gone as (delete from payment_reminder r using due d
+             where r.order_id = d.order_id and (d.last_hour_at is null or d.last_hour_at <= $2) and (d.half_at is null or d.half_at <= $2)),
+           kept as (update payment_reminder r
+             set half_at = case when d.half_at > $2 then d.half_at end, last_hour_at = case when d.last_hour_at > $2 then d.last_hour_at end,
+                 due_at = greatest(d.half_at, d.last_hour_at)
+             from due d where r.order_id = d.order_id and greatest(d.half_at, d.last_hour_at) > $2)
+           select * from due""",
+        list(order_ids),
+        now,
+    )
+    found: dict[UUID, Reminder] = {}
+    for row in rows:
+        times = [(row["half_at"], Reminder.HALF), (row["last_hour_at"], Reminder.LAST_HOUR)]
+        found[row["order_id"]] = max((at, kind) for at, kind in times if at is not None and at <= now)[1]
+    return found
 
 
 def _order(row: Record) -> LockedOrder:

@@ -251,7 +251,7 @@ def comment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         sql = f"(select {post.row} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = sc.post_id)"
         branches.append(("post", sql, post.read_if))
     if "revisions" in wanted:
-        sql = "array(select row(r.kind, r.text, r.at) from comment_revision r where r.comment_id = sc.id order by r.id limit 50)"
+        sql = "array(select row(r.kind, r.text, r.at) from comment_history r where r.comment_id = sc.id order by r.id limit 50)"
         branches.append(("revisions", sql, _revisions))
     return shape(COMMENT, _comment, branches)
 

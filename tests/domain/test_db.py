@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
+import asyncpg
+import pytest
 from tortoise.connection import get_connection
 
 from domain import db as database
+from domain.ids import new_id
+from tests.build import NOW, a_claim, a_shop
 
 
 async def test_a_transaction_rolls_back_on_any_exception(db: str) -> None:
@@ -38,3 +43,55 @@ async def test_a_task_cancelled_while_its_transaction_begins_gives_its_connectio
             await task
     assert [holder for holder in pool._holders if holder.is_connected() and not holder.is_idle()] == []
     await one()
+
+
+REPLY = ("id", "shop_id", "comment_id", "dedupe_key", "kind", "text", "state", "tries", "external_id", "last_error", "created_at")
+
+
+async def replies_of(keys: Sequence[str]) -> list[tuple[object, ...]]:
+    """Rows of answers to one comment, with these keys."""
+    row = await database.fetchrow("select id, shop_id from social_comment")
+    assert row is not None
+    return [(new_id(), row["shop_id"], row["id"], key, "PUBLIC", "", "PENDING", 0, "", "", NOW) for key in keys]
+
+
+async def waits_for_another() -> None:
+    """Until a statement of this database waits for another transaction."""
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    while not await database.fetchval(waiting):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("keys", [["a", "b"], list("abcdefgh")], ids=["a few", "many"])
+async def test_rows_that_somebody_else_writes_in_this_moment_stay_theirs(db: str, keys: list[str]) -> None:
+    await a_claim(await a_shop())
+    theirs, ours = await replies_of(["b"]), await replies_of(keys)
+    connection = await database.dedicated()
+    try:
+        begun = connection.transaction()
+        await begun.start()
+        await connection.copy_records_to_table("platform_reply", records=theirs, columns=REPLY)
+
+        async def write() -> Sequence[tuple[object, ...]]:
+            async with database.transaction() as tx:
+                return await tx.copy_new("platform_reply", REPLY, ours)
+
+        writing = asyncio.create_task(write())
+        await waits_for_another()
+        await begun.commit()
+        written = await writing
+    finally:
+        await connection.close()
+    assert [row[3] for row in written] == [key for key in keys if key != "b"]
+    found = {row["dedupe_key"]: row["id"] for row in await database.fetch("select dedupe_key, id from platform_reply")}
+    assert found == {row[3]: row[0] for row in [*written, *theirs]}
+
+
+async def test_a_copy_alone_would_fail_on_them(db: str) -> None:
+    await a_claim(await a_shop())
+    async with database.transaction() as tx:
+        await tx.copy("platform_reply", REPLY, await replies_of(["b"]))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with database.transaction() as tx:
+            await tx.copy("platform_reply", REPLY, await replies_of(list("abcdefgh")))
+    assert await database.fetchval("select count(*) from platform_reply") == 1

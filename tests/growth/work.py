@@ -125,8 +125,8 @@ async def deadlines(seed: Seeded) -> int:
     """Reminders, then expiry, then seals."""
     now = NOW + timedelta(days=30)
     await db.execute(
-        """/* arranged */ insert into payment_reminder (id, shop_id, order_id, kind, due_at)
-           select gen_random_uuid(), shop_id, id, 'HALF', $1::timestamptz - random() * interval '1 day' from "order" where state = 'OPEN' and payment_state = 'UNPAID' on conflict do nothing""",
+        """/* arranged */ insert into payment_reminder (shop_id, order_id, half_at, due_at)
+           select o.shop_id, o.id, at, at from "order" o cross join lateral (select $1::timestamptz - random() * interval '1 day' + o.version * interval '0' as at) due where state = 'OPEN' and payment_state = 'UNPAID' on conflict do nothing""",
         NOW,
     )
     told = await remind_due(now=NOW, limit=5_000, jobs=seed.services.jobs)

@@ -180,7 +180,7 @@ SCREENS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "desk stock": ('shop(id: "$shop") { stock { %s nodes { onHand %s } } }', PAGE, {"variant { availability }": "coalesce((select greatest"}),
     "desk comments": (
         'shop(id: "$shop") { comments { %s nodes { id %s } } }', PAGE,
-        {"claim { order { id } }": '"order" o', "post { title }": "sales_post", "revisions { text }": "comment_revision"},
+        {"claim { order { id } }": '"order" o', "post { title }": "sales_post", "revisions { text }": "comment_history"},
     ),
     "post": ('salesPost(id: "$post") { %s id %s }', {}, {"items { codes }": "post_item i", "rule { sentence }": "claim_policy_version"}),
 }  # fmt: skip

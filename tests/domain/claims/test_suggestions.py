@@ -46,7 +46,7 @@ async def test_one_tap_takes_all_lines_as_they_were_written(db: str) -> None:
         ("CLAIM_DECIDED", "worker:ingest"), ("CLAIM_DECIDED", f"member:{member}"), ("SUGGESTION_ACCEPTED", f"member:{member}"),
     ]  # fmt: skip
     events = await database.fetch("select kind from order_event order by id")
-    assert [row["kind"] for row in events] == ["OPENED", "LINES_ADDED"]
+    assert [row["kind"] for row in events] == ["LINES_ADDED"]
     assert await database.fetchval("select count(*) from order_line where claim_id = $1", await claim_of(comment)) == 2
 
 
