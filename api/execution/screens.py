@@ -28,7 +28,7 @@ from api.execution.rows import ScreenRows, Show
 from api.execution.writing import Writer, Written
 from domain.errors import DomainError
 from domain.paging import Args
-from domain.paging.written import Fields, fetch_columns
+from domain.paging.written import CARRIED, Fields, fetch_columns
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Operation:
             columns += written.columns(screen)
         row = await fetch_columns(columns, args) if columns else ()
         texts = iter([written.write(row, first, question) for written, first, question in found])
-        return f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode()
+        return f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
 
     def _object(self, key: str, parts: list[str | _Asked], texts: Any, context: Any) -> str:
         viewer = self._rows.viewer(context)

@@ -41,6 +41,7 @@ from api.execution.rows import Rows as Reading
 from domain.money import DIGITS
 from domain.paging import MAX_SIZE, Page, Position
 from domain.paging.written import (
+    CARRIED,
     DEEPEST,
     MOST_PIECES,
     NULL,
@@ -57,7 +58,9 @@ from domain.paging.written import (
     Within,
     between_pieces,
     between_rows,
+    column_of,
     list_text,
+    real,
     row_text,
 )
 
@@ -93,14 +96,17 @@ def instant(piece: str) -> str:
 
 def cents(minor: str, currency: str) -> str:
     """An amount in major units of a currency that has minor ones."""
-    return str(Decimal(minor).scaleb(-DIGITS[currency]))
+    digits = DIGITS[currency]
+    if digits == 2 and len(minor) > 2 and minor.isdigit():
+        return f"{minor[:-2]}.{minor[-2:]}"
+    return str(Decimal(minor).scaleb(-digits))
 
 
 def quoted(value: Any) -> str:
-    """A text of Python as JSON."""
+    """A text of Python as JSON, carried as pieces are."""
     if type(value) is not str:
         raise Misfit
-    return orjson.dumps(value).decode()
+    return orjson.dumps(value).decode(CARRIED)
 
 
 def cursor(row: str, question: Question) -> str:
@@ -115,7 +121,7 @@ def end(rows: list[str], which: int, question: Question) -> str:
 
 
 ENVIRONMENT: Final[Mapping[str, Any]] = {
-    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
+    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
     "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip
@@ -185,7 +191,7 @@ class Written:
 def _whole(entry: Leaf | Rows, row: str | None) -> str:
     if row is None or not isinstance(entry, Rows):
         return entry.piece if isinstance(entry, Leaf) else ""
-    return list_text(entry.select.replace("{row}", row), 0)
+    return column_of(entry.select.replace("{row}", row))
 
 
 class Writer:
@@ -234,11 +240,13 @@ class Writer:
         return self._finished(screen.fields, rows, whole, count, _braced(items))
 
     def _finished(self, fields: Fields, rows: _Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
-        given = "".join(f" w{number} = c[n + {1 + count + number}]\n" for number in range(len(whole)))
+        given = "".join(
+            f" w{number} = c[n + {1 + count + number}]{'' if row is None else f'.decode({CARRIED!r})'}\n" for number, (_, row) in enumerate(whole)
+        )
         name = self._name("page")
         self._sources.append(rows.source())
         self._sources.append(
-            f"def {name}(c, n, q):\n rows = c[n].split({between_rows(0)!r}) if c[n] else []\n page = q.page\n more = len(rows) > page.size\n"
+            f"def {name}(c, n, q):\n rows = c[n].decode({CARRIED!r}).split({between_rows(0)!r}) if c[n] else []\n page = q.page\n more = len(rows) > page.size\n"
             f" if more: del rows[page.size:]\n after, before = page.after is not None, page.before is not None\n"
             f" if page.backwards:\n  rows.reverse()\n  after, before = more, before\n else: after, before = after, more\n"
             f"{' total = c[n + 1]' if count else ''}\n{given} return f'{_checked(body)}'"
@@ -425,7 +433,7 @@ class Writer:
     def _part(self, part: Part, type_: GraphQLOutputType, level: _Level) -> str:
         if part.of not in level.made:
             level.made[part.of] = self._name("m")
-            pieces = ", ".join(level.piece(sql) for sql in part.of.pieces)
+            pieces = ", ".join(f"real({level.piece(sql)})" for sql in part.of.pieces)
             level.before.append(f"{level.made[part.of]} = {self._bound(part.of.make)}({pieces})")
         value, named = level.made[part.of] + (f".{part.name}" if part.name else ""), get_nullable_type(type_)
         if named is GraphQLString:
