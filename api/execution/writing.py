@@ -66,6 +66,7 @@ from domain.paging.written import (
 
 SAFE: Final = re.compile(r"[\w :,.{}\[\]\"()+\-=<>]*", re.ASCII)
 """What literal parts of an answer and our expressions hold; never a quote or a backslash that would end them."""
+MOST_LISTS: Final = 200
 SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
 
 
@@ -86,10 +87,13 @@ def instant(piece: str) -> str:
     Raises:
         Misfit: a year that Python does not know, or PostgreSQL shows instants in another way.
     """
-    if piece[10:11] == " " and piece[4:5] == "-" and piece[-3:] == "+00":
-        if len(piece) == 22:
+    if piece[10:11] == " " and piece[-3:] == "+00":
+        size = len(piece)
+        if size == 26:  # milliseconds
+            return f'"{piece[:10]}T{piece[11:23]}000Z"'
+        if size == 22:
             return f'"{piece[:10]}T{piece[11:19]}Z"'
-        if piece[19] == "." and len(piece) <= 29:
+        if size <= 29 and piece[19] == ".":
             return f'"{piece[:10]}T{piece[11:-3]:0<15}Z"'
     raise Misfit
 
@@ -125,6 +129,20 @@ ENVIRONMENT: Final[Mapping[str, Any]] = {
     "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip
+
+
+class _Lists(dict[tuple[Any, ...], str]):
+    """Lists of words as JSON: there are few."""
+
+    def __init__(self, names: Mapping[Any, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, words: tuple[Any, ...]) -> str:
+        text = f"[{','.join([self._names[word] for word in words])}]"
+        if len(self) < MOST_LISTS:
+            self[words] = text
+        return text
 
 
 @dataclass(slots=True)
@@ -203,6 +221,7 @@ class Writer:
         self._reading = reading
         self._most_fields = most_fields
         self._environment: dict[str, Any] = dict(ENVIRONMENT)
+        self._known: dict[Any, str] = {}
         self._sources: list[str] = []
         self._names = 0
 
@@ -441,14 +460,17 @@ class Writer:
         if isinstance(named, GraphQLList):
             words = get_nullable_type(named.of_type)
             if isinstance(words, GraphQLEnumType):
-                return f"[{{COMMA.join([{self._words(words)}[w] for w in {value}])}}]"
+                return f"{{{self._bound(_Lists(self._names_of(words)), (type_, part))}[{value}]}}"
         raise Unplannable
 
     def _words(self, type_: GraphQLEnumType) -> str:
+        return self._bound(self._names_of(type_), type_)
+
+    def _names_of(self, type_: GraphQLEnumType) -> dict[Any, str]:
         names = {value: f'"{name}"' for value, name in enum_names(type_).items() if isinstance(value, str)}
         if not names:
             raise Unplannable
-        return self._bound(names, type_)
+        return names
 
     def _fields(self, type_: GraphQLObjectType, group: Group, fields: Fields | None = None) -> list[tuple[str, str, GraphQLField, Group]]:
         """What is selected of an object, in the order of the answer: response key, name in rows, field, places."""
@@ -483,9 +505,11 @@ class Writer:
         return f"{prefix}{self._names}"
 
     def _bound(self, value: Any, key: Any = None) -> str:
-        known = f"k_{id(value if key is None else key)}"
-        self._environment.setdefault(known, value)
-        return known
+        wanted = value if key is None else key
+        if wanted not in self._known:
+            self._known[wanted] = self._name("k")
+            self._environment[self._known[wanted]] = value
+        return self._known[wanted]
 
 
 def _braced(items: list[str]) -> str:

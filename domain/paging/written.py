@@ -92,7 +92,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An attribute of what was made, or with `name` None all of it: a text, a word or a list of words."""
+    """An attribute of what was made, or with `name` None all of it: a text, or a tuple of words."""
 
     of: Made
     name: str | None = None
