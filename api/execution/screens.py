@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
 
-from graphql import DocumentNode, GraphQLField, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, VariableNode, get_named_type
+from graphql import (
+    DocumentNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    get_named_type,
+)
 from graphql.execution.collect_fields import collect_fields
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values

@@ -11,14 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final, Protocol
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any, Final
 
-import orjson
-from binascii import a2b_base64
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -35,156 +30,32 @@ from graphql import (
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 
-from api.execution.leaves import Misfit, enum_names
+from api.execution.leaves import enum_names
+from api.execution.placing import ENVIRONMENT, Level, Lists
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
-from domain.money import DIGITS
-from domain.paging import MAX_SIZE, Page, Position
+from domain.paging import MAX_SIZE
 from domain.paging.written import (
     CARRIED,
     DEEPEST,
-    MOST_PIECES,
-    NULL,
     Amount,
     Entry,
     Fields,
     Kind,
     Leaf,
-    Made,
     Paged,
     Part,
     Rows,
     Screen,
     Within,
-    between_pieces,
     between_rows,
     column_of,
     list_text,
-    real,
-    row_text,
 )
 
 SAFE: Final = re.compile(r"[\w :,.{}\[\]\"()+\-=<>]*", re.ASCII)
 """What literal parts of an answer and our expressions hold; never a quote or a backslash that would end them."""
-MOST_LISTS: Final = 200
 SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
-
-
-class Question(Protocol):
-    """The page that was asked for; `cursor` makes the cursor of a position in its list."""
-
-    page: Page
-
-    def cursor(self, position: Position) -> str: ...
-
-
-# What compiled functions call
-
-
-def instant(piece: str) -> str:
-    """An instant as JSON: RFC 3339 with `Z`, six digits of a second or none.
-
-    Raises:
-        Misfit: a year that Python does not know, or PostgreSQL shows instants in another way.
-    """
-    if piece[10:11] == " " and piece[-3:] == "+00":
-        size = len(piece)
-        if size == 26:  # milliseconds
-            return f'"{piece[:10]}T{piece[11:23]}000Z"'
-        if size == 22:
-            return f'"{piece[:10]}T{piece[11:19]}Z"'
-        if size <= 29 and piece[19] == ".":
-            return f'"{piece[:10]}T{piece[11:-3]:0<15}Z"'
-    raise Misfit
-
-
-def cents(minor: str, currency: str) -> str:
-    """An amount in major units of a currency that has minor ones."""
-    digits = DIGITS[currency]
-    if digits == 2 and len(minor) > 2 and minor.isdigit():
-        return f"{minor[:-2]}.{minor[-2:]}"
-    return str(Decimal(minor).scaleb(-digits))
-
-
-def quoted(value: Any) -> str:
-    """A text of Python as JSON, carried as pieces are."""
-    if type(value) is not str:
-        raise Misfit
-    return orjson.dumps(value).decode(CARRIED)
-
-
-def cursor(row: str, question: Question) -> str:
-    """The cursor of a row that ends with its position, as JSON."""
-    _, at, id_ = row.rsplit(between_pieces(0), 2)
-    return f'"{question.cursor((datetime.fromisoformat(at), UUID(bytes=a2b_base64(id_))))}"'
-
-
-def end(rows: list[str], which: int, question: Question) -> str:
-    """The cursor of the first or last row, null without rows."""
-    return cursor(rows[which], question) if rows else NULL
-
-
-ENVIRONMENT: Final[Mapping[str, Any]] = {
-    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
-    "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
-    "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
-}  # fmt: skip
-
-
-class _Lists(dict[tuple[Any, ...], str]):
-    """Lists of words as JSON: there are few."""
-
-    def __init__(self, names: Mapping[Any, str]) -> None:
-        super().__init__()
-        self._names = names
-
-    def __missing__(self, words: tuple[Any, ...]) -> str:
-        text = f"[{','.join([self._names[word] for word in words])}]"
-        if len(self) < MOST_LISTS:
-            self[words] = text
-        return text
-
-
-@dataclass(slots=True)
-class _Level:
-    """The rows of one list while their writers are made: their pieces, and what is done before they are placed."""
-
-    depth: int
-    pieces: list[str] = field(default_factory=list)
-    known: dict[str, str] = field(default_factory=dict)
-    made: dict[Made, str] = field(default_factory=dict)
-    before: list[str] = field(default_factory=list)
-    positions: bool = False
-    written: list[tuple[str, str, str]] = field(default_factory=list)
-    """Functions: name, further parameters, body."""
-
-    def piece(self, sql: str) -> str:
-        """The name of a piece."""
-        if sql not in self.known:
-            self.known[sql] = self.name(self.reserve(sql))
-        return self.known[sql]
-
-    def reserve(self, sql: str = "") -> int:
-        """The place of a piece, whose SQL may be known only later."""
-        if len(self.pieces) >= MOST_PIECES:
-            raise Unplannable
-        self.pieces.append(sql)
-        return len(self.pieces) - 1
-
-    def name(self, place: int) -> str:
-        """What the piece at this place is called."""
-        return f"x{self.depth}_{place}"
-
-    def source(self) -> str:
-        """The functions; each row has its pieces, and at the top maybe its position."""
-        names = [*map(self.name, range(len(self.pieces))), *(["_", "_"] if self.positions else [])]
-        split = f" {', '.join(names)}, = t.split({between_pieces(self.depth)!r})"
-        before = "".join(f"\n {line}" for line in self.before)
-        return "\n".join(f"def {name}(t{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
-
-    def row(self) -> str:
-        """The SQL of a row's text."""
-        return row_text(self.pieces, self.depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +64,7 @@ class Written:
     which is the one of this number."""
 
     fields: Fields
-    pieces: tuple[str, ...]
+    pieces: str
     positions: bool
     count: bool
     whole: tuple[tuple[str, str | None], ...]
@@ -231,7 +102,7 @@ class Writer:
         Raises:
             Unplannable: it has none.
         """
-        rows, items, count = _Level(0), [], False
+        rows, items, count = Level(0), [], False
         whole: list[tuple[str, str | None]] = []
         for key, name, field_, below in self._fields(_object_type(type_), group):
             match name:
@@ -258,9 +129,10 @@ class Writer:
             rows.piece("1")
         return self._finished(screen.fields, rows, whole, count, _braced(items))
 
-    def _finished(self, fields: Fields, rows: _Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
+    def _finished(self, fields: Fields, rows: Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
         given = "".join(
-            f" w{number} = c[n + {1 + count + number}]{'' if row is None else f'.decode({CARRIED!r})'}\n" for number, (_, row) in enumerate(whole)
+            f" w{number} = c[n + {1 + count + number}]{'' if row is None else f'.decode({CARRIED!r})'}\n"
+            for number, (_, row) in enumerate(whole)
         )
         name = self._name("page")
         self._sources.append(rows.source())
@@ -273,20 +145,20 @@ class Writer:
         source = "\n".join(self._sources)
         self._sources.clear()
         exec(compile(source, "<writer>", "exec"), self._environment)  # noqa: S102  see the module's docstring
-        return Written(fields, tuple(rows.pieces), rows.positions, count, tuple(whole), self._environment[name])
+        return Written(fields, ", ".join(rows.pieces), rows.positions, count, tuple(whole), self._environment[name])
 
     def _of_whole(self, field_: GraphQLField, group: Group, entry: Leaf | Rows | None, column: str) -> tuple[str, str | None]:
         match entry:
             case Leaf(kind=Kind.WHOLE) if get_nullable_type(field_.type) is GraphQLInt:
                 return f"{{{column}:d}}", None
             case Rows():
-                level = _Level(0)
+                level = Level(0)
                 text = self._rows(field_, group, entry.fields, level, column)
                 self._sources.append(level.source())
                 return text, level.row()
         raise Unplannable
 
-    def _page_info(self, field_: GraphQLField, group: Group, rows: _Level) -> str:
+    def _page_info(self, field_: GraphQLField, group: Group, rows: Level) -> str:
         type_, items = _object_type(field_.type), []
         for key, name, _, _ in self._fields(type_, group):
             match name:
@@ -304,7 +176,7 @@ class Writer:
             items.append(f'"{key}":{text}')
         return _braced(items)
 
-    def _edge(self, type_: GraphQLObjectType, group: Group, fields: Fields, rows: _Level) -> str:
+    def _edge(self, type_: GraphQLObjectType, group: Group, fields: Fields, rows: Level) -> str:
         items = []
         for key, name, field_, below in self._fields(type_, group):
             match name:
@@ -320,31 +192,31 @@ class Writer:
             items.append(f'"{key}":{text}')
         return self._function(rows, _braced(items), ", q")
 
-    def _row(self, type_: GraphQLObjectType, group: Group, fields: Fields | Amount, level: _Level) -> str:
+    def _row(self, type_: GraphQLObjectType, group: Group, fields: Fields | Amount, level: Level) -> str:
         if isinstance(fields, Amount):
             return self._function(level, self._amount(type_, group, fields, level))
         return self._function(level, self._object(type_, group, fields, level))
 
-    def _function(self, level: _Level, body: str, more: str = "") -> str:
+    def _function(self, level: Level, body: str, more: str = "") -> str:
         name = self._name("f")
         if not level.pieces:
             level.piece("1")
         level.written.append((name, more, _checked(body)))
         return name
 
-    def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: _Level, text: str) -> str:
+    def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: Level, text: str) -> str:
         function = self._row(_item_type(field_), group, fields, level)
         rows = f"{text}.split({self._bound(between_rows(level.depth))})"
         return f"[{{COMMA.join([{function}(t) for t in {rows}]) if {text} else NONE}}]"
 
-    def _object(self, type_: GraphQLObjectType, group: Group, fields: Fields, level: _Level) -> str:
+    def _object(self, type_: GraphQLObjectType, group: Group, fields: Fields, level: Level) -> str:
         items = []
         for key, name, field_, below in self._fields(type_, group, fields):
             text = f'"{type_.name}"' if name == "__typename" else self._entry(fields.entries.get(name), field_, below, level)
             items.append(f'"{key}":{text}')
         return _braced(items)
 
-    def _entry(self, entry: Entry | None, field_: GraphQLField, group: Group, level: _Level) -> str:
+    def _entry(self, entry: Entry | None, field_: GraphQLField, group: Group, level: Level) -> str:
         match entry:
             case Leaf():
                 return self._leaf(entry, field_.type, level)
@@ -363,20 +235,24 @@ class Writer:
                 return self._paged(entry, field_, group, level)
         raise Unplannable
 
-    def _below(self, level: _Level) -> _Level:
+    def _below(self, level: Level) -> Level:
         if level.depth >= DEEPEST:
             raise Unplannable
-        return _Level(level.depth + 1)
+        return Level(level.depth + 1)
 
-    def _placed(self, level: _Level, place: int, rows: Rows, inner: _Level) -> None:
+    def _placed(self, level: Level, place: int, rows: Rows, inner: Level) -> None:
         """The list's SQL is known once its rows' pieces are: it takes the place that was kept for it."""
         level.pieces[place] = list_text(rows.select.replace("{row}", inner.row()), inner.depth)
         self._sources.append(inner.source())
 
-    def _paged(self, entry: Paged, field_: GraphQLField, group: Group, level: _Level) -> str:
+    def _paged(self, entry: Paged, field_: GraphQLField, group: Group, level: Level) -> str:
         arguments = get_argument_values(field_, group[0].node, self._executor.variable_values, None)
         size = arguments.get("first")
-        if type(size) is not int or not 1 <= size <= MAX_SIZE or any(value is not None for name, value in arguments.items() if name != "first"):
+        if (
+            type(size) is not int
+            or not 1 <= size <= MAX_SIZE
+            or any(value is not None for name, value in arguments.items() if name != "first")
+        ):
             raise Unplannable
         inner, place, rows, most = self._below(level), level.reserve(), self._name("r"), entry.most
         items, type_ = [], _object_type(field_.type)
@@ -412,7 +288,7 @@ class Writer:
             raise Unplannable
         return _braced([f'"{key}":{text}' for key, text in items])
 
-    def _leaf(self, leaf: Leaf, type_: GraphQLOutputType, level: _Level) -> str:
+    def _leaf(self, leaf: Leaf, type_: GraphQLOutputType, level: Level) -> str:
         if leaf.nullable and isinstance(type_, GraphQLNonNull):
             raise Unplannable
         named, x = get_nullable_type(type_), level.piece(leaf.piece)
@@ -432,7 +308,7 @@ class Writer:
                 return f"{{{self._words(named)}[{x}]}}"
         raise Unplannable
 
-    def _amount(self, type_: GraphQLObjectType, group: Group, amount: Amount, level: _Level) -> str:
+    def _amount(self, type_: GraphQLObjectType, group: Group, amount: Amount, level: Level) -> str:
         items = []
         for key, name, field_, _ in self._fields(type_, group):
             named, currency = get_nullable_type(field_.type), level.piece(amount.currency)
@@ -449,7 +325,7 @@ class Writer:
             items.append(f'"{key}":{text}')
         return _braced(items)
 
-    def _part(self, part: Part, type_: GraphQLOutputType, level: _Level) -> str:
+    def _part(self, part: Part, type_: GraphQLOutputType, level: Level) -> str:
         if part.of not in level.made:
             level.made[part.of] = self._name("m")
             pieces = ", ".join(f"real({level.piece(sql)})" for sql in part.of.pieces)
@@ -460,7 +336,7 @@ class Writer:
         if isinstance(named, GraphQLList):
             words = get_nullable_type(named.of_type)
             if isinstance(words, GraphQLEnumType):
-                return f"{{{self._bound(_Lists(self._names_of(words)), (type_, part))}[{value}]}}"
+                return f"{{{self._bound(Lists(self._names_of(words)), (type_, part))}[{value}]}}"
         raise Unplannable
 
     def _words(self, type_: GraphQLEnumType) -> str:

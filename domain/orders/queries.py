@@ -76,7 +76,9 @@ async def unpaid_of_buyer(
     if totals:
         summary["totals"] = f"array({TOTALS.format(row='row(t.currency, t.due)', where=listing.where)})"
     if by_shop:
-        summary["by_shop"] = f"array({BY_SHOP.format(row=f'row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row})', where=listing.where)})"
+        summary["by_shop"] = (
+            f"array({BY_SHOP.format(row=f'row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row})', where=listing.where)})"
+        )
     found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
     if totals:
         found.summary["totals"] = [money(due, currency) for currency, due in found.summary["totals"]]

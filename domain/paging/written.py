@@ -3,7 +3,8 @@
 Decoding rows value by value costs a web process more than everything else about a screen together. Here a row is one text of pieces, and a
 piece is already what stands in JSON (texts are quoted by PostgreSQL) or nearly (ids, instants, words): who writes the answer splits and
 places them. Rows, and the pieces of a row, are separated by control characters, which JSON's texts never hold; a list within a row has
-separators of its own. The columns are the UTF-8 bytes of such texts; see `CARRIED` for how they are handled. A null that may not be has no piece, so a row that does not fit has another number of pieces than was asked for.
+separators of its own. The columns are the UTF-8 bytes of such texts; see `CARRIED` for how they are handled. A null that may not be has no
+piece, so a row that does not fit has another number of pieces than was asked for.
 """
 
 from __future__ import annotations
@@ -194,13 +195,13 @@ class Screen:
     whole: Mapping[str, Leaf | Rows] = field(default_factory=dict)
     now: datetime | None = None
 
-    def columns(self, pieces: Sequence[str], *, positions: bool, count: bool, whole: Sequence[str]) -> list[str]:
+    def columns(self, pieces: str, *, positions: bool, count: bool, whole: Sequence[str]) -> list[str]:
         """Columns of the one row that answers it: the page's rows as a text, the total when `count`, then values over the whole list.
 
-        `positions`: each row's text ends with its instant and its id, as base64.
+        `pieces`: their SQL, one after the other. `positions`: each row's text ends with its instant and its id, as base64.
         """
-        ends = [self.listing.at, as_base64(self.listing.id)] if positions else []
-        page = f"select {row_text([*pieces, *ends], 0)} {tail_sql(self.listing, self.page, self.args)}"
+        ends = f", {self.listing.at}, {as_base64(self.listing.id)}" if positions else ""
+        page = f"select concat_ws({TOP}, {pieces}{ends}) {tail_sql(self.listing, self.page, self.args)}"
         found = [column_of(page), *([count_sql(self.listing)] if count else []), *whole]
         if self.now is None or not any(NOW in column for column in found):
             return found
@@ -225,6 +226,9 @@ def column_of(select: str) -> str:
 
 def _quoted(character: str) -> str:
     return f"E'\\x{ord(character):02x}'"
+
+
+TOP: Final = _quoted(between_pieces(0))
 
 
 async def fetch_columns(columns: Sequence[str], args: Args) -> Sequence[Any]:

@@ -26,7 +26,19 @@ from tests.api.execution.test_screens import nothing
 from tests.api.graphql import test_budgets as budgets
 from tests.sql_recorder import recorded
 
-TEXTS = ["", "a", "五月團 ☀ 👩‍👩‍👧", "q\"'\\\n\t\b\f\r", "\x01\x1c\x1d\x1e\x1f\x7f", "null", "{x}", "</script>", "\u2028\u00ff\ufeff", "+/=", "x" * 60]
+TEXTS = [
+    "",
+    "a",
+    "五月團 ☀ 👩‍👩‍👧",
+    "q\"'\\\n\t\b\f\r",
+    "\x01\x1c\x1d\x1e\x1f\x7f",
+    "null",
+    "{x}",
+    "</script>",
+    "\u2028\u00ff\ufeff",
+    "+/=",
+    "x" * 60,
+]
 INSTANTS = [
     None, datetime(2026, 11, 21, 8, tzinfo=UTC), datetime(2026, 11, 21, 8, 0, 0, 120_000, tzinfo=UTC), datetime(2026, 2, 1, 0, 0, 0, 1, tzinfo=UTC),
     datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC),
@@ -142,15 +154,15 @@ async def test_a_member_with_nothing_sees_empty_lists(people, signed_in, seen, m
 
 PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } } totalCount totalCountIsExact"
 HEAD = "query ($first: Int, $after: String, $last: Int, $before: String)"
+PAGED = "first: $first, after: $after, last: $last, before: $before"
 PAGES = [
-    f"{HEAD.replace(')', ', $lines: Int = 2)')} {{ me {{ orders(first: $first, after: $after, last: $last, before: $before) {{ {PAGE} nodes {{ number lines(first: $lines) "
-    "{ totalCount totalCountIsExact pageInfo { hasNextPage hasPreviousPage } nodes { id title } } } } } }",
-    f"{HEAD} {{ me {{ unpaid(first: $first, after: $after, last: $last, before: $before) {{ {PAGE} totals {{ amount }} other: totals {{ currencyCode }} "
-    "byShop { payBy orderCount shop { handle } } } } }",
-    f"{HEAD} {{ me {{ notifications(first: $first, after: $after, last: $last, before: $before, filter: {{unread: true}}) {{ {PAGE} unreadCount "
-    "nodes { expired } } } }",
-    f"{HEAD} {{ me {{ pickups(first: $first, after: $after, last: $last, before: $before, filter: {{state: OPEN}}) {{ {PAGE} "
-    "nodes { a: orders { number lines { nodes { id } } } b: orders { id } } } } }",
+    f"""{HEAD.replace(")", ", $lines: Int = 2)")} {{ me {{ orders({PAGED}) {{ {PAGE}
+          nodes {{ number lines(first: $lines) {{ totalCount totalCountIsExact pageInfo {{ hasNextPage hasPreviousPage }} nodes {{ id title }} }} }} }} }} }}""",
+    f"""{HEAD} {{ me {{ unpaid({PAGED}) {{ {PAGE} totals {{ amount }} other: totals {{ currencyCode }}
+          byShop {{ payBy orderCount shop {{ handle }} }} }} }} }}""",
+    f"{HEAD} {{ me {{ notifications({PAGED}, filter: {{unread: true}}) {{ {PAGE} unreadCount nodes {{ expired }} }} }} }}",
+    f"""{HEAD} {{ me {{ pickups({PAGED}, filter: {{state: OPEN}}) {{ {PAGE}
+          nodes {{ a: orders {{ number lines {{ nodes {{ id }} }} }} b: orders {{ id }} }} }} }} }}""",
 ]
 
 
@@ -162,7 +174,13 @@ async def test_pages_both_ways_answer_the_same(people, signed_in, seen, monkeypa
     whole = (await same(client, query, {"first": 8}, monkeypatch)).data["me"].popitem()[1]
     assert whole["edges"]
     middle = whole["edges"][len(whole["edges"]) // 2]["cursor"]
-    for given in ({"after": middle, "first": 3}, {"last": 2}, {"last": 2, "before": middle}, {"first": 1, "before": middle}, {"first": 2, "lines": 100}):
+    for given in (
+        {"after": middle, "first": 3},
+        {"last": 2},
+        {"last": 2, "before": middle},
+        {"first": 1, "before": middle},
+        {"first": 2, "lines": 100},
+    ):
         await same(client, query, given, monkeypatch)
     assert len(seen.written) == 6
     for wrong in ({"first": 0}, {"first": 1, "last": 1}, {"after": "no cursor"}, {"first": "x"}):
