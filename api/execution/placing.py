@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from api.execution.leaves import Misfit
 from api.execution.plans import Unplannable
 from domain.money import DIGITS
 from domain.paging import Page, Position
-from domain.paging.written import CARRIED, MOST_PIECES, NULL, Made, between_pieces, real, row_text
+from domain.paging.written import CARRIED, MOST_PIECES, NULL, Fields, Leaf, Made, Rows, Screen, between_pieces, column_of, real, row_text
 
 MOST_LISTS: Final = 200
 
@@ -136,3 +136,28 @@ class Level:
     def row(self) -> str:
         """The SQL of a row's text."""
         return row_text(self.pieces, self.depth)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a list's page is asked for and written. `write(columns, first, question)`: from the columns of `columns(screen)`, the first of
+    which is the one of this number."""
+
+    fields: Fields
+    pieces: str
+    positions: bool
+    count: bool
+    whole: tuple[tuple[str, str | None], ...]
+    """Values over the whole list: their names, with the row's SQL of lists."""
+    write: Callable[[Any, int, Any], str]
+
+    def columns(self, screen: Screen) -> list[str]:
+        """The SQL of this page's columns."""
+        whole = [_whole(screen.whole[name], row) for name, row in self.whole]
+        return screen.columns(self.pieces, positions=self.positions, count=self.count, whole=whole)
+
+
+def _whole(entry: Leaf | Rows, row: str | None) -> str:
+    if row is None or not isinstance(entry, Rows):
+        return entry.piece if isinstance(entry, Leaf) else ""
+    return column_of(entry.select.replace("{row}", row))

@@ -32,9 +32,10 @@ from graphql.language import FieldNode
 from api.auth.viewer import Unauthenticated
 from api.execution.errors import AWAY, RequestError
 from api.execution.limits import nodes_of
+from api.execution.placing import Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import ScreenRows, Show
-from api.execution.writing import Writer, Written
+from api.execution.writing import Writer
 from domain.errors import DomainError
 from domain.paging import Args
 from domain.paging.written import CARRIED, Fields, fetch_columns
@@ -95,7 +96,7 @@ class Operation:
                 written = asked.writers[screen.fields] = self._writer.connection(type_, asked.group, screen)
             found.append((written, len(columns), question))
             columns += written.columns(screen)
-        row = await fetch_columns(columns, args) if columns else ()
+        row: Any = await fetch_columns(columns, args) if columns else ()
         texts = iter([written.write(row, first, question) for written, first, question in found])
         return f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
 

@@ -10,8 +10,7 @@ Compiled source holds names of the schema, response keys (GraphQL names, so plai
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
 from graphql import (
@@ -31,7 +30,7 @@ from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 
 from api.execution.leaves import enum_names
-from api.execution.placing import ENVIRONMENT, Level, Lists
+from api.execution.placing import ENVIRONMENT, Level, Lists, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from domain.paging import MAX_SIZE
@@ -49,38 +48,12 @@ from domain.paging.written import (
     Screen,
     Within,
     between_rows,
-    column_of,
     list_text,
 )
 
 SAFE: Final = re.compile(r"[\w :,.{}\[\]\"()+\-=<>]*", re.ASCII)
 """What literal parts of an answer and our expressions hold; never a quote or a backslash that would end them."""
 SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How a list's page is asked for and written. `write(columns, first, question)`: from the columns of `columns(screen)`, the first of
-    which is the one of this number."""
-
-    fields: Fields
-    pieces: str
-    positions: bool
-    count: bool
-    whole: tuple[tuple[str, str | None], ...]
-    """Values over the whole list: their names, with the row's SQL of lists."""
-    write: Callable[[Any, int, Any], str]
-
-    def columns(self, screen: Screen) -> list[str]:
-        """The SQL of this page's columns."""
-        whole = [_whole(screen.whole[name], row) for name, row in self.whole]
-        return screen.columns(self.pieces, positions=self.positions, count=self.count, whole=whole)
-
-
-def _whole(entry: Leaf | Rows, row: str | None) -> str:
-    if row is None or not isinstance(entry, Rows):
-        return entry.piece if isinstance(entry, Leaf) else ""
-    return column_of(entry.select.replace("{row}", row))
 
 
 class Writer:

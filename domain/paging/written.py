@@ -231,7 +231,7 @@ def _quoted(character: str) -> str:
 TOP: Final = _quoted(between_pieces(0))
 
 
-async def fetch_columns(columns: Sequence[str], args: Args) -> Sequence[Any]:
+async def fetch_columns(columns: Sequence[str], args: Args) -> db.Record:
     """One row of these columns."""
     row = await db.fetchrow(f"select {', '.join(columns)}", *args.values)
     assert row is not None
