@@ -58,7 +58,7 @@ class _Asked:
     """A field that is a screen. `constant`: its arguments, when no variable is in them."""
 
     key: str
-    field: GraphQLField
+    of: GraphQLField
     group: Group
     show: Show
     constant: Mapping[str, Any] | None = None
@@ -92,7 +92,7 @@ class Operation:
             if written is None:
                 if len(asked.writers) >= MOST_LANGUAGES:
                     raise Unplannable
-                type_ = asked.field.type
+                type_ = asked.of.type
                 written = asked.writers[screen.fields] = self._writer.connection(type_, asked.group, screen)
             found.append((written, len(columns), question))
             columns += written.columns(screen)
@@ -109,8 +109,8 @@ class Operation:
         if asked.constant is not None:
             return asked.constant
         node = asked.group[0].node
-        given = get_argument_values(asked.field, node, variables)
-        named = self._rows.named(asked.field, SimpleNamespace(schema=self._executor.schema), given)  # type: ignore[arg-type]
+        given = get_argument_values(asked.of, node, variables)
+        named = self._rows.named(asked.of, SimpleNamespace(schema=self._executor.schema), given)  # type: ignore[arg-type]
         if not any(isinstance(inner, VariableNode) for argument in node.arguments or () for inner in nodes_of(argument)):
             asked.constant = named
         return named
