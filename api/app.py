@@ -55,12 +55,12 @@ def create_app(services: Services) -> Starlette:
             await inbox.stop()
 
     return Starlette(
-        routes=[
+        routes=[  # looked through in this order
+            Route("/graphql", graphql),
             Route("/webhooks/{source}/{channel}", door),
             *health.routes(services),
             *auth_routes(services),
             *receipt_key_routes(services),
-            Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],
         middleware=[

@@ -11,6 +11,7 @@ from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final
 
+import orjson
 import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -53,7 +54,7 @@ from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
 from domain.bootstrap import Services
-from domain.ids import new_id
+from domain.ids import new_id, public_id
 
 IS_AWAITABLE: Any = optimized_is_awaitable
 REQUEST_SECONDS: Final = 10.0
@@ -102,7 +103,8 @@ schema = PlainSchema(
 )
 
 
-ROWS = SchemaRows({"DateTime": (datetime, utc_text)})
+SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups"})
+ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id))
 
 
 class Endpoint:
@@ -163,6 +165,10 @@ class Endpoint:
             raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
         context.selections = prepared.selections
         cost = self._documents.check_cost(prepared, definition, operation.variables)
+        extensions = {"cost": {"requestedQueryCost": cost}}
+        written = await prepared.plans.answer(definition, operation.variables, context)
+        if written is not None:
+            return respond({"data": orjson.Fragment(written), "extensions": extensions}, media_type)
         result: Any = SchemaExecutor.run(
             schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
             is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
@@ -173,7 +179,7 @@ class Endpoint:
         if errors and result.data is None and all("path" not in error for error in errors):
             return _refused(errors, media_type)
         content: dict[str, Any] = {"errors": errors} if errors else {}
-        content |= {"data": result.data, "extensions": {"cost": {"requestedQueryCost": cost}}}
+        content |= {"data": result.data, "extensions": extensions}
         away = any(error["extensions"]["code"] == Code.UNAVAILABLE for error in errors)
         headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if away else None
         return respond(content, media_type, 503 if away else 200, headers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -165,6 +166,12 @@ def _check_times(claims: dict[str, Any], now: datetime) -> None:
 def _uuid(value: object) -> UUID:
     if not isinstance(value, str):
         raise Unauthenticated
+    return _uuid_of(value)
+
+
+@lru_cache(maxsize=2 * MOST_PROVEN)
+def _uuid_of(value: str) -> UUID:
+    """The UUID in its one way of writing; a phone sends the same two for months."""
     try:
         found = UUID(value)
     except ValueError:

@@ -12,7 +12,8 @@ from graphql.execution.executor import Executor
 
 from api.execution.limits import nodes_of
 from api.execution.plans import Asking, Compiler, Group, Plan, key_of
-from api.execution.rows import Rows
+from api.execution.rows import Rows, SchemaRows
+from api.execution.screens import Operations
 
 MOST_FIELDS: Final = 1_000
 """Compiled fields of one choice; a document that has as many makes room before its next choice."""
@@ -38,9 +39,20 @@ class Plans:
         self._conditions = conditions_of(document)
         self._chosen: OrderedDict[tuple[bool | None, ...], Chosen] = OrderedDict()
         self._lock = threading.Lock()
+        self._operations = Operations(schema, document, rows, MOST_FIELDS) if isinstance(rows, SchemaRows) else None
 
     def __len__(self) -> int:
         return len(self._chosen)
+
+    async def answer(self, operation: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> bytes | None:
+        """The data of an operation that is made of screens (`api/execution/screens.py`), as JSON; None when the executor must answer."""
+        kept = self._operations
+        if kept is None:
+            return None
+        before = kept.fields
+        done = await kept.answer(operation, variables, context)
+        self._room.fields += kept.fields - before
+        return done
 
     @property
     def fields(self) -> int:
@@ -72,6 +84,9 @@ class Plans:
         with self._lock:
             while self._chosen:
                 self._chosen.popitem()[1].release()
+            if self._operations is not None:
+                self._room.fields -= self._operations.fields
+                self._operations.clear()
 
 
 class Chosen:

@@ -231,7 +231,7 @@ class _Part:
         """The expression of a field; None for one that the type does not have, which the executor leaves out."""
         compiler, node = self._compiler, group[0].node
         compiler.count_field()
-        if not all(_is_static(details) for details in group):
+        if not all(is_static(details) for details in group):
             raise Unplannable
         name = node.name.value
         if name == "__typename":
@@ -249,7 +249,7 @@ class _Part:
         return self.value(field.type, group, compiler.rows.reader(row, key), compiler.fresh())
 
 
-def _is_static(details: FieldDetails) -> bool:
+def is_static(details: FieldDetails) -> bool:
     """True when the place is neither deferred nor streamed nor within a fragment with variables of its own."""
     directives = details.node.directives or ()
     return (

@@ -15,10 +15,20 @@ from graphql import GraphQLField, GraphQLResolveInfo
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from domain.paging.written import Screen
+
 FROM_ROW: Final = "plusone-from-row"
 """Metadata of a field whose resolver takes the row as its first parameter, and beside it reads only the arguments, the context and what is
 selected: not the path, and nothing that it changes. It answers at once, or an awaitable where one row needs more than it holds. Such a
 resolver may be called again for the same row."""
+
+SCREEN: Final = "plusone-screen"
+"""Metadata of a field that may be read as text: the function that says what it shows (`Show`)."""
+ROOT: Final = "plusone-root"
+"""Metadata of a field that answers nothing but the viewer: its `id` is the viewer's, and the screens below it need nothing of it."""
+
+Show = Callable[..., tuple[Any, Screen]]
+"""`show(context, args, **arguments)`: the page that was asked for and the screen that shows it; raises what the field's resolver would."""
 
 Ask = Callable[[Any], Any]
 """A field's resolver with the request and the arguments bound: row in, value out."""
@@ -51,6 +61,27 @@ class Rows(Protocol):
         """The resolver of such a field for one request; `info` is true but for its path."""
 
 
+class ScreenRows(Rows, Protocol):
+    """What is known of fields that are screens."""
+
+    @property
+    def screens(self) -> frozenset[str]:
+        """The GraphQL names of all of them."""
+
+    def is_root(self, field: GraphQLField) -> bool:
+        """True for a field that is a ROOT."""
+
+    def screen(self, field: GraphQLField) -> Show | None:
+        """What a SCREEN shows; None for other fields."""
+
+    def viewer(self, context: Any) -> str:
+        """The viewer's public id.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+        """
+
+
 def value_of(source: Mapping[str, Any], name: str) -> Any:
     """A field of a finished row."""
     return source[name]
@@ -59,8 +90,24 @@ def value_of(source: Mapping[str, Any], name: str) -> Any:
 class SchemaRows:
     """A strawberry schema whose default resolver is `value_of`."""
 
-    def __init__(self, writers: Writers | None = None) -> None:
+    def __init__(
+        self, writers: Writers | None = None, screens: frozenset[str] = frozenset(), viewer: Callable[[Any], str] | None = None
+    ) -> None:
         self.writers: Writers = writers or {}
+        self.screens = screens
+        self._viewer = viewer
+
+    def is_root(self, field: GraphQLField) -> bool:
+        definition = _definition(field)
+        return definition is not None and ROOT in definition.metadata and self._viewer is not None
+
+    def screen(self, field: GraphQLField) -> Show | None:
+        definition = _definition(field)
+        return None if definition is None else definition.metadata.get(SCREEN)
+
+    def viewer(self, context: Any) -> str:
+        assert self._viewer is not None
+        return self._viewer(context)
 
     def key(self, field: GraphQLField, name: str) -> str | None:  # noqa: ARG002
         definition = _definition(field)

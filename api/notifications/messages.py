@@ -20,7 +20,7 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -131,57 +131,81 @@ REASONS: Mapping[str, tuple[str, str]] = {
 def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
     """The push of a notice in the device's language: Chinese for zh and for no language at all, English for every other one."""
     chinese = locale.lower().startswith("zh") or not locale
-    words = (ZH if chinese else EN)[kind]
-    facts = _facts(data, chinese=chinese)
-    titles = [text for phrase in words.titles if (text := _fill(phrase, facts))]
-    parts = [text for phrase in words.body if (text := _fill(phrase, facts))] or ["請開啟 App 查看" if chinese else "Open the app for more"]
-    return PushText(_short(titles[0], TITLE_CHARS), _short(" · ".join(parts), BODY_CHARS), deep_link(kind, data))
+    titles, body = (ZH_PHRASES if chinese else EN_PHRASES)[kind]
+    facts = _Facts(data, chinese=chinese)
+    title = next(text for phrase in titles if (text := _fill(phrase, facts)))
+    parts = [text for phrase in body if (text := _fill(phrase, facts))] or ["請開啟 App 查看" if chinese else "Open the app for more"]
+    return PushText(_short(title, TITLE_CHARS), _short(" · ".join(parts), BODY_CHARS), deep_link(kind, data))
 
 
 def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
     """Where a tap leads: the pass, the order, or the inbox."""
-    pickup, order = _uuid(data.get("pickupId")), _uuid(data.get("orderId"))
-    if kind is NoticeKind.PICKUP_READY and pickup is not None:
+    if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
+    order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
 
 
 PLACE = re.compile(r"\{(\w+)\}")
+Phrase = tuple[str, tuple[str, ...]]
+"""A phrase and the facts that it needs."""
 
 
-def _fill(phrase: str, facts: Mapping[str, str]) -> str:
+def _phrases(words: Words) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
+    titles, body = (tuple((phrase, tuple(PLACE.findall(phrase))) for phrase in phrases) for phrases in (words.titles, words.body))
+    return titles, body
+
+
+ZH_PHRASES, EN_PHRASES = ({kind: _phrases(words) for kind, words in language.items()} for language in (ZH, EN))
+
+
+def _fill(phrase: Phrase, facts: Mapping[str, str]) -> str:
     """The phrase with its facts, or nothing when one is missing. What a fact holds is never read as a phrase."""
-    if any(not facts.get(name) for name in PLACE.findall(phrase)):
-        return ""
-    return PLACE.sub(lambda found: facts[found.group(1)], phrase)
+    text, names = phrase
+    for name in names:
+        if not facts[name]:
+            return ""
+    return text.format_map(facts) if names else text
 
 
-def _facts(data: Mapping[str, Any], *, chinese: bool) -> dict[str, str]:
-    reason = REASONS.get(_text(data.get("reason")))
-    return {
-        "shop": _short(_text(data.get("shopName")), 24),
-        "number": _text(data.get("orderNumber")),
-        "lines": _lines(data.get("lines"), chinese=chinese),
-        "waiting": _lines(data.get("waiting"), chinese=chinese),
-        "total": _amount(data.get("totalMinor"), data.get("currency")),
-        "paid": _amount(data.get("paidMinor"), data.get("currency")),
-        "due": _amount(data.get("dueMinor"), data.get("currency")),
-        "by": _clock(data.get("payBy"), data.get("timeZone")),
-        "post": _text(data.get("postTitle")),
-        "place": _text(data.get("place")),
-        "reason": "" if reason is None else reason[0 if chinese else 1],
-        "title": _text(data.get("title")),
-        "text": _text(data.get("body")),
-    }
+class _Facts(dict[str, str]):
+    """The facts of a notice as words; each is made when a phrase first needs it."""
+
+    def __init__(self, data: Mapping[str, Any], *, chinese: bool) -> None:
+        super().__init__()
+        self._data = data
+        self._chinese = chinese
+
+    def __missing__(self, name: str) -> str:
+        made = self[name] = FACTS[name](self._data, self._chinese)
+        return made
+
+
+FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], str]]] = {
+    "shop": lambda data, _: _short(_text(data.get("shopName")), 24),
+    "number": lambda data, _: _text(data.get("orderNumber")),
+    "lines": lambda data, chinese: _lines(data.get("lines"), chinese=chinese),
+    "waiting": lambda data, chinese: _lines(data.get("waiting"), chinese=chinese),
+    "total": lambda data, _: _amount(data.get("totalMinor"), data.get("currency")),
+    "paid": lambda data, _: _amount(data.get("paidMinor"), data.get("currency")),
+    "due": lambda data, _: _amount(data.get("dueMinor"), data.get("currency")),
+    "by": lambda data, _: _clock(data.get("payBy"), data.get("timeZone")),
+    "post": lambda data, _: _text(data.get("postTitle")),
+    "place": lambda data, _: _text(data.get("place")),
+    "reason": lambda data, chinese: REASONS.get(_text(data.get("reason")), ("", ""))[0 if chinese else 1],
+    "title": lambda data, _: _text(data.get("title")),
+    "text": lambda data, _: _text(data.get("body")),
+}
 
 
 def _lines(found: object, *, chinese: bool) -> str:
-    if not isinstance(found, Sequence) or isinstance(found, str):
+    if type(found) is not list and (not isinstance(found, Sequence) or isinstance(found, str)):
         return ""
-    lines = [line for line in found if isinstance(line, Mapping) and _text(line.get("title"))]
+    lines = [(title, line) for line in found if isinstance(line, Mapping) and (title := _text(line.get("title")))]
     shown = []
-    for line in lines[:LINES_SHOWN]:
-        name = " ".join(filter(None, (_text(line.get("title")), _text(line.get("label")))))
+    for title, line in lines[:LINES_SHOWN]:
+        label = _text(line.get("label"))
+        name = f"{title} {label}" if label else title
         quantity = line.get("quantity")
         shown.append(f"{_short(name, 40)} ×{quantity}" if isinstance(quantity, int) else _short(name, 40))
     text = ("、" if chinese else ", ").join(shown)
@@ -193,7 +217,7 @@ def _lines(found: object, *, chinese: bool) -> str:
 def _amount(minor: object, currency: object) -> str:
     if not isinstance(minor, int) or isinstance(minor, bool) or not isinstance(currency, str) or currency not in DIGITS:
         return ""
-    amount = f"{Money(minor, currency).amount:,}"
+    amount = f"{Money(minor, currency).amount:,}" if DIGITS[currency] else f"{minor:,}"
     return f"NT${amount}" if currency == "TWD" else f"{currency} {amount}"
 
 
@@ -206,7 +230,9 @@ def _clock(at: object, zone: object) -> str:
 
 
 def _text(value: object) -> str:
-    return " ".join(str(value).split()) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if type(value) is str:
+        return " ".join(value.split())
+    return " ".join(str(value).split()) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _short(text: str, chars: int) -> str:

@@ -25,11 +25,11 @@ from api.auth.permissions import Rights
 from api.auth.viewer import Viewer
 from api.context import Context
 from api.execution.errors import RequestError
-from api.execution.rows import FROM_ROW
+from api.execution.rows import FROM_ROW, ROOT, SCREEN, Show
 from api.schema.errors import CHINESE, ENGLISH
 from domain.errors import NotFound, PermissionDenied
 from domain.ids import read_public_id
-from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Row, Slice, Wanted, cursor
+from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Position, Row, Slice, Wanted, cursor
 from domain.shops.rules import Permission
 from domain.vault import Vault
 
@@ -40,6 +40,8 @@ class GraphQLContext(Context):
 
     accept_language: str = ""
     selections: Selections = dataclass_field(default_factory=dict)
+    away: Exception | None = None
+    """The database was away when it was asked for this request's screens: who asks for them again is told at once."""
 
     @property
     def language(self) -> str:
@@ -70,9 +72,14 @@ def language_of(header: str) -> str | None:
     return best[1] if best else None
 
 
-def field(graphql_type: Any, description: str, *, from_row: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """A field with a resolver that answers finished rows of this type. `from_row`: it needs its row and arguments alone, see FROM_ROW."""
-    metadata = {FROM_ROW: True} if from_row else None
+def field(
+    graphql_type: Any, description: str, *, from_row: bool = False, screen: Show | None = None, root: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
+    """A field with a resolver that answers finished rows of this type. `from_row`: it needs its row and arguments alone, see FROM_ROW.
+
+    `screen` and `root`: it may be read as text, or such fields below it, see SCREEN and ROOT.
+    """
+    metadata = {**({FROM_ROW: True} if from_row else {}), **({SCREEN: screen} if screen else {}), **({ROOT: True} if root else {})} or None
     decorate: Callable[[Callable[..., Any]], Any] = strawberry.field(graphql_type=graphql_type, description=description, metadata=metadata)
     return decorate
 
@@ -199,6 +206,10 @@ class Asked:
         """What a cursor of this list is good for."""
         return f"{self.name}{self.of}|{self.viewer.member_id if self.viewer else ''}|{self.narrowed!r}"
 
+    def cursor(self, position: Position) -> str:
+        """The cursor of a position in this list."""
+        return cursor.write(self.vault, self.scope, position)
+
 
 def asked(
     info: Info, name: str, narrowed: object, *, first: int | None, after: str | None, last: int | None = None, before: str | None = None,
@@ -208,21 +219,31 @@ def asked(
 
     Raises:
         RequestError: a size that is not 1 to 100, both ways at once, or a cursor that is not of this list.
+        Exception: the database was away already.
     """
-    context = info.context
+    if info.context.away is not None:
+        raise info.context.away
+    return question(info.context, name, narrowed, first=first, after=after, last=last, before=before, of=of)
+
+
+def question(
+    context: GraphQLContext, name: str, narrowed: object, *, first: int | None = None, after: str | None = None, last: int | None = None,
+    before: str | None = None, of: object = "",
+) -> Asked:  # fmt: skip
+    """The same for a screen, see `asked`."""
     if first is not None and last is not None:
         raise RequestError("first and last cannot be used together")
     size = last if last is not None else first if first is not None else DEFAULT_SIZE
     if not 1 <= size <= MAX_SIZE:
         raise RequestError(f"{'last' if last is not None else 'first'} must be 1 to {MAX_SIZE}")
-    question = Asked(_end_page(size, last is not None), context.services.vault, name, of, narrowed, context.viewer)
+    found = Asked(_end_page(size, last is not None), context.services.vault, name, of, narrowed, context.viewer)
     if after is not None or before is not None:
         try:
-            positions = [None if text is None else cursor.read(question.vault, question.scope, text) for text in (after, before)]
+            positions = [None if text is None else cursor.read(found.vault, found.scope, text) for text in (after, before)]
         except cursor.BadCursor:
             raise RequestError("the cursor is not one of this list with this filter") from None
-        question.page = Page(size, positions[0], positions[1], backwards=last is not None)
-    return question
+        found.page = Page(size, positions[0], positions[1], backwards=last is not None)
+    return found
 
 
 @lru_cache(maxsize=2 * MAX_SIZE)

@@ -15,7 +15,7 @@ from domain.paging import Row
 
 @strawberry.type
 class MemberQuery:
-    @field(Buyer | None, description="The signed-in member.")
+    @field(Buyer | None, description="The signed-in member.", root=True)
     async def me(self, info: Info) -> Row | None:
         viewer = info.context.require_viewer()
         if selected(info).any_of("display_name", "locale"):

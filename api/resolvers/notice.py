@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import strawberry
 
-from api.notifications.messages import push_text
-from api.resolvers.base import Info, asked, attach, connection, counts, field, keys_of, selected
+from api.notifications.messages import PushText, push_text
+from api.resolvers.base import Asked, GraphQLContext, Info, asked, attach, connection, counts, field, keys_of, question, selected
 from api.resolvers.mutation import InvalidInput, mutation
 from api.schema.errors import MemberUserError
 from api.schema.member import Buyer
 from api.schema.notice import NotificationConnection, NotificationFilter, NotificationsMarkReadInput, NotificationsMarkReadPayload
+from domain.db import from_jsonb
 from domain.notices import commands, screens
 from domain.notices.rules import NoticeKind
-from domain.paging import MAX_SIZE, Row
+from domain.paging import MAX_SIZE, Args, Row
+from domain.paging.written import Fields, Made, Part, Screen
 
 
 def with_words(row: Row, language: str) -> Row:
@@ -23,11 +26,31 @@ def with_words(row: Row, language: str) -> Row:
     return {**row, "title": said.title, "body": said.body, "deep_link": said.deep_link}
 
 
+@lru_cache(maxsize=4)
+def _fields(language: str) -> Fields:
+    """A notice as text with its words in this language."""
+
+    def words(kind: str, data: str) -> PushText:
+        return push_text(NoticeKind(kind), from_jsonb(data), language)
+
+    made = Made(screens.NOTICE_FACTS, words)
+    return Fields({**screens.NOTICE_FIELDS.entries, **{name: Part(made, name) for name in ("title", "body", "deep_link")}})
+
+
+def _notifications(
+    context: GraphQLContext, args: Args, *, filter: NotificationFilter | None = None, **page: Any
+) -> tuple[Asked, Screen]:  # fmt: skip
+    unread = filter.unread if filter else None
+    found, member_id = question(context, "me.notifications", unread, **page), context.require_viewer().member_id
+    fields = _fields(context.language)
+    return found, screens.notices_screen(member_id, args, page=found.page, unread=unread, fields=fields, now=context.now())
+
+
 @strawberry.type
 class BuyerNotices:
     """Fields of the signed-in buyer."""
 
-    @field(NotificationConnection, description="My inbox, newest first.")
+    @field(NotificationConnection, description="My inbox, newest first.", screen=_notifications)
     async def notifications(
         self,
         info: Info,

@@ -8,7 +8,21 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Asked, Info, asked, attach, connection, counts, field, granted, key_of, keys_of, selected
+from api.resolvers.base import (
+    Asked,
+    GraphQLContext,
+    Info,
+    asked,
+    attach,
+    connection,
+    counts,
+    field,
+    granted,
+    key_of,
+    keys_of,
+    question,
+    selected,
+)
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
 from api.schema.errors import OrderUserError
 from api.schema.member import Buyer
@@ -26,7 +40,8 @@ from api.schema.order import (
 from domain.money import minor_from_text
 from domain.orders import commands, queries
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
-from domain.paging import Row, Slice
+from domain.paging import Args, Row, Slice
+from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
 from domain.shops.rules import Permission
 from domain.shops.screens import currency_of
@@ -48,11 +63,22 @@ async def staff_view(info: Info, shop_id: UUID) -> Viewpoint:
     return Viewpoint(info.context.language, await granted(info.context, shop_id, LOOKED_AT))
 
 
+def _orders(context: GraphQLContext, args: Args, *, filter: OrderFilter | None = None, **page: Any) -> tuple[Asked, Screen]:
+    narrowed = narrowed_by(filter)
+    found = question(context, "me.orders", narrowed, **page)
+    return found, queries.orders_screen(context.require_viewer().member_id, args, page=found.page, narrowed=narrowed)
+
+
+def _unpaid(context: GraphQLContext, args: Args, **page: Any) -> tuple[Asked, Screen]:
+    found = question(context, "me.unpaid", None, **page)
+    return found, queries.unpaid_screen(context.require_viewer().member_id, args, page=found.page)
+
+
 @strawberry.type
 class BuyerOrders:
     """Fields of the signed-in buyer."""
 
-    @field(OrderConnection, description="My orders of all shops, newest first.")
+    @field(OrderConnection, description="My orders of all shops, newest first.", screen=_orders)
     async def orders(
         self,
         info: Info,
@@ -70,7 +96,7 @@ class BuyerOrders:
         )  # fmt: skip
         return connection(info, question, part, wanted)
 
-    @field(UnpaidConnection, description="What I owe, the nearest deadline first.")
+    @field(UnpaidConnection, description="What I owe, the nearest deadline first.", screen=_unpaid)
     async def unpaid(
         self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
     ) -> Row:

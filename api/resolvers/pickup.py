@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.base import Asked, GraphQLContext, Info, asked, attach, connection, counts, field, key_of, question, selected
 from api.resolvers.mutation import effect, mutation, text
 from api.resolvers.order import minor
 from api.schema.errors import PickupUserError
@@ -26,7 +27,8 @@ from domain.members.keys import active_key, public_keys
 from domain.members.rules import KeyUse
 from domain.orders.queries import orders_by_id
 from domain.orders.shapes import Viewpoint
-from domain.paging import Row, money
+from domain.paging import Args, Row, money
+from domain.paging.written import Screen
 from domain.pickup import commands, screens
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
@@ -35,11 +37,17 @@ LONGEST_TOKEN = 200
 LONGEST_SCAN = 120
 
 
+def _pickups(context: GraphQLContext, args: Args, *, filter: PickupFilter | None = None, **page: Any) -> tuple[Asked, Screen]:
+    state = filter.state if filter else None
+    found = question(context, "me.pickups", state, **page)
+    return found, screens.pickups_screen(context.require_viewer().member_id, args, page=found.page, state=state)
+
+
 @strawberry.type
 class BuyerPickups:
     """Fields of the signed-in buyer."""
 
-    @field(PickupConnection, description="What I may collect at which shop, newest first.")
+    @field(PickupConnection, description="What I may collect at which shop, newest first.", screen=_pickups)
     async def pickups(
         self,
         info: Info,

@@ -256,7 +256,10 @@ def _count(status: str) -> int:
 async def _admitted() -> AsyncIterator[None]:
     gate = _state.gate
     try:
-        async with asyncio.timeout(GATE_WAIT_SECONDS):
+        if gate.locked():
+            async with asyncio.timeout(GATE_WAIT_SECONDS):
+                await gate.acquire()
+        else:  # at once: no clock is needed
             await gate.acquire()
     except TimeoutError as error:
         raise DatabaseAway("no database connection became free in time") from error

@@ -13,6 +13,7 @@ from domain.ids import public_id
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
+from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, whole, word
 
 NOTICES = "notice n join shop s on s.id = n.shop_id"
 
@@ -36,6 +37,17 @@ def _notice_shape(wanted: Wanted, now: str) -> Shape:
     return shape(("n.id", "n.kind", "n.created_at", "n.read_at", "n.data"), _notice, branches)
 
 
+NOTICE_FIELDS = Fields(
+    {
+        "id": public("notice", "n.id"), "kind": word("n.kind"), "created_at": instant("n.created_at"),
+        "read_at": instant("n.read_at", nullable=True), "shop": Within(SHOP_FIELDS), "expired": flag(EXPIRED.replace("{now}", NOW)),
+    }
+)  # fmt: skip
+"""A notice as text, but for its words; aliases `n` and `s`."""
+NOTICE_FACTS = ("n.kind", "n.data")
+"""What its words are made of."""
+
+
 async def notices_of_member(
     member_id: UUID,
     *,
@@ -50,14 +62,26 @@ async def notices_of_member(
 
     A question that can no longer be answered at `now` counts as read.
     """
-    args = Args(member_id)
-    instant = f"{args(now)}::timestamptz" if unread is not None or count_unread or "expired" in wanted else ""
-    where = "n.member_id = $1"
+    args = Args()
+    member = args(member_id)
+    at = f"{args(now)}::timestamptz" if unread is not None or count_unread or "expired" in wanted else ""
+    listing = _of_member(member, unread, at)
+    summary = {"unread": f"({_unread(member, at)})"} if count_unread else {}
+    return await fetch_page(_notice_shape(wanted, at), listing, page, args, count=count, summary=summary)
+
+
+def notices_screen(member_id: UUID, args: Args, *, page: Page, unread: bool | None, fields: Fields, now: datetime) -> Screen:
+    """The same, written as text. `fields`: NOTICE_FIELDS and the words."""
+    member = args(member_id)
+    whole_list = {"unread_count": whole(f"({_unread(member, NOW)})")}
+    return Screen(fields, _of_member(member, unread, NOW), page, args, whole_list, now)
+
+
+def _of_member(member: str, unread: bool | None, now: str) -> Listing:
+    where = f"n.member_id = {member}"
     if unread is not None:
-        where += f" and {'' if unread else 'not '}(n.read_at is null and not {EXPIRED.format(now=instant)})"
-    listing = Listing(NOTICES, where, at="n.created_at", id="n.id", counted="notice n")
-    summary = {"unread": f"({_unread('$1', instant)})"} if count_unread else {}
-    return await fetch_page(_notice_shape(wanted, instant), listing, page, args, count=count, summary=summary)
+        where += f" and {'' if unread else 'not '}(n.read_at is null and not {EXPIRED.format(now=now)})"
+    return Listing(NOTICES, where, at="n.created_at", id="n.id", counted="notice n")
 
 
 def _unread(member: str, now: str) -> str:

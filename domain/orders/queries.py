@@ -11,7 +11,9 @@ from uuid import UUID
 from domain import db
 from domain.orders.rules import UNPAID_STATES, OrderList, OrderState, PaymentState
 from domain.orders.shapes import LINES, Viewpoint, as_seen, line_shape, order_shape
+from domain.orders.written import ORDER_FIELDS
 from domain.paging import SHOP, Args, Listing, Page, Row, Slice, Wanted, fetch_page, money
+from domain.paging.written import SHOP_FIELDS, Amount, Fields, Rows, Screen, Within, instant, whole
 from domain.shops.rules import Permission
 from domain.shops.screens import visible
 
@@ -47,10 +49,18 @@ async def orders_of_buyer(
     member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, narrowed: OrderFilter | None = None, count: bool = False
 ) -> Slice:
     """A member's orders over all shops, newest first."""
-    args = Args(member_id)
-    where = "o.member_id = $1" + (narrowed or OrderFilter()).where(args)
-    listing = Listing(ORDERS, where, at="o.created_at", id="o.id", counted='"order" o')
-    return await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count)
+    args = Args()
+    return await fetch_page(order_shape(wanted, viewpoint), _of_buyer(member_id, narrowed or OrderFilter(), args), page, args, count=count)
+
+
+def orders_screen(member_id: UUID, args: Args, *, page: Page, narrowed: OrderFilter) -> Screen:
+    """The same, written as text."""
+    return Screen(ORDER_FIELDS, _of_buyer(member_id, narrowed, args), page, args)
+
+
+def _of_buyer(member_id: UUID, narrowed: OrderFilter, args: Args) -> Listing:
+    where = f"o.member_id = {args(member_id)}" + narrowed.where(args)
+    return Listing(ORDERS, where, at="o.created_at", id="o.id", counted='"order" o')
 
 
 async def unpaid_of_buyer(
@@ -60,24 +70,49 @@ async def unpaid_of_buyer(
 
     With `totals`, `summary["totals"]` is the amount owed per currency; with `by_shop`, `summary["by_shop"]` the same per shop.
     """
-    args = Args(member_id)
-    where = f"o.member_id = $1 and o.state = 'OPEN' and o.payment_state in {UNPAID}"
-    listing = Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')
+    args = Args()
+    listing = _unpaid(member_id, args)
     summary: dict[str, str] = {}
     if totals:
-        summary["totals"] = f"""array(select row(o.currency, sum(o.total_minor - o.paid_minor)::bigint) from "order" o
-            where {where} group by o.currency order by o.currency)"""
+        summary["totals"] = f"array({TOTALS.format(row='row(t.currency, t.due)', where=listing.where)})"
     if by_shop:
-        summary["by_shop"] = f"""array(select row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row}) from (
-            select o.shop_id, o.currency, sum(o.total_minor - o.paid_minor)::bigint due, count(*)::int orders, min(o.pay_by) pay_by
-            from "order" o where {where} group by o.shop_id, o.currency) owed join shop s on s.id = owed.shop_id
-            order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100)"""
+        summary["by_shop"] = (
+            f"array({BY_SHOP.format(row=f'row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row})', where=listing.where)})"
+        )
     found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
     if totals:
         found.summary["totals"] = [money(due, currency) for currency, due in found.summary["totals"]]
     if by_shop:
         found.summary["by_shop"] = [_owed(row) for row in found.summary["by_shop"]]
     return found
+
+
+def unpaid_screen(member_id: UUID, args: Args, *, page: Page) -> Screen:
+    """The same, written as text."""
+    listing = _unpaid(member_id, args)
+    totals, by_shop = (sql.replace("{where}", listing.where) for sql in (TOTALS, BY_SHOP))
+    return Screen(ORDER_FIELDS, listing, page, args, {"totals": Rows(TOTAL_FIELDS, totals), "by_shop": Rows(OWED_FIELDS, by_shop)})
+
+
+def _unpaid(member_id: UUID, args: Args) -> Listing:
+    where = f"o.member_id = {args(member_id)} and o.state = 'OPEN' and o.payment_state in {UNPAID}"
+    return Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')
+
+
+TOTALS = """select {row} from (select o.currency, sum(o.total_minor - o.paid_minor)::bigint due from "order" o
+    where {where} group by o.currency) t order by t.currency"""
+TOTAL_FIELDS = Amount("t.due", "t.currency")
+BY_SHOP = """select {row} from (
+    select o.shop_id, o.currency, sum(o.total_minor - o.paid_minor)::bigint due, count(*)::int orders, min(o.pay_by) pay_by
+    from "order" o where {where} group by o.shop_id, o.currency) owed join shop s on s.id = owed.shop_id
+    order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100"""
+OWED_FIELDS = Fields(
+    {
+        "amount_due": Amount("owed.due", "owed.currency"), "order_count": whole("owed.orders"), "pay_by": instant("owed.pay_by", nullable=True),
+        "shop": Within(SHOP_FIELDS),
+    }
+)  # fmt: skip
+"""What a buyer owes one shop; aliases `owed` and `s`."""
 
 
 def _owed(row: Any) -> Row:

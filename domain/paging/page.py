@@ -89,6 +89,11 @@ def cut(found: Sequence[tuple[Row, Position]], page: Page) -> Slice:
 
 def page_sql(shape: Shape, listing: Listing, page: Page, args: Args) -> str:
     """The statement of one page: the shape's columns, then the position's two. Fetches one row more than the page."""
+    return f"select {shape.select}, {listing.at} as position_at, {listing.id} as position_id\n        {tail_sql(listing, page, args)}"
+
+
+def tail_sql(listing: Listing, page: Page, args: Args) -> str:
+    """What follows the columns in the statement of one page. Takes one row more than the page."""
     conditions = [listing.where]
     for position, forwards in ((page.after, True), (page.before, False)):
         if position is not None:
@@ -97,8 +102,7 @@ def page_sql(shape: Shape, listing: Listing, page: Page, args: Args) -> str:
                 conditions.append(f"{listing.at} {sign}= {args(position[0])}::timestamptz")
             conditions.append(f"({listing.at}, {listing.id}) {sign} ({args(position[0])}::timestamptz, {args(position[1])}::uuid)")
     way = "desc" if listing.newest_first is not page.backwards else "asc"
-    return f"""select {shape.select}, {listing.at} as position_at, {listing.id} as position_id
-        from {listing.source} where {" and ".join(conditions)}
+    return f"""from {listing.source} where {" and ".join(conditions)}
         order by {listing.at} {way}, {listing.id} {way} limit {args(page.size + 1)}"""
 
 

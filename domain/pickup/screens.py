@@ -9,13 +9,24 @@ from uuid import UUID
 
 from domain.ids import public_id
 from domain.orders.shapes import Viewpoint, as_seen, order_shape
+from domain.orders.written import ORDER_FIELDS
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape
 from domain.paging.shape import Read
+from domain.paging.written import SHOP_FIELDS, Fields, Rows, Screen, Within, instant, public, word
 from domain.pickup.rules import PickupState
 from domain.shops.rules import Permission
 from domain.shops.screens import visible
 
 PICKUPS = "pickup k join shop s on s.id = k.shop_id"
+ORDERS_OF_PICKUP = """select {row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
+    where po.pickup_id = k.id order by o.created_at, o.id limit 100"""
+PICKUP_FIELDS = Fields(
+    {
+        "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
+        "created_at": instant("k.created_at"), "shop": Within(SHOP_FIELDS), "orders": Rows(ORDER_FIELDS, ORDERS_OF_PICKUP),
+    }
+)  # fmt: skip
+"""A pickup as text; aliases `k` and `s`."""
 
 
 def _pickup(row: Any) -> Row:
@@ -28,9 +39,7 @@ def _pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
     if "orders" in wanted:
         order = order_shape(wanted["orders"], viewpoint)
-        rows = f"""array(select {order.row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
-            where po.pickup_id = k.id order by o.created_at, o.id limit 100)"""
-        branches.append(("orders", rows, order.read_all))
+        branches.append(("orders", f"array({ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))
     return shape(("k.id", "k.state", "k.not_after", "k.created_at"), _pickup, branches)
 
 
@@ -38,12 +47,21 @@ async def pickups_of_member(
     member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, state: PickupState | None = None, count: bool = False
 ) -> Slice:
     """A member's pickups over all shops, newest first."""
-    args = Args(member_id)
-    # OPEN is written out, so that its partial index serves.
-    narrowed = "'OPEN'" if state is PickupState.OPEN else args(state.value) if state is not None else ""
-    where = "k.member_id = $1" + (f" and k.state = {narrowed}" if narrowed else "")
-    listing = Listing(PICKUPS, where, at="k.created_at", id="k.id", counted="pickup k")
+    args = Args()
+    listing = _of_member(member_id, state, args)
     return await fetch_page(_pickup_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+def pickups_screen(member_id: UUID, args: Args, *, page: Page, state: PickupState | None) -> Screen:
+    """The same, written as text."""
+    return Screen(PICKUP_FIELDS, _of_member(member_id, state, args), page, args)
+
+
+def _of_member(member_id: UUID, state: PickupState | None, args: Args) -> Listing:
+    where = f"k.member_id = {args(member_id)}"
+    if state is not None:  # OPEN is written out, so that its partial index serves
+        where += " and k.state = " + ("'OPEN'" if state is PickupState.OPEN else args(state.value))
+    return Listing(PICKUPS, where, at="k.created_at", id="k.id", counted="pickup k")
 
 
 async def visible_pickups(pickup_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:

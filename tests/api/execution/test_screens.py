@@ -1,4 +1,7 @@
-"""The apps' screens have plans, answer with them what they answer without, and pay in SQL for what they select alone."""
+"""The apps' screens have plans, answer with them what they answer without, and pay in SQL for what they select alone.
+
+A buyer's screens have writers before that (`test_written.py`): here they are put aside where plans are looked at.
+"""
 
 from __future__ import annotations
 
@@ -56,15 +59,26 @@ async def notices(people: Any) -> None:
         )  # fmt: skip
 
 
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No operation is written from text."""
+    monkeypatch.setattr(Plans, "answer", nothing)
+
+
+async def nothing(*_: Any) -> None:
+    """Instead of `Plans.answer`: the executor answers."""
+
+
 async def without_plans(client: Any, query: str, variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The answer's bytes by graphql-core alone."""
     with monkeypatch.context() as patch:
         patch.setattr(Plans, "chosen", lambda *_: None)
+        patch.setattr(Plans, "answer", nothing)
         return (await client.ask(query, variables)).response.content
 
 
 @pytest.mark.parametrize("screen", BUYER)
-async def test_a_buyers_screen_is_one_plan(people, signed_in, counts, monkeypatch, screen) -> None:
+async def test_a_buyers_screen_is_one_plan(people, signed_in, unwritten, counts, monkeypatch, screen) -> None:
     await budgets.furnished(people, 6)
     await notices(people)
     client = await signed_in(people.member)
@@ -101,7 +115,7 @@ async def test_a_post_and_nodes_are_plans(people, signed_in, counts, monkeypatch
 
 
 @pytest.mark.parametrize("after", [None, "no cursor", "that of another order"])
-async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, monkeypatch, after) -> None:
+async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, unwritten, monkeypatch, after) -> None:
     variant = await build.a_variant(people.shop, on_hand=500)
     paid = {"payment": build.PaymentState.PAID, "fulfilment": build.FulfilmentState.READY_FOR_PICKUP}
     await build.an_order(people.shop, [(variant, 1)] * 5, buyer=people.buyer)
@@ -119,7 +133,7 @@ async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, m
         assert await without_plans(client, query, variables, monkeypatch) == answer.response.content
 
 
-async def test_random_selections_answer_the_same_by_plan(people, signed_in, counts, monkeypatch) -> None:
+async def test_random_selections_answer_the_same_by_plan(people, signed_in, unwritten, counts, monkeypatch) -> None:
     """A hundred documents over everything that a buyer may read, with fragments, aliases and conditions."""
     await budgets.furnished(people, 3)
     await notices(people)
@@ -173,8 +187,8 @@ ORDER = {
 PAGE = {"totalCount": "count(*)"}
 SCREENS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "home": ("me { orders { %s nodes { id %s } } }", PAGE, ORDER),
-    "unpaid": ("me { unpaid { %s nodes { id %s } } }", {**PAGE, "totals { amount }": "order by o.currency", "byShop { orderCount }": "owed"}, ORDER),
-    "notices": ("me { notifications { %s nodes { id %s } } }", {**PAGE, "unreadCount": "unread"}, {"shop { name }": "s.handle"}),
+    "unpaid": ("me { unpaid { %s nodes { id %s } } }", {**PAGE, "totals { amount }": "t.currency", "byShop { orderCount }": "owed"}, ORDER),
+    "notices": ("me { notifications { %s nodes { id %s } } }", {**PAGE, "unreadCount": "unread"}, {"shop { name }": "s.name"}),
     "pickups": ("me { pickups(first: 2) { %s nodes { id %s } } }", PAGE, {"orders { id }": '"order" o', "orders { lines { nodes { id } } }": "order_line l"}),
     "desk orders": ('shop(id: "$shop") { orders { %s nodes { id %s } } }', PAGE, ORDER),
     "desk stock": ('shop(id: "$shop") { stock { %s nodes { onHand %s } } }', PAGE, {"variant { availability }": "coalesce((select greatest"}),
@@ -211,7 +225,7 @@ async def test_a_branch_is_in_the_statement_when_it_is_selected_and_only_then(pe
 # What is selected is looked up once per document
 
 
-async def test_a_documents_selection_is_walked_once(people, signed_in, monkeypatch) -> None:
+async def test_a_documents_selection_is_walked_once(people, signed_in, unwritten, monkeypatch) -> None:
     await budgets.furnished(people, 6)
     walks = []
     walk = base._wanted

@@ -241,7 +241,7 @@ async def test_a_request_is_cut_off_after_its_time(people, signed_in, monkeypatc
         return None
 
     client = await signed_in(people.member)
-    monkeypatch.setattr("api.resolvers.order.queries.orders_of_buyer", endless)
+    monkeypatch.setattr("api.execution.screens.fetch_columns", endless)
     monkeypatch.setattr(endpoint, "REQUEST_SECONDS", 0.05)
     answer = await client.ask("{ me { orders { nodes { id } } } }")
     assert (answer.response.status_code, answer.codes, answer.response.headers["retry-after"]) == (503, ["UNAVAILABLE"], "2")
@@ -268,6 +268,7 @@ async def test_each_kind_of_failure_has_its_code(people, signed_in, monkeypatch,
         raise error
 
     client = await signed_in(people.member)
+    monkeypatch.setattr("api.execution.screens.fetch_columns", failing)
     monkeypatch.setattr("api.resolvers.order.queries.orders_of_buyer", failing)
     answer = await client.ask("{ me { orders { nodes { id } } } }")
     assert answer.codes == [code]

@@ -1,0 +1,163 @@
+"""What writers are made of: the pieces of a list's rows while a writer is compiled, and what compiled writers call."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import orjson
+
+from api.execution.leaves import Misfit
+from api.execution.plans import Unplannable
+from domain.money import DIGITS
+from domain.paging import Page, Position
+from domain.paging.written import CARRIED, MOST_PIECES, NULL, Fields, Leaf, Made, Rows, Screen, between_pieces, column_of, real, row_text
+
+MOST_LISTS: Final = 200
+
+
+class Question(Protocol):
+    """The page that was asked for; `cursor` makes the cursor of a position in its list."""
+
+    page: Page
+
+    def cursor(self, position: Position) -> str: ...
+
+
+# What compiled functions call
+
+
+def instant(piece: str) -> str:
+    """An instant as JSON: RFC 3339 with `Z`, six digits of a second or none.
+
+    Raises:
+        Misfit: a year that Python does not know, or PostgreSQL shows instants in another way.
+    """
+    if piece[10:11] == " " and piece[-3:] == "+00":
+        size = len(piece)
+        if size == 26:  # milliseconds
+            return f'"{piece[:10]}T{piece[11:23]}000Z"'
+        if size == 22:
+            return f'"{piece[:10]}T{piece[11:19]}Z"'
+        if size <= 29 and piece[19] == ".":
+            return f'"{piece[:10]}T{piece[11:-3]:0<15}Z"'
+    raise Misfit
+
+
+def cents(minor: str, currency: str) -> str:
+    """An amount in major units of a currency that has minor ones."""
+    digits = DIGITS[currency]
+    if digits == 2 and len(minor) > 2 and minor.isdigit():
+        return f"{minor[:-2]}.{minor[-2:]}"
+    return str(Decimal(minor).scaleb(-digits))
+
+
+def quoted(value: Any) -> str:
+    """A text of Python as JSON, carried as pieces are."""
+    if type(value) is not str:
+        raise Misfit
+    return orjson.dumps(value).decode(CARRIED)
+
+
+def cursor(row: str, question: Question) -> str:
+    """The cursor of a row that ends with its position, as JSON."""
+    _, at, id_ = row.rsplit(between_pieces(0), 2)
+    return f'"{question.cursor((datetime.fromisoformat(at), UUID(bytes=a2b_base64(id_))))}"'
+
+
+def end(rows: list[str], which: int, question: Question) -> str:
+    """The cursor of the first or last row, null without rows."""
+    return cursor(rows[which], question) if rows else NULL
+
+
+ENVIRONMENT: Final[Mapping[str, Any]] = {
+    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
+    "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
+    "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
+}  # fmt: skip
+
+
+class Lists(dict[tuple[Any, ...], str]):
+    """Lists of words as JSON: there are few."""
+
+    def __init__(self, names: Mapping[Any, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, words: tuple[Any, ...]) -> str:
+        text = f"[{','.join([self._names[word] for word in words])}]"
+        if len(self) < MOST_LISTS:
+            self[words] = text
+        return text
+
+
+@dataclass(slots=True)
+class Level:
+    """The rows of one list while their writers are made: their pieces, and what is done before they are placed."""
+
+    depth: int
+    pieces: list[str] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
+    made: dict[Made, str] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+    positions: bool = False
+    written: list[tuple[str, str, str]] = field(default_factory=list)
+    """Functions: name, further parameters, body."""
+
+    def piece(self, sql: str) -> str:
+        """The name of a piece."""
+        if sql not in self.known:
+            self.known[sql] = self.name(self.reserve(sql))
+        return self.known[sql]
+
+    def reserve(self, sql: str = "") -> int:
+        """The place of a piece, whose SQL may be known only later."""
+        if len(self.pieces) >= MOST_PIECES:
+            raise Unplannable
+        self.pieces.append(sql)
+        return len(self.pieces) - 1
+
+    def name(self, place: int) -> str:
+        """What the piece at this place is called."""
+        return f"x{self.depth}_{place}"
+
+    def source(self) -> str:
+        """The functions; each row has its pieces, and at the top maybe its position."""
+        names = [*map(self.name, range(len(self.pieces))), *(["_", "_"] if self.positions else [])]
+        split = f" {', '.join(names)}, = t.split({between_pieces(self.depth)!r})"
+        before = "".join(f"\n {line}" for line in self.before)
+        return "\n".join(f"def {name}(t{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
+
+    def row(self) -> str:
+        """The SQL of a row's text."""
+        return row_text(self.pieces, self.depth)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a list's page is asked for and written. `write(columns, first, question)`: from the columns of `columns(screen)`, the first of
+    which is the one of this number."""
+
+    fields: Fields
+    pieces: str
+    positions: bool
+    count: bool
+    whole: tuple[tuple[str, str | None], ...]
+    """Values over the whole list: their names, with the row's SQL of lists."""
+    write: Callable[[Any, int, Any], str]
+
+    def columns(self, screen: Screen) -> list[str]:
+        """The SQL of this page's columns."""
+        whole = [_whole(screen.whole[name], row) for name, row in self.whole]
+        return screen.columns(self.pieces, positions=self.positions, count=self.count, whole=whole)
+
+
+def _whole(entry: Leaf | Rows, row: str | None) -> str:
+    if row is None or not isinstance(entry, Rows):
+        return entry.piece if isinstance(entry, Leaf) else ""
+    return column_of(entry.select.replace("{row}", row))

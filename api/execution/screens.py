@@ -1,0 +1,238 @@
+"""Whole operations that ask for screens: one statement, whose rows of text are written into the answer at once.
+
+An operation is one when it is a query whose only fields are those that say so (`ROOT` and, below it, `SCREEN`, see `rows.py`), and when
+what it selects of each screen has a writer (`writing.py`). Such fields change nothing, so whatever is raised on the way is no answer: the
+executor runs the operation from its beginning, and reports.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    get_named_type,
+)
+from graphql.execution.collect_fields import collect_fields
+from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
+from graphql.language import FieldNode
+
+from api.auth.viewer import Unauthenticated
+from api.execution.errors import AWAY, RequestError
+from api.execution.limits import nodes_of
+from api.execution.placing import Written
+from api.execution.plans import Group, Unplannable, is_static
+from api.execution.rows import ScreenRows, Show
+from api.execution.writing import Writer
+from domain.errors import DomainError
+from domain.paging import Args
+from domain.paging.written import CARRIED, Fields, fetch_columns
+
+log = logging.getLogger(__name__)
+
+MOST_LANGUAGES: Final = 4
+"""Writers of one field: words differ by language."""
+MOST_CHOICES: Final = 16
+"""Values of the variables below screens that a document is compiled for; those used longest ago make room."""
+CONSTANTS: Final = frozenset({str, int, bool, type(None)})
+"""Types of variables that an operation may be compiled for."""
+NO_VARIABLES: Final = VariableValues({}, {})
+ANSWERS: Final = (RequestError, Unauthenticated, DomainError)
+"""What the executor will tell the app; nothing is wrong with us."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A field that is a screen. `constant`: its arguments, when no variable is in them."""
+
+    key: str
+    of: GraphQLField
+    group: Group
+    show: Show
+    constant: Mapping[str, Any] | None = None
+    writers: dict[Fields, Written] = field(default_factory=dict)
+
+
+class Operation:
+    """One operation under one choice of the variables that stand below its screens."""
+
+    def __init__(self, executor: Executor[Any], rows: ScreenRows, most_fields: int) -> None:
+        """Raises Unplannable when it is not made of screens alone."""
+        self._executor = executor
+        self._rows = rows
+        self._writer = Writer(executor, rows, most_fields)
+        self._parts: list[tuple[str, list[str | _Asked]]] = []
+        self._read()
+        self._screens = [part for _, parts in self._parts for part in parts if isinstance(part, _Asked)]
+
+    @property
+    def fields(self) -> int:
+        """Fields that were compiled."""
+        return self._writer.fields
+
+    async def answer(self, context: Any, variables: VariableValues) -> bytes:
+        """The operation's data as JSON."""
+        args, columns = Args(), list[str]()
+        found: list[tuple[Written, int, Any]] = []
+        for asked in self._screens:
+            question, screen = asked.show(context, args, **self._arguments(asked, variables))
+            written = asked.writers.get(screen.fields)
+            if written is None:
+                if len(asked.writers) >= MOST_LANGUAGES:
+                    raise Unplannable
+                type_ = asked.of.type
+                written = asked.writers[screen.fields] = self._writer.connection(type_, asked.group, screen)
+            found.append((written, len(columns), question))
+            columns += written.columns(screen)
+        row: Any = await fetch_columns(columns, args) if columns else ()
+        texts = iter([written.write(row, first, question) for written, first, question in found])
+        return f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
+
+    def _object(self, key: str, parts: list[str | _Asked], texts: Any, context: Any) -> str:
+        viewer = self._rows.viewer(context)
+        inner = ",".join(part.format(viewer) if isinstance(part, str) else f'"{part.key}":{next(texts)}' for part in parts)
+        return f'"{key}":{{{inner}}}'
+
+    def _arguments(self, asked: _Asked, variables: VariableValues) -> Mapping[str, Any]:
+        if asked.constant is not None:
+            return asked.constant
+        node = asked.group[0].node
+        given = get_argument_values(asked.of, node, variables)
+        named = self._rows.named(asked.of, SimpleNamespace(schema=self._executor.schema), given)  # type: ignore[arg-type]
+        if not any(isinstance(inner, VariableNode) for argument in node.arguments or () for inner in nodes_of(argument)):
+            asked.constant = named
+        return named
+
+    def _read(self) -> None:
+        executor, operation = self._executor, self._executor.operation
+        root = executor.schema.query_type
+        if root is None or operation.operation is not OperationType.QUERY or operation.directives:
+            raise Unplannable
+        collected = collect_fields(executor.schema, executor.fragments, executor.variable_values, root, operation)
+        if collected.new_defer_usages:
+            raise Unplannable
+        for key, group in collected.grouped_field_set.items():
+            found = _field(executor.schema, root, group)
+            type_ = get_named_type(found.type)
+            if not self._rows.is_root(found) or group[0].node.arguments or not isinstance(type_, GraphQLObjectType):
+                raise Unplannable
+            self._parts.append((key, self._below(type_, group)))
+
+    def _below(self, type_: GraphQLObjectType, group: Group) -> list[str | _Asked]:
+        collected, found = self._executor.collect_subfields(type_, group), list[str | _Asked]()
+        if collected.new_defer_usages:
+            raise Unplannable
+        for key, below in collected.grouped_field_set.items():
+            field_, name = _field(self._executor.schema, type_, below), below[0].node.name.value
+            show = self._rows.screen(field_)
+            if name == "__typename":
+                found.append(f'"{key}":"{type_.name}"')
+            elif name == "id" and self._rows.key(field_, name):
+                found.append(f'"{key}":"{{}}"')
+            elif show is not None:
+                found.append(_Asked(key, field_, below, show))
+            else:
+                raise Unplannable
+        return found
+
+
+def _field(schema: GraphQLSchema, type_: GraphQLObjectType, group: Group) -> GraphQLField:
+    found = schema.get_field(type_, group[0].node.name.value)
+    if found is None or not all(is_static(details) for details in group):
+        raise Unplannable
+    return found
+
+
+class Operations:
+    """What was compiled of one document; `fields`: how much."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, rows: ScreenRows, most_fields: int) -> None:
+        self.fields = 0
+        self._schema = schema
+        self._document = document
+        self._rows = rows
+        self._most_fields = most_fields
+        self._fixed: dict[int, tuple[str, ...]] = {}
+        self._kept: OrderedDict[Hashable, Operation | None] = OrderedDict()
+
+    async def answer(self, definition: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> bytes | None:
+        """The operation's data as JSON; None when the executor must answer. `context.away`: see GraphQLContext."""
+        given: Any = NO_VARIABLES
+        if definition.variable_definitions:
+            given = get_variable_values(self._schema, definition.variable_definitions, variables, 1)
+            if isinstance(given, list):
+                return None
+        key = self._key(definition, given)
+        found = None if key is None else self._operation(key, definition, variables)
+        if found is None:
+            return None
+        try:
+            return await found.answer(context, given)
+        except Unplannable:
+            self._kept[key] = None
+        except AWAY as error:
+            context.away = error
+        except ANSWERS:
+            pass
+        except Exception as error:
+            log.warning("a screen is read as rows: its text does not fit", extra={"error": type(error).__name__})
+        finally:
+            self.fields = sum(operation.fields for operation in self._kept.values() if operation is not None)
+        return None
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.fields = 0
+
+    def _key(self, definition: OperationDefinitionNode, variables: VariableValues) -> Hashable:
+        fixed = self._fixed.get(id(definition))
+        if fixed is None:
+            fixed = self._fixed[id(definition)] = fixed_variables(definition, self._document, self._rows.screens)
+        values = tuple(variables.coerced.get(name) for name in fixed)
+        return (id(definition), values) if all(type(value) in CONSTANTS for value in values) else None
+
+    def _operation(self, key: Hashable, definition: OperationDefinitionNode, variables: dict[str, Any]) -> Operation | None:
+        try:
+            found = self._kept[key]
+        except KeyError:
+            if len(self._kept) >= MOST_CHOICES:
+                self._kept.popitem(last=False)
+            found = self._kept[key] = self._made(definition, variables)
+        else:
+            if len(self._kept) > 1:
+                self._kept.move_to_end(key)
+        return found
+
+    def _made(self, definition: OperationDefinitionNode, variables: dict[str, Any]) -> Operation | None:
+        name = definition.name.value if definition.name else None
+        built = Executor.build(self._schema, self._document, raw_variable_values=variables, operation_name=name)
+        try:
+            return None if isinstance(built, list) else Operation(built, self._rows, self._most_fields)
+        except Unplannable:
+            return None
+
+
+def fixed_variables(operation: OperationDefinitionNode, document: Any, screens: frozenset[str]) -> tuple[str, ...]:
+    """The variables that an `Operation` is compiled for: all but those in the arguments of its screens, which have these names."""
+    found: dict[str, None] = {}
+    for node in nodes_of(document):
+        if not isinstance(node, FieldNode):
+            continue
+        arguments = () if node.name.value in screens else node.arguments or ()
+        for argument in arguments:
+            found |= {inner.name.value: None for inner in nodes_of(argument) if isinstance(inner, VariableNode)}
+    own = {definition.variable.name.value for definition in operation.variable_definitions or ()}
+    return tuple(name for name in found if name in own)

@@ -1,0 +1,68 @@
+"""Orders as a buyer's screens write them: the same fields as `shapes`, as texts. A field that is not here is read as rows.
+
+Table aliases as in `shapes`: `o` order, `s` shop, `l` line.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
+from domain.orders.shapes import LINES_AT_ONCE
+from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
+
+
+@lru_cache(maxsize=512)
+def _actions(state: str, payment: str, fulfilment: str) -> tuple[OrderAction, ...]:
+    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)))
+
+
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state"), _actions))
+
+LINE_FIELDS: Final = Fields(
+    {
+        "id": public("line", "l.id"),
+        "title": text("l.title"),
+        "variant_label": text("l.variant_label"),
+        "quantity": whole("l.quantity"),
+        "handed_over": whole("l.handed_over"),
+        "unit_price": Amount("l.unit_price_minor", "s.currency"),
+        "total": Amount("l.unit_price_minor * l.quantity", "s.currency"),
+        "beneficiary": text("nullif(l.beneficiary, '')", nullable=True),
+        "source": Within(Fields({"platform": word("l.platform")})),
+    }
+)
+"""A line; aliases `l` and `s`."""
+
+ORDER_FIELDS: Final = Fields(
+    {
+        "id": public("order", "o.id"),
+        "number": text("o.number"),
+        "version": whole("o.version"),
+        "state": word("o.state"),
+        "payment_state": word("o.payment_state"),
+        "fulfilment_state": word("o.fulfilment_state"),
+        "in_list": word("o.list"),
+        "delivery_method": word("o.delivery_method"),
+        "pay_by": instant("o.pay_by", nullable=True),
+        "created_at": instant("o.created_at"),
+        "updated_at": instant("o.updated_at"),
+        "subtotal": Amount("o.subtotal_minor", "o.currency"),
+        "shipping_fee": Amount("o.shipping_minor", "o.currency"),
+        "discount": Amount("o.discount_minor", "o.currency"),
+        "total": Amount("o.total_minor", "o.currency"),
+        "paid": Amount("o.paid_minor", "o.currency"),
+        "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
+        "actions": ACTIONS,
+        "shop": Within(SHOP_FIELDS),
+        "lines": Paged(
+            Rows(
+                LINE_FIELDS,
+                f"select {{row}} from order_line l where l.order_id = o.id order by l.created_at, l.id limit {LINES_AT_ONCE + 1}",
+            ),
+            LINES_AT_ONCE,
+        ),
+    }
+)
+"""A buyer's own order; aliases `o` and `s`."""
