@@ -182,10 +182,10 @@ class Outcome:
 async def outcome(since: datetime, seconds: float) -> Outcome:
     """Of the events received since then, which came for so many seconds."""
     row = await db.fetchrow(
-        """select count(decided_at) as decided, count(*) filter (where decided_at <= $1 + $2 * interval '1 second') as in_time,
-                  extract(epoch from max(decided_at) - $1)::float8 as seconds,
+        """select count(decided_at) as decided, count(*) filter (where decided_at <= $1::timestamptz + $2::float8 * interval '1 second') as in_time,
+                  extract(epoch from max(decided_at) - $1::timestamptz)::float8 as seconds,
                   percentile_cont(array[0.5, 0.99]) within group (order by extract(epoch from decided_at - received_at) * 1000) as p
-           from inbox_event where received_at >= $1""",
+           from inbox_event where received_at >= $1::timestamptz""",
         since,
         seconds,
     )
