@@ -264,16 +264,18 @@ def references_hold(table: str) -> str:
     fresh, moved = [], []
     for (_, column, to, same_shop), say in zip(references, refuse, strict=False):
         rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"
-        there = f'select 1 from "{to}" p where p.id = {{0}}.{column}' + (" and p.shop_id = {0}.shop_id" if same_shop else "")
-        there += "" if to in KEPT else " for key share"
+        # By the id alone, and the shop looked at afterwards: asked for both, the planner may walk through all that a shop has.
+        lock = "" if to in KEPT else " for key share"
+        lost = f'(select {"p.shop_id" if same_shop else "p.id"} from "{to}" p where p.id = {{0}}.{column}{lock}) is '
+        lost += "distinct from {0}.shop_id" if same_shop else "null"
         fresh.append(
             f"""
-  if exists (select 1 from {rows} f where f.{column} is not null and not exists ({there.format("f")})) then{say}
+  if exists (select 1 from {rows} f where f.{column} is not null and {lost.format("f")}) then{say}
   end if;"""
         )
         moved.append(
             f"""
-  if new.{column} is not null and not exists ({there.format("new")}) then{say}
+  if new.{column} is not null and {lost.format("new")} then{say}
   end if;"""
         )
     columns = dict.fromkeys([*(column for _, column, *_ in references), *(["shop_id"] if any(r[3] for r in references) else [])])
