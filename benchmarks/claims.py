@@ -1,7 +1,7 @@
 """From signed deliveries to decided comments: what one API process, one worker and PostgreSQL decide together on this machine.
 
-Four posts with one variant each that everybody wants, seven more beside it, and a crowd whose deliveries are signed beforehand. Offered at a
-fixed rate, whether or not the work keeps up; a comment counts when its claim, order, hold, ledger, notice and audit rows are committed.
+Four lives at once with one variant each that everybody wants, seven more beside it, and a crowd whose deliveries are signed beforehand. Offered
+at a fixed rate, whether or not the work keeps up; a comment counts when its claim, order, hold, ledger, notice and audit rows are committed.
 Afterwards every invariant is checked. The load generator shares the cores.
 """
 
@@ -51,11 +51,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(run: Run, *, posts: int, on_hand: int, members: int, buyers: int) -> AsyncIterator[Stage]:
+async def stage(run: Run, *, shops: int, posts: int, on_hand: int, members: int, buyers: int) -> AsyncIterator[Stage]:
     """A live that is open, with an API process and a worker of it."""
     async with house.database(run, connect=4) as database, AsyncExitStack() as stack:
         base = stack.enter_context(house.folder())
-        live = await open_live(posts=posts, on_hand=on_hand, members=members, buyers=buyers)
+        live = await open_live(shops=shops, posts=posts, on_hand=on_hand, members=members, buyers=buyers)
         with run.step("starting the API and a worker"):
             serve = await stack.enter_async_context(house.child("plusone", "serve", dsn=database.dsn, base=base))
             work = await stack.enter_async_context(house.child("plusone", "work", dsn=database.dsn, base=base))
@@ -123,10 +123,10 @@ def tell(run: Run, what: str, played: Played, *, bar: float | None, at_bars: boo
 
 
 async def measure(
-    run: Run, *, seconds: float, batched: float, single: float, paced: float, calm: int, posts: int, buyers: int, on_hand: int
+    run: Run, *, seconds: float, batched: float, single: float, paced: float, calm: int, shops: int, posts: int, buyers: int, on_hand: int
 ) -> None:
     """See the module."""
-    async with stage(run, posts=posts, on_hand=on_hand, members=buyers // 3, buyers=buyers) as on:
+    async with stage(run, shops=shops, posts=posts, on_hand=on_hand, members=buyers // 3, buyers=buyers) as on:
         warm = int(min(batched, 2_000))
         await play(run, "warming up", on, deliveries(on.crowd(buyers, warm), warm, (20, 100)), warm, seconds=2.0, connections=8)
         count = int(batched * seconds)
@@ -150,13 +150,13 @@ async def measure(
         broken = await check(datetime.now(UTC))
         run.note("All invariants hold." if not broken and not await undecided() else f"BROKEN: {broken}")
     run.note(
-        f"{posts} posts, {buyers:,} buyers of whom a third have the app, {on_hand:,} pieces of each variant; the generator shares the cores."
+        f"{posts} posts of {shops} shops, {buyers:,} buyers of whom a third have the app, {on_hand:,} pieces of each variant; the generator shares the cores."
     )
 
 
 BENCH = Bench(
     "claims", "signed deliveries to decided comments: throughput and latency", measure,
-    full={"seconds": 60.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 100, "posts": 4, "buyers": 20_000, "on_hand": 30_000},
-    quick={"seconds": 5.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "posts": 4, "buyers": 5_000, "on_hand": 3_000},
-    smallest={"seconds": 0.5, "batched": 200.0, "single": 50.0, "paced": 50.0, "calm": 2, "posts": 2, "buyers": 50, "on_hand": 20},
+    full={"seconds": 60.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 100, "shops": 4, "posts": 4, "buyers": 20_000, "on_hand": 30_000},
+    quick={"seconds": 5.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "shops": 4, "posts": 4, "buyers": 5_000, "on_hand": 3_000},
+    smallest={"seconds": 0.5, "batched": 200.0, "single": 50.0, "paced": 50.0, "calm": 2, "shops": 2, "posts": 2, "buyers": 50, "on_hand": 20},
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A live sale for benchmarks: a shop with posts, a crowd that comments, and the page's signed deliveries of it."""
+"""Live sales for benchmarks: shops with posts, a crowd that comments, and their pages' signed deliveries of it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from domain.stock.commands import receive_first
 from domain.vault import Vault
 
 PAGE: Final = "104561234567890"
+"""Of the first shop; the others' follow by number."""
 SECRET: Final = "a page's app secret, of a benchmark"
 PATH: Final = "/webhooks/facebook/bench"
 COLOURS: Final = ("紅色", "白色", "黑色", "藍色", "綠色", "米色", "灰色", "粉色")
@@ -50,7 +51,7 @@ ACTOR: Final = Actor("bench")
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The shop and where its posts stand."""
+    """The first shop, and where all posts stand."""
 
     shop_id: UUID
     posts: tuple[str, ...]
@@ -97,10 +98,16 @@ class Crowd:
 
 
 def delivery(changes: Sequence[dict[str, Any]]) -> bytes:
-    """One signed POST as it goes over the wire."""
-    at = changes[-1]["value"]["created_time"]
-    body = facebook_wire({"object": "page", "entry": [{"id": PAGE, "time": at, "changes": list(changes)}]})
+    """One signed POST as it goes over the wire, of changes of one page."""
+    at, page = changes[-1]["value"]["created_time"], page_of(changes)
+    body = facebook_wire({"object": "page", "entry": [{"id": page, "time": at, "changes": list(changes)}]})
     return load.post(PATH, body, sign_facebook(body, SECRET))
+
+
+def page_of(changes: Sequence[dict[str, Any]]) -> str:
+    """Whose feed they are of."""
+    page: str = changes[0]["value"]["post_id"].partition("_")[0]
+    return page
 
 
 def deliveries(crowd: Crowd, comments: int, sizes: tuple[int, int]) -> Iterator[bytes]:
@@ -113,26 +120,21 @@ def deliveries(crowd: Crowd, comments: int, sizes: tuple[int, int]) -> Iterator[
         yield delivery(crowd.changes(size))
 
 
-async def open_live(*, posts: int, on_hand: int, members: int, buyers: int) -> Live:
-    """A shop with a page and its lives. `members`: so many of the crowd have the app, so that their notices reach an inbox."""
+async def open_live(*, posts: int, on_hand: int, members: int, buyers: int, shops: int = 1) -> Live:
+    """Shops with a page each and their lives, dealt out in turn. `members`: so many of the crowd have the app, so that their notices reach an inbox."""
     now = datetime.now(UTC)
-    vault = Vault(house.SECRET_KEY)
     async with db.transaction() as tx:
         owner = await sign_in(tx, ProvenIdentity("generic", "owner"), now)
-    shop_id = await create_shop(
-        handle="bench-shop", name="Bench", currency="TWD", time_zone="Asia/Taipei", locale="zh-TW", owner_id=owner, now=now
+    endpoint = await add_endpoint(
+        source="facebook", slug="bench", secret=SECRET, verify_token="verify-bench", vault=Vault(house.SECRET_KEY), now=now
     )
-    endpoint = await add_endpoint(source="facebook", slug="bench", secret=SECRET, verify_token="verify-bench", vault=vault, now=now)
-    channel = await add_channel(
-        shop_id=shop_id, endpoint_id=endpoint, platform=SourcePlatform.FACEBOOK_PAGE, external_id=PAGE, name="bench", now=now
-    )
+    opened = [await _shop(owner, endpoint, number, now) for number in range(shops)]
     names, variants = [], []
     for number in range(posts):
+        shop_id, channel, page = opened[number % shops]
+        names.append(f"{page}_{9000 + number}")
         async with db.transaction() as tx:
-            variants.append(await _post(tx, shop_id, channel, number, on_hand, now))
-        names.append(f"{PAGE}_{9000 + number}")
-    async with db.transaction() as tx:
-        await set_policy(tx, shop_id=shop_id, post_id=None, policy=ClaimPolicy(public_reply=PublicReply.ONCE_PER_BUYER).stored(), now=now)
+            variants.append(await _post(tx, shop_id, channel, names[-1], on_hand, now))
     await db.execute(
         """with new as (insert into member (id, ver, display_name, locale, created_at)
              select gen_random_uuid(), 1, '', 'zh-TW', $1 from generate_series(1, $2::int) returning id),
@@ -142,17 +144,31 @@ async def open_live(*, posts: int, on_hand: int, members: int, buyers: int) -> L
         now, members, buyers,
     )  # fmt: skip
     await db.execute("analyze")
-    return Live(shop_id, tuple(names), tuple(variants))
+    return Live(opened[0][0], tuple(names), tuple(variants))
 
 
-async def _post(tx: db.Tx, shop_id: UUID, channel: UUID, number: int, on_hand: int, now: datetime) -> tuple[UUID, ...]:
-    drafts = [VariantDraft(colour, 59_000, {"顏色": str(place)}) for place, colour in enumerate(COLOURS)]
+async def _shop(owner: UUID, endpoint: UUID, number: int, now: datetime) -> tuple[UUID, UUID, str]:
+    """Shop, channel, page."""
+    page = str(int(PAGE) + number)
+    shop_id = await create_shop(
+        handle=f"bench-shop-{number}", name="Bench", currency="TWD", time_zone="Asia/Taipei", locale="zh-TW", owner_id=owner, now=now
+    )
+    channel = await add_channel(
+        shop_id=shop_id, endpoint_id=endpoint, platform=SourcePlatform.FACEBOOK_PAGE, external_id=page, name="bench", now=now
+    )
+    async with db.transaction() as tx:
+        await set_policy(tx, shop_id=shop_id, post_id=None, policy=ClaimPolicy(public_reply=PublicReply.ONCE_PER_BUYER).stored(), now=now)
+    return shop_id, channel, page
+
+
+async def _post(tx: db.Tx, shop_id: UUID, channel: UUID, place: str, on_hand: int, now: datetime) -> tuple[UUID, ...]:
+    drafts = [VariantDraft(colour, 59_000, {"顏色": str(p)}) for p, colour in enumerate(COLOURS)]
     options = [{"name": "顏色", "values": [{"key": str(p), "label": c, "aliases": [c[:1]]} for p, c in enumerate(COLOURS)]}]
-    product, ids = await create_product(tx, shop_id=shop_id, title=f"針織外套{number}", variants=drafts, options=options, now=now)
+    product, ids = await create_product(tx, shop_id=shop_id, title="針織外套", variants=drafts, options=options, now=now)
     for variant in ids:
         await receive_first(tx, shop_id=shop_id, variant_id=variant, on_hand=on_hand, actor=ACTOR, now=now)
     post, _ = await create_post(tx, shop_id=shop_id, title="直播", items=[ItemDraft(product)], now=now)
-    await place_post(tx, shop_id=shop_id, post_id=post, channel_id=channel, external_post_id=f"{PAGE}_{9000 + number}", now=now)
+    await place_post(tx, shop_id=shop_id, post_id=post, channel_id=channel, external_post_id=place, now=now)
     return tuple(ids)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from benchmarks import house
-from benchmarks.claims_live import PAGE, Crowd, Live, open_live
+from benchmarks.claims_live import Crowd, Live, open_live, page_of
 from benchmarks.frame import Bench, Run
 from domain import db
 from domain.bootstrap import services
@@ -56,7 +56,7 @@ async def _store(live: Live, crowd: Crowd, comments: int) -> None:
     rows: list[Sequence[object]] = []
     while crowd.written < comments:
         changes = crowd.changes(min(TOGETHER, comments - crowd.written))
-        body = facebook_wire({"object": "page", "entry": [{"id": PAGE, "time": int(at.timestamp()), "changes": changes}]})
+        body = facebook_wire({"object": "page", "entry": [{"id": page_of(changes), "time": int(at.timestamp()), "changes": changes}]})
         events = PLATFORMS["facebook"].split(body, received_at=at)
         rows += [(one.external_key, lane_number(one.lane), one.occurred_at or at, db.jsonb(dict(one.payload))) for one in events]
     await db.execute(
