@@ -14,11 +14,13 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from api.auth.identity import dev
+from api.auth.identity.registry import providers_for
 from domain import bootstrap, db
 from domain.inbox import commands as inbox_commands
 from domain.inbox import queries as inbox
 from domain.inbox.rules import EventState
-from domain.settings import Settings
+from domain.settings import MissingSetting, Settings
 from domain.vault import SealBroken, Vault
 from plusone import runtime
 
@@ -77,8 +79,22 @@ def configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("PLUSONE_FIREBASE_CREDENTIALS", Mark.MISSING, "names a file that is not there")
     elif settings.firebase_credentials is None and settings.fcm_base_url is None:
         yield Finding("push", Mark.NOTE, "PLUSONE_FIREBASE_CREDENTIALS is not set: notices stay in the inbox, no phone rings")
-    if settings.line_login_channel_id is None:
-        yield Finding("sign-in", Mark.NOTE, "PLUSONE_LINE_LOGIN_CHANNEL_ID is not set: nobody can sign in with LINE")
+    yield _sign_in(settings)
+
+
+def _sign_in(settings: Settings) -> Finding:
+    """Which providers are on, with their channels."""
+    try:
+        on = providers_for(settings)
+    except MissingSetting as error:
+        return Finding("sign-in", Mark.MISSING, str(error))
+    channels: dict[str, list[str]] = {}
+    for provider, channel in on:
+        channels.setdefault(provider, []).extend([channel] if channel else [])
+    told = ", ".join(f"{provider} ({', '.join(kinds)})" if kinds else provider for provider, kinds in channels.items())
+    if not channels.keys() - {dev.PROVIDER}:
+        return Finding("sign-in", Mark.NOTE, f"no provider is on{told and f' but {told}'}: .env.example names the ids that turn one on")
+    return Finding("sign-in", Mark.OK, f"on: {told}")
 
 
 def _named(settings: Settings) -> list[str]:

@@ -73,9 +73,8 @@ def _telegram(settings: Settings) -> Found:
         yield (telegram.PROVIDER, telegram.MINI_APP), _named("telegram_bot_token", lambda: telegram.TelegramMiniApp(token))
         yield (telegram.PROVIDER, telegram.WIDGET), telegram.TelegramWidget(token)
     elif bot:
-        by_key = _named(
-            "telegram_bot_id or PLUSONE_TELEGRAM_PUBLIC_KEY", lambda: telegram.TelegramMiniAppByKey(bot, settings.telegram_public_key)
-        )
+        either = "telegram_bot_id, plusone_telegram_public_key"
+        by_key = _named(either, lambda: telegram.TelegramMiniAppByKey(bot, settings.telegram_public_key))
         yield (telegram.PROVIDER, telegram.MINI_APP), by_key
 
 
@@ -106,4 +105,4 @@ def _named(name: str, make: Callable[[], T]) -> T:
     try:
         return make()
     except ValueError as error:
-        raise MissingSetting(f"PLUSONE_{name.upper() if name.islower() else name}: {error}") from None
+        raise MissingSetting(f"PLUSONE_{name.upper()}: {error}") from None
