@@ -16,14 +16,14 @@ from starlette.routing import Route
 from api.auth.bearer import viewer_of
 from api.auth.identity.base import IdentityProvider, Providers
 from api.auth.identity.registry import providers_for
-from api.auth.plain import NO_STORE, BadInput, Fields, fields_of, refusing
+from api.auth.plain import NO_STORE, BadInput, Fields, fields_of, refusal, refusing
 from api.auth.tokens import issue_access, jwks
 from api.auth.viewer import Unauthenticated, Viewer
 from domain import db
 from domain.bootstrap import Services
 from domain.errors import Unavailable
-from domain.ids import public_id
-from domain.members import attempts, guesses, keys, sessions
+from domain.ids import public_id, read_public_id
+from domain.members import alerts, attempts, guesses, keys, sessions
 from domain.members.commands import register_device, sign_in
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DevicePlatform, KeyUse, PushTarget
@@ -59,9 +59,11 @@ def routes(services: Services, providers: Providers | None = None) -> list[Route
         ("/auth/refresh", desk.refresh),
         ("/auth/sign-out", desk.sign_out),
         ("/auth/sign-out-everywhere", desk.sign_out_everywhere),
+        ("/auth/sessions/end", desk.end_session),
     ]
     found = [Route(path, refusing(handler), methods=["POST"]) for path, handler in post]
-    return [*found, Route("/.well-known/jwks.json", refusing(desk.jwks), methods=["GET"])]
+    get = [("/auth/sessions", desk.sessions), ("/.well-known/jwks.json", desk.jwks)]
+    return [*found, *(Route(path, refusing(handler), methods=["GET"]) for path, handler in get)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,39 @@ class SignInDesk:
         """End all sessions of the member and every access token."""
         viewer = await self._require_viewer(request)
         await sessions.end_all(viewer.member_id, self._now())
+        return Response(status_code=204)
+
+    async def sessions(self, request: Request) -> Response:
+        """Where the member is signed in, and what they were told about it."""
+        viewer = await self._require_viewer(request)
+        running = await sessions.running_of(viewer.member_id, self._now())
+        told = await alerts.alerts_of(viewer.member_id)
+        body = {
+            "sessions": [
+                {
+                    "id": public_id("session", one.id),
+                    "current": one.id == viewer.session_id,
+                    "platform": one.platform,
+                    "createdAt": _iso(one.created_at),
+                    "lastUsedAt": _iso(one.last_used_at),
+                }
+                for one in running
+            ],
+            "alerts": [
+                {"id": public_id("alert", one.id), "sessionId": public_id("session", one.session_id), "kind": one.kind, "at": _iso(one.at)}
+                for one in told
+            ],
+        }
+        return JSONResponse(body, headers=NO_STORE)
+
+    async def end_session(self, request: Request) -> Response:
+        """`{sessionId}`: sign one of the member's own devices out. The answer is the same for an id of somebody else or of nobody."""
+        viewer = await self._require_viewer(request)
+        fields = await fields_of(request)
+        read = read_public_id(fields.text("sessionId", LONGEST_ID))
+        fields.end()
+        if read is None or read[0] != "session" or not await sessions.end_of(viewer.member_id, read[1], self._now()):
+            return refusal(404, "NOT_FOUND", "there is no such session")
         return Response(status_code=204)
 
     async def jwks(self, _: Request) -> Response:
