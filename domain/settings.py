@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     apple_client_ids: str | None = None
     """Bundle ids and services ids of Sign in with Apple, by commas."""
     apple_jwks_url: str = "https://appleid.apple.com/auth/keys"
+    apple_team_id: str | None = None
+    """These three, together, let a deleted account be given back to Apple, as the App Store asks."""
+    apple_key_id: str | None = None
+    apple_private_key: Path | None = None
+    """The .p8 file."""
+    apple_tokens_url: str = "https://appleid.apple.com"
     facebook_app_id: str | None = None
     """Limited Login needs only the id; the classic login also the secret, because Facebook is asked about each token."""
     facebook_app_secret: SecretStr | None = None

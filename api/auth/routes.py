@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,15 +24,18 @@ from domain import db
 from domain.bootstrap import Services
 from domain.errors import Unavailable
 from domain.ids import public_id, read_public_id
-from domain.members import alerts, attempts, guesses, keys, sessions
+from domain.members import alerts, attempts, grants, guesses, keys, sessions
 from domain.members.commands import register_device, sign_in
-from domain.members.ports import ProvenIdentity
+from domain.members.ports import GrantKeeper, ProvenIdentity
 from domain.members.rules import DevicePlatform, KeyUse, PushTarget
 from domain.members.sessions import Grant
+
+log = logging.getLogger(__name__)
 
 JWKS_MAX_AGE_SECONDS: Final = 300
 LONGEST_ID: Final = 120
 LONGEST_TOKEN: Final = 8192
+LONGEST_CODE: Final = 1024
 TRIES: Final = 3
 
 
@@ -84,11 +88,12 @@ class SignInDesk:
         return JSONResponse({"nonce": nonce.text, "expiresAt": _iso(nonce.expires_at)}, headers=NO_STORE)
 
     async def exchange(self, request: Request) -> Response:
-        """A provider's ID token for ours: `{provider, channel?, idToken, nonce, installationId, device?}`."""
+        """A provider's ID token for ours: `{provider, channel?, idToken, authorizationCode?, nonce, installationId, device?}`."""
         fields = await fields_of(request)
         provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
         id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
         installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields)
+        code = fields.optional_text("authorizationCode", LONGEST_CODE)
         fields.end()
         adapter = self._adapter(provider, channel)
         now = self._now()
@@ -96,6 +101,8 @@ class SignInDesk:
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
             proven = await adapter.verify(id_token, nonce, now)
             grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, now))
+        if code is not None:
+            await self._keep_grant(adapter, code, proven, id_token, grant.member_id, now)
         return await self._tokens(grant, now)
 
     async def refresh(self, request: Request) -> Response:
@@ -167,6 +174,18 @@ class SignInDesk:
             if known == provider and channel in (None, kind):
                 return adapter
         raise BadInput("provider or channel has an unknown value")
+
+    async def _keep_grant(
+        self, adapter: IdentityProvider, code: str, proven: ProvenIdentity, id_token: str, member_id: UUID, now: datetime
+    ) -> None:
+        """Trade the code of a sign-in that stands already: whatever becomes of it, the member is in."""
+        kept = await adapter.trade(code, proven, id_token, now) if isinstance(adapter, GrantKeeper) else None
+        if kept is None:
+            return
+        try:
+            await grants.keep(member_id, proven, kept, self.services.vault, now)
+        except (*db.AWAY, *db.CONTENTION):
+            log.warning("a grant of a provider could not be kept")
 
     async def _require_viewer(self, request: Request) -> Viewer:
         viewer = await viewer_of(request.headers, self.services)

@@ -56,8 +56,8 @@ class Alert:
 async def raise_alert(tx: Tx, kind: AlertKind, *, member_id: UUID, session_id: UUID, installation_id: str, now: datetime) -> None:
     """Tell the member; a NEW_DEVICE alert goes to the other installations."""
     await tx.execute(
-        """insert into sign_in_alert (id, member_id, session_id, kind, installation_id, at, use_by, next_try_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $6)""",
+        """insert into sign_in_alert (id, member_id, session_id, kind, installation_id, at, use_by, next_try_at, tries)
+           values ($1, $2, $3, $4, $5, $6, $7, $6, 0)""",
         new_id(),
         member_id,
         session_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,24 @@ class ProvenIdentity:
     """When the provider's token expires, UTC; its hash is kept so long."""
     proof_hash: str = field(default="", repr=False)
     """SHA-256 (hex) of what may be used only once: the provider's token."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGrant:
+    """What a provider wants back when the account is deleted."""
+
+    client_id: str
+    """Of the app that it was made to."""
+    token: str = field(repr=False)
+
+
+@runtime_checkable
+class GrantKeeper(Protocol):
+    """A provider whose sign-ins leave something to be given back."""
+
+    async def trade(self, code: str, proven: ProvenIdentity, id_token: str, now: datetime) -> KeptGrant | None:
+        """Trade the code that came with a proven sign-in. None when the provider does not give anything for it: the sign-in stands."""
+        ...
 
 
 class IdentityProvider(Protocol):

@@ -31,6 +31,8 @@ async def forget_expired(now: datetime) -> int:
             before,
             MOST,
         )
+    # A deleted member has nobody left to tell; alerts name installations.
+    deleted += await db.execute("delete from sign_in_alert a using member m where m.id = a.member_id and m.deleted_at is not null")
     async with db.transaction() as tx:
         rows = await tx.fetch(
             """select id from session where least(coalesce(ended_at, 'infinity'), idle_until, ends_at) < $1

@@ -1,30 +1,70 @@
-"""What a member must be told about their sign-in: that somebody used a copied token, that a new device is in."""
+"""What a member must be told about their sign-in, and what a provider wants back when an account is deleted."""
 
 from __future__ import annotations
 
-from tortoise import migrations
+from uuid import uuid4
+
+from tortoise import fields, migrations
+from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
-ALERTS = """
-create table sign_in_alert (
-  id uuid primary key,
-  member_id uuid not null references member (id),
-  session_id uuid not null,
-  kind varchar(16) not null check (kind in ('REUSED', 'NEW_DEVICE')),
-  installation_id varchar(120) not null,
-  at timestamptz not null,
-  use_by timestamptz not null,
-  next_try_at timestamptz not null,
-  tries int not null default 0 check (tries >= 0),
-  sent_at timestamptz
-);
-create index sign_in_alert_of_member on sign_in_alert (member_id, at desc);
+from domain.members.rules import AlertKind
+
+GUARDS = """
+alter table sign_in_alert add constraint sign_in_alert_member_id foreign key (member_id) references member (id);
+alter table sign_in_alert add constraint sign_in_alert_tries check (tries >= 0);
+alter table provider_grant add constraint provider_grant_member_id foreign key (member_id) references member (id);
 create index sign_in_alert_waiting on sign_in_alert (next_try_at) where sent_at is null;
-create index sign_in_alert_at on sign_in_alert (at)
 """
-"""`session_id` is no reference: an alert outlives the session that it speaks of."""
 
 
 class Migration(migrations.Migration):
     dependencies = [("plusone", "0004_archive")]
-    operations = [ops.RunSQL(ALERTS)]
+    operations = [
+        ops.CreateModel(
+            name="SignInAlert",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ("member_id", fields.UUIDField()),
+                ("session_id", fields.UUIDField()),
+                ("kind", fields.CharEnumField(description="REUSED: REUSED\nNEW_DEVICE: NEW_DEVICE", enum_type=AlertKind, max_length=16)),
+                ("installation_id", fields.CharField(max_length=120)),
+                ("at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("use_by", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("next_try_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("tries", fields.IntField(default=0)),
+                ("sent_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={
+                "table": "sign_in_alert",
+                "app": "plusone",
+                "indexes": [Index(fields=["member_id", "at"]), Index(fields=["at"])],
+                "pk_attr": "id",
+                "table_description": "Something that a member is told about their sign-in. `session_id` is no reference: an alert outlives its session.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="ProviderGrant",
+            fields=[
+                ("id", fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
+                ("member_id", fields.UUIDField()),
+                ("provider", fields.CharField(max_length=16)),
+                ("subject", fields.CharField(max_length=120)),
+                ("client_id", fields.CharField(max_length=120)),
+                ("token_encrypted", fields.TextField(unique=False)),
+                ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("next_try_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={
+                "table": "provider_grant",
+                "app": "plusone",
+                "unique_together": (("provider", "subject", "client_id"),),
+                "indexes": [Index(fields=["member_id"])],
+                "pk_attr": "id",
+                "table_description": "What a provider wants back when an account is deleted; encrypted with the settings' key.",
+            },
+            bases=["Model"],
+        ),
+        ops.RunSQL(GUARDS),
+    ]

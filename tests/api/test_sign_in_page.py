@@ -146,5 +146,5 @@ def test_the_example_settings_hold_every_setting_of_sign_in() -> None:
         for name in Settings.model_fields
         if name.startswith(("google_", "apple_", "facebook_", "telegram_", "firebase_auth_", "line_login_"))
     ]
-    assert len(named) == 18
+    assert len(named) == 22
     assert [name for name in named if f"PLUSONE_{name.upper()}=" not in example] == []

@@ -11,6 +11,7 @@ from api.auth.identity import apple, dev, facebook, firebase, google, line, tele
 from api.auth.identity.base import IdentityProvider, Providers
 from api.auth.identity.jwks import JwksClient
 from api.auth.identity.key_sets import ES256, RS256, Reader, jwks, x509_map
+from domain.providers.apple_tokens import tokens_of
 from domain.settings import MissingSetting, Settings
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def _google(settings: Settings) -> Found:
 def _apple(settings: Settings) -> Found:
     if settings.apple_client_ids:
         ids = _names("apple_client_ids", settings.apple_client_ids)
-        yield (apple.PROVIDER, ""), apple.Apple(ids, _keys(settings, "apple_jwks_url", jwks(RS256)))
+        yield (apple.PROVIDER, ""), apple.Apple(ids, _keys(settings, "apple_jwks_url", jwks(RS256)), tokens_of(settings))
 
 
 def _facebook(settings: Settings) -> Found:
