@@ -38,11 +38,15 @@ def settings_or_exit() -> Settings:
     try:
         return load()
     except MissingSetting as error:
-        err.print("[red]The settings are not complete:[/red]")
-        for line in str(error).splitlines():
-            err.print(f"  {line}", markup=False, highlight=False)
-        err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
-        raise typer.Exit(2) from None
+        raise _not_complete(error) from None
+
+
+def _not_complete(missing: MissingSetting) -> typer.Exit:
+    err.print("[red]The settings are not complete:[/red]")
+    for line in str(missing).splitlines():
+        err.print(f"  {line}", markup=False, highlight=False)
+    err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
+    return typer.Exit(2)
 
 
 def _with_database(main: Callable[[Settings, str], None], *, prepared: bool) -> None:
@@ -59,6 +63,8 @@ def _with_database(main: Callable[[Settings, str], None], *, prepared: bool) -> 
     except runtime.StartRefused as error:
         err.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(1) from None
+    except MissingSetting as error:  # one that only the part that uses it can judge
+        raise _not_complete(error) from None
 
 
 @app.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +28,7 @@ from domain.bootstrap import services as services_for
 from domain.clock import FixedClock
 from domain.members import keys
 from domain.settings import MissingSetting, load
+from plusone.logging import QUIET
 from tests import build
 from tests.api.auth.asking import NOTHING, assert_refused, counts, exchange, nonce_for
 from tests.api.auth.conftest import SECRET_KEY, served
@@ -319,6 +322,37 @@ async def test_who_signs_in_with_telegram_finds_the_orders_of_their_comments(htt
     linked = await database.fetch("select provider, external_id from buyer where member_id is not null")
     # A Facebook page knows its commenters under other ids than the app does: equal digits say nothing.
     assert [tuple(row) for row in linked] == [("telegram", "512345678")]
+
+
+async def test_no_log_line_shows_who_signs_in_or_with_what(
+    http: httpx.AsyncClient, clock: FixedClock, outside: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the levels that `plusone.logging` sets; right and refused sign-ins, and a provider in trouble."""
+    said: list[str] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(caplog.at_level(logging.DEBUG))
+        for name in QUIET:
+            stack.enter_context(caplog.at_level(logging.WARNING, name))
+        for way, (_, subject) in WAYS.items():
+            nonce = await nonce_for(http, way[0])
+            token = made(*way, nonce, clock.now())
+            said += [token, nonce, subject]
+            for n in range(2):
+                answer = await exchange(http, token, nonce=nonce, installationId="secret-installation", **asked_for(way))
+                assert answer.status_code == (401 if n else 200)
+        outside.away = True
+        nonce = await nonce_for(http, "facebook")
+        token = made("facebook", "classic", nonce, clock.now())
+        assert_refused(await exchange(http, token, nonce=nonce, provider="facebook", channel="classic"), 503, "UNAVAILABLE")
+    told = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    hidden = [
+        *said,
+        "secret-installation",
+        "林小美",
+        "小美",
+        *(value for name, value in IDS.items() if "secret" in name or "token" in name),
+    ]
+    assert [text for text in hidden if text in told] == []
 
 
 OFF = {
