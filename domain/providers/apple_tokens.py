@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 import httpx
@@ -58,10 +58,10 @@ class AppleTokens:
             found: Any = orjson.loads(answer[1])
         except ValueError:
             return None
-        texts = [found.get(name) for name in ("refresh_token", "id_token")] if isinstance(found, dict) else []
-        if not texts or not all(isinstance(text, str) and 1 <= len(text) <= LONGEST_TOKEN and text.isascii() for text in texts):
+        if not isinstance(found, dict):
             return None
-        return Traded(*texts)
+        refresh_token, id_token = found.get("refresh_token"), found.get("id_token")
+        return Traded(refresh_token, id_token) if _is_token(refresh_token) and _is_token(id_token) else None
 
     async def revoke(self, refresh_token: str, client_id: str, now: datetime) -> bool:
         """True when Apple has it; also for one that was revoked before."""
@@ -93,6 +93,10 @@ class AppleTokens:
                 return response.status_code, body
         except (httpx.HTTPError, TimeoutError, OSError):
             return None
+
+
+def _is_token(text: object) -> TypeGuard[str]:
+    return isinstance(text, str) and 1 <= len(text) <= LONGEST_TOKEN and text.isascii()
 
 
 def tokens_of(settings: Settings) -> AppleTokens | None:
