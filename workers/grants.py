@@ -18,6 +18,7 @@ async def give_back(apple: AppleTokens | None, services: Services) -> int:
     if apple is None:
         return 0
     now = services.clock.now()
+    await grants.note_deleted(now)
     done = 0
     for grant in await grants.claim_due("apple", services.vault, now):
         if grant.token is None:

@@ -72,7 +72,7 @@ async def claim_due(now: datetime, *, limit: int = 100) -> list[DueAlert]:
     """Lease alerts that are due for a minute, with their members' devices."""
     rows = await db.fetch(
         """with due as materialized (
-             select id from sign_in_alert where sent_at is null and next_try_at <= $1 and use_by > $1 and tries < $3
+             select id from sign_in_alert where sent_at is null and next_try_at between $5 and $1 and use_by > $1 and tries < $3
              order by next_try_at, id limit $4 for update skip locked),
            taken as (
              update sign_in_alert a set next_try_at = $2, tries = a.tries + 1 from due where a.id = due.id returning a.*)
@@ -84,6 +84,7 @@ async def claim_due(now: datetime, *, limit: int = 100) -> list[DueAlert]:
         now + LEASE,
         MAX_TRIES,
         limit,
+        now - USE_BY,
     )
     found: dict[UUID, DueAlert] = {}
     for row in rows:

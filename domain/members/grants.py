@@ -13,6 +13,8 @@ from domain.vault import SealBroken, Vault
 
 AGAIN = timedelta(hours=6)
 """Between tries to give one back; none is given up."""
+DELETED_WITHIN = timedelta(days=30)
+"""Members who were deleted longer ago have been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class DueGrant:
 async def keep(member_id: UUID, proven: ProvenIdentity, grant: KeptGrant, vault: Vault, now: datetime) -> None:
     """Keep the newest grant of this identity and app."""
     await db.execute(
-        """insert into provider_grant (id, member_id, provider, subject, client_id, token_encrypted, created_at, next_try_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $7)
+        """insert into provider_grant (id, member_id, provider, subject, client_id, token_encrypted, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7)
            on conflict (provider, subject, client_id) do update set
              member_id = excluded.member_id, token_encrypted = excluded.token_encrypted, created_at = excluded.created_at""",
         new_id(),
@@ -41,13 +43,23 @@ async def keep(member_id: UUID, proven: ProvenIdentity, grant: KeptGrant, vault:
     )
 
 
+async def note_deleted(now: datetime) -> int:
+    """Grants of members who were deleted lately are due; answers how many are new."""
+    return await db.execute(
+        """update provider_grant g set give_back_at = $1 from member m
+           where m.deleted_at > $2 and g.member_id = m.id and g.give_back_at is null""",
+        now,
+        now - DELETED_WITHIN,
+    )
+
+
 async def claim_due(provider: str, vault: Vault, now: datetime, *, limit: int = 50) -> list[DueGrant]:
-    """Lease grants of members who are deleted, until AGAIN."""
+    """Lease grants that are due, until AGAIN."""
     rows = await db.fetch(
         """with due as materialized (
-             select g.id from provider_grant g join member m on m.id = g.member_id and m.deleted_at is not null
-             where g.provider = $1 and g.next_try_at <= $2 order by g.next_try_at, g.id limit $4 for update of g skip locked)
-           update provider_grant g set next_try_at = $3 from due where g.id = due.id returning g.id, g.client_id, g.token_encrypted""",
+             select id from provider_grant where provider = $1 and give_back_at <= $2
+             order by give_back_at, id limit $4 for update skip locked)
+           update provider_grant g set give_back_at = $3 from due where g.id = due.id returning g.id, g.client_id, g.token_encrypted""",
         provider,
         now,
         now + AGAIN,

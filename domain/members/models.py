@@ -172,7 +172,8 @@ class ProviderGrant(Model):
     """Of the app that the grant was made to."""
     token_encrypted = fields.TextField()
     created_at = fields.DatetimeField()
-    next_try_at = fields.DatetimeField()
+    give_back_at = fields.DatetimeField(null=True)
+    """When it is to be tried next, once its member is deleted."""
 
     class Meta:
         table = "provider_grant"

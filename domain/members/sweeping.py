@@ -11,6 +11,8 @@ SLACK = timedelta(hours=2)
 ENDED_KEPT = timedelta(days=30)
 """Ended sessions and their token hashes stay so long, so that a copied token still shows itself."""
 ALERTS_KEPT = timedelta(days=180)
+DELETED_WITHIN = timedelta(days=30)
+"""Alerts of members who were deleted longer ago have gone."""
 MOST = 5_000
 
 
@@ -32,7 +34,9 @@ async def forget_expired(now: datetime) -> int:
             MOST,
         )
     # A deleted member has nobody left to tell; alerts name installations.
-    deleted += await db.execute("delete from sign_in_alert a using member m where m.id = a.member_id and m.deleted_at is not null")
+    deleted += await db.execute(
+        "delete from sign_in_alert where member_id in (select id from member where deleted_at > $1)", now - DELETED_WITHIN
+    )
     async with db.transaction() as tx:
         rows = await tx.fetch(
             """select id from session where least(coalesce(ended_at, 'infinity'), idle_until, ends_at) < $1

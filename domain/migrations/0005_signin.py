@@ -15,6 +15,8 @@ alter table sign_in_alert add constraint sign_in_alert_member_id foreign key (me
 alter table sign_in_alert add constraint sign_in_alert_tries check (tries >= 0);
 alter table provider_grant add constraint provider_grant_member_id foreign key (member_id) references member (id);
 create index sign_in_alert_waiting on sign_in_alert (next_try_at) where sent_at is null;
+create index provider_grant_due on provider_grant (give_back_at) where give_back_at is not null;
+create index member_deleted on member (deleted_at) where deleted_at is not null;
 """
 
 
@@ -54,7 +56,7 @@ class Migration(migrations.Migration):
                 ("client_id", fields.CharField(max_length=120)),
                 ("token_encrypted", fields.TextField(unique=False)),
                 ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
-                ("next_try_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("give_back_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
             options={
                 "table": "provider_grant",
