@@ -39,6 +39,34 @@ class Settings(BaseSettings):
     line_login_channel_secret: SecretStr | None = None
     """Set for web login (HS256); native login (ES256) needs only the id."""
     line_login_jwks_url: str = "https://api.line.me/oauth2/v2.1/certs"
+    google_client_ids: str | None = None
+    """Client ids of Sign in with Google, by commas: the audiences that we take. Each provider is off until its ids are set."""
+    google_jwks_url: str = "https://www.googleapis.com/oauth2/v3/certs"
+    apple_client_ids: str | None = None
+    """Bundle ids and services ids of Sign in with Apple, by commas."""
+    apple_jwks_url: str = "https://appleid.apple.com/auth/keys"
+    apple_team_id: str | None = None
+    """These three, together, let a deleted account be given back to Apple, as the App Store asks."""
+    apple_key_id: str | None = None
+    apple_private_key: Path | None = None
+    """The .p8 file."""
+    apple_tokens_url: str = "https://appleid.apple.com"
+    facebook_app_id: str | None = None
+    """Limited Login needs only the id; the classic login also the secret, because Facebook is asked about each token."""
+    facebook_app_secret: SecretStr | None = None
+    facebook_jwks_url: str = "https://www.facebook.com/.well-known/oauth/openid/jwks/"
+    facebook_graph_url: str = "https://graph.facebook.com/v26.0"
+    telegram_client_id: str | None = None
+    """OpenID Connect, from BotFather."""
+    telegram_jwks_url: str = "https://oauth.telegram.org/.well-known/jwks.json"
+    telegram_bot_token: SecretStr | None = None
+    """Mini App and Login Widget, by HMAC."""
+    telegram_bot_id: str | None = None
+    """Mini App without the bot's token, by Telegram's public key."""
+    telegram_public_key: str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d"
+    """Ed25519 in hexadecimal; Telegram's test environment has another."""
+    firebase_auth_project_id: str | None = None
+    firebase_auth_certificates_url: str = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
     firebase_credentials: Path | None = None
     """Service account file. Without it (and without `fcm_base_url`) notices stay in the inbox and no push is sent."""
     fcm_base_url: str | None = None

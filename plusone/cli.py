@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from domain.settings import MissingSetting, Settings, load
-from plusone import receipt_cli, simulate_cli
+from plusone import keys_cli, receipt_cli, simulate_cli
 from plusone.bench_cli import bench
 
 app = typer.Typer(
@@ -41,11 +41,15 @@ def settings_or_exit() -> Settings:
     try:
         return load()
     except MissingSetting as error:
-        err.print("[red]The settings are not complete:[/red]")
-        for line in str(error).splitlines():
-            err.print(f"  {line}", markup=False, highlight=False)
-        err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
-        raise typer.Exit(2) from None
+        raise _not_complete(error) from None
+
+
+def _not_complete(missing: MissingSetting) -> typer.Exit:
+    err.print("[red]The settings are not complete:[/red]")
+    for line in str(missing).splitlines():
+        err.print(f"  {line}", markup=False, highlight=False)
+    err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
+    return typer.Exit(2)
 
 
 def _with_database(main: Callable[[Settings, str], None], *, prepared: bool, meanwhile: str | None = None) -> None:
@@ -64,6 +68,8 @@ def _with_database(main: Callable[[Settings, str], None], *, prepared: bool, mea
     except runtime.StartRefused as error:
         err.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(1) from None
+    except MissingSetting as error:  # one that only the part that uses it can judge
+        raise _not_complete(error) from None
 
 
 @app.command()
@@ -186,4 +192,5 @@ def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", s
 
 
 receipt_cli.add_to(app, _with_database, out, err)
+keys_cli.add_to(app, _with_database, out, err)
 simulate_cli.add_to(shop, _with_database, out, err)

@@ -14,11 +14,14 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from api.auth.identity import dev
+from api.auth.identity.registry import providers_for
 from domain import bootstrap, db
 from domain.inbox import commands as inbox_commands
 from domain.inbox import queries as inbox
 from domain.inbox.rules import EventState
-from domain.settings import Settings
+from domain.members.keyring import RENEWED_EVERY, keyring
+from domain.settings import MissingSetting, Settings
 from domain.vault import SealBroken, Vault
 from plusone import runtime
 
@@ -77,8 +80,22 @@ def configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("PLUSONE_FIREBASE_CREDENTIALS", Mark.MISSING, "names a file that is not there")
     elif settings.firebase_credentials is None and settings.fcm_base_url is None:
         yield Finding("push", Mark.NOTE, "PLUSONE_FIREBASE_CREDENTIALS is not set: notices stay in the inbox, no phone rings")
-    if settings.line_login_channel_id is None:
-        yield Finding("sign-in", Mark.NOTE, "PLUSONE_LINE_LOGIN_CHANNEL_ID is not set: nobody can sign in with LINE")
+    yield _sign_in(settings)
+
+
+def _sign_in(settings: Settings) -> Finding:
+    """Which providers are on, with their channels."""
+    try:
+        on = providers_for(settings)
+    except MissingSetting as error:
+        return Finding("sign-in", Mark.MISSING, str(error))
+    channels: dict[str, list[str]] = {}
+    for provider, channel in on:
+        channels.setdefault(provider, []).extend([channel] if channel else [])
+    told = ", ".join(f"{provider} ({', '.join(kinds)})" if kinds else provider for provider, kinds in channels.items())
+    if not channels.keys() - {dev.PROVIDER}:
+        return Finding("sign-in", Mark.NOTE, f"no provider is on{told and f' but {told}'}: .env.example names the ids that turn one on")
+    return Finding("sign-in", Mark.OK, f"on: {told}")
 
 
 def _named(settings: Settings) -> list[str]:
@@ -124,22 +141,29 @@ def _about_version(settings: Settings, number: int) -> str:
 
 async def _in_tables(settings: Settings) -> list[Finding]:
     endpoints = await db.fetch("select source, secret_encrypted from webhook_endpoint")
-    counts = await db.fetchrow(
-        """select (select count(*) from shop) as shops, (select count(*) from channel) as channels,
-                  (select count(*) from signing_key) as keys"""
-    )
+    counts = await db.fetchrow("""select (select count(*) from shop) as shops, (select count(*) from channel) as channels""")
     assert counts is not None
     backlog = await inbox.backlog(datetime.now(UTC))
     return [
         Finding("shops", Mark.OK, f"{counts['shops']} shops, {counts['channels']} channels"),
         _endpoints(settings, endpoints),
-        Finding("signing keys", Mark.OK if counts["keys"] else Mark.NOTE, f"{counts['keys']} (the first sign-in makes one)"),
+        await _signing_keys(),
         _waiting("inbox", backlog.inbox_oldest_seconds, backlog.inbox_rows[EventState.PENDING]),
         _waiting("outbox", backlog.outbox_oldest_seconds, None),
         Finding("parked", Mark.NOTE, f"{parked} events; look at them, then --replay-parked")
         if (parked := backlog.inbox_rows[EventState.PARKED])
         else Finding("parked", Mark.OK, "none"),
     ]
+
+
+async def _signing_keys() -> Finding:
+    """How many, and which have signed for too long."""
+    now = datetime.now(UTC)
+    ring = await keyring(now)
+    old = [key.use.lower() for key in ring if key.is_old(now)]
+    if old:
+        return Finding("signing keys", Mark.NOTE, f"older than {RENEWED_EVERY.days} days: {', '.join(old)}; run `plusone keys rotate`")
+    return Finding("signing keys", Mark.OK if ring else Mark.NOTE, f"{len(ring)} (the first sign-in makes one)")
 
 
 def _endpoints(settings: Settings, rows: list[db.Record]) -> Finding:

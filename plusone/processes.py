@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from api import health
 from domain import bootstrap, db
 from domain.bootstrap import Services
+from domain.providers.apple_tokens import tokens_of
 from domain.settings import Settings
 from plusone.runtime import StartRefused
 
@@ -119,6 +120,7 @@ async def work(settings: Settings, dsn: str, listening: socket.socket | None) ->
     """A worker process, with health and metrics on a port of its own."""
     from workers import main as workers
 
+    tokens_of(settings)  # a wrong setting stops the start before anything runs
     stop = stop_on_signals()
     services = bootstrap.services(settings)
     await bootstrap.connect(settings, dsn, application_name="plusone-worker")

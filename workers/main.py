@@ -15,8 +15,10 @@ from domain.idempotency import commands as idempotency
 from domain.jobs import RESTOCKED, JobRunner, Payload
 from domain.members import keys, linking, sweeping
 from domain.pickup import commands as pickup
+from domain.providers.apple_tokens import tokens_of
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
 from workers import deadlines, ingest, outbox, upkeep
+from workers.grants import EVERY_HOUR, give_back
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,12 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     async def answered() -> None:
         await idempotency.forget(before=services.clock.now() - KEYS_KEPT, limit=MOST_FORGOTTEN)
 
+    apple = tokens_of(services.settings)
+
+    async def returned() -> None:
+        await give_back(apple, services)
+
+    runner.every(EVERY_HOUR, "give-back-grants", returned)
     runner.handle(RESTOCKED, restocked)
     runner.every(LINK_MISSED, "link-missed-buyers", missed)
     runner.every(FORGET_EXPIRED, "forget-expired", expired)

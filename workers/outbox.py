@@ -27,6 +27,7 @@ from domain.jobs import PUSH, REPLY, Handler, JobRunner, Payload
 from domain.notices import deliveries
 from domain.notices.deliveries import Push
 from domain.providers.platforms.fake import HttpReplySender
+from workers.alerts import send_due
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +261,11 @@ def register(
     runner.handle(REPLY, answers.handle)
     runner.every(SWEEP, "sweep-pushes", pushes.sweep)
     runner.every(SWEEP, "sweep-replies", answers.sweep)
+
+    async def alerts() -> None:
+        await send_due(gateway, services)
+
+    runner.every(SWEEP, "sweep-sign-in-alerts", alerts)
 
     async def close() -> None:
         for each in opened:

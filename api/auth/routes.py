@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,22 +17,25 @@ from starlette.routing import Route
 from api.auth.bearer import viewer_of
 from api.auth.identity.base import IdentityProvider, Providers
 from api.auth.identity.registry import providers_for
-from api.auth.plain import NO_STORE, BadInput, Fields, fields_of, refusing
+from api.auth.plain import NO_STORE, BadInput, Fields, fields_of, refusal, refusing
 from api.auth.tokens import issue_access, jwks
 from api.auth.viewer import Unauthenticated, Viewer
 from domain import db
 from domain.bootstrap import Services
 from domain.errors import Unavailable
-from domain.ids import public_id
-from domain.members import attempts, guesses, keys, sessions
+from domain.ids import public_id, read_public_id
+from domain.members import alerts, attempts, grants, guesses, keys, sessions
 from domain.members.commands import register_device, sign_in
-from domain.members.ports import ProvenIdentity
+from domain.members.ports import GrantKeeper, ProvenIdentity
 from domain.members.rules import DevicePlatform, KeyUse, PushTarget
 from domain.members.sessions import Grant
+
+log = logging.getLogger(__name__)
 
 JWKS_MAX_AGE_SECONDS: Final = 300
 LONGEST_ID: Final = 120
 LONGEST_TOKEN: Final = 8192
+LONGEST_CODE: Final = 1024
 TRIES: Final = 3
 
 
@@ -59,9 +63,11 @@ def routes(services: Services, providers: Providers | None = None) -> list[Route
         ("/auth/refresh", desk.refresh),
         ("/auth/sign-out", desk.sign_out),
         ("/auth/sign-out-everywhere", desk.sign_out_everywhere),
+        ("/auth/sessions/end", desk.end_session),
     ]
     found = [Route(path, refusing(handler), methods=["POST"]) for path, handler in post]
-    return [*found, Route("/.well-known/jwks.json", refusing(desk.jwks), methods=["GET"])]
+    get = [("/auth/sessions", desk.sessions), ("/.well-known/jwks.json", desk.jwks)]
+    return [*found, *(Route(path, refusing(handler), methods=["GET"]) for path, handler in get)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +88,12 @@ class SignInDesk:
         return JSONResponse({"nonce": nonce.text, "expiresAt": _iso(nonce.expires_at)}, headers=NO_STORE)
 
     async def exchange(self, request: Request) -> Response:
-        """A provider's ID token for ours: `{provider, channel?, idToken, nonce, installationId, device?}`."""
+        """A provider's ID token for ours: `{provider, channel?, idToken, authorizationCode?, nonce, installationId, device?}`."""
         fields = await fields_of(request)
         provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
         id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
         installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields)
+        code = fields.optional_text("authorizationCode", LONGEST_CODE)
         fields.end()
         adapter = self._adapter(provider, channel)
         now = self._now()
@@ -94,6 +101,8 @@ class SignInDesk:
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
             proven = await adapter.verify(id_token, nonce, now)
             grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, now))
+        if code is not None:
+            await self._keep_grant(adapter, code, proven, id_token, grant.member_id, now)
         return await self._tokens(grant, now)
 
     async def refresh(self, request: Request) -> Response:
@@ -118,6 +127,39 @@ class SignInDesk:
         await sessions.end_all(viewer.member_id, self._now())
         return Response(status_code=204)
 
+    async def sessions(self, request: Request) -> Response:
+        """Where the member is signed in, and what they were told about it."""
+        viewer = await self._require_viewer(request)
+        running = await sessions.running_of(viewer.member_id, self._now())
+        told = await alerts.alerts_of(viewer.member_id)
+        body = {
+            "sessions": [
+                {
+                    "id": public_id("session", one.id),
+                    "current": one.id == viewer.session_id,
+                    "platform": one.platform,
+                    "createdAt": _iso(one.created_at),
+                    "lastUsedAt": _iso(one.last_used_at),
+                }
+                for one in running
+            ],
+            "alerts": [
+                {"id": public_id("alert", one.id), "sessionId": public_id("session", one.session_id), "kind": one.kind, "at": _iso(one.at)}
+                for one in told
+            ],
+        }
+        return JSONResponse(body, headers=NO_STORE)
+
+    async def end_session(self, request: Request) -> Response:
+        """`{sessionId}`: sign one of the member's own devices out. The answer is the same for an id of somebody else or of nobody."""
+        viewer = await self._require_viewer(request)
+        fields = await fields_of(request)
+        read = read_public_id(fields.text("sessionId", LONGEST_ID))
+        fields.end()
+        if read is None or read[0] != "session" or not await sessions.end_of(viewer.member_id, read[1], self._now()):
+            return refusal(404, "NOT_FOUND", "there is no such session")
+        return Response(status_code=204)
+
     async def jwks(self, _: Request) -> Response:
         """The public halves of the access token keys, also of the next one."""
         public = await keys.public_keys(KeyUse.ACCESS, self._now())
@@ -132,6 +174,18 @@ class SignInDesk:
             if known == provider and channel in (None, kind):
                 return adapter
         raise BadInput("provider or channel has an unknown value")
+
+    async def _keep_grant(
+        self, adapter: IdentityProvider, code: str, proven: ProvenIdentity, id_token: str, member_id: UUID, now: datetime
+    ) -> None:
+        """Trade the code of a sign-in that stands already: whatever becomes of it, the member is in."""
+        kept = await adapter.trade(code, proven, id_token, now) if isinstance(adapter, GrantKeeper) else None
+        if kept is None:
+            return
+        try:
+            await grants.keep(member_id, proven, kept, self.services.vault, now)
+        except (*db.AWAY, *db.CONTENTION):
+            log.warning("a grant of a provider could not be kept")
 
     async def _require_viewer(self, request: Request) -> Viewer:
         viewer = await viewer_of(request.headers, self.services)

@@ -1,4 +1,4 @@
-"""Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key."""
+"""Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key, sign_in_alert, provider_grant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from domain.members.rules import DevicePlatform, KeyUse, PushTarget
+from domain.members.rules import AlertKind, DevicePlatform, KeyUse, PushTarget
 
 
 class Member(Model):
@@ -139,3 +139,43 @@ class SigningKey(Model):
     class Meta:
         table = "signing_key"
         unique_together = (("use", "number"),)
+
+
+class SignInAlert(Model):
+    """Something that a member is told about their sign-in. `session_id` is no reference: an alert outlives its session."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    session_id = fields.UUIDField()
+    kind = fields.CharEnumField(AlertKind, max_length=16)
+    installation_id = fields.CharField(max_length=120)
+    at = fields.DatetimeField()
+    use_by = fields.DatetimeField()
+    """A push later than this is not sent any more."""
+    next_try_at = fields.DatetimeField()
+    tries = fields.IntField(default=0)
+    sent_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "sign_in_alert"
+        indexes = [Index(fields=("member_id", "at")), Index(fields=("at",))]
+
+
+class ProviderGrant(Model):
+    """What a provider wants back when an account is deleted; encrypted with the settings' key."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    provider = fields.CharField(max_length=16)
+    subject = fields.CharField(max_length=120)
+    client_id = fields.CharField(max_length=120)
+    """Of the app that the grant was made to."""
+    token_encrypted = fields.TextField()
+    created_at = fields.DatetimeField()
+    give_back_at = fields.DatetimeField(null=True)
+    """When it is to be tried next, once its member is deleted."""
+
+    class Meta:
+        table = "provider_grant"
+        unique_together = (("provider", "subject", "client_id"),)
+        indexes = [Index(fields=("member_id",))]

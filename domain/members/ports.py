@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,8 @@ class ProvenIdentity:
     """A person as one provider knows them, proven by a token that was checked just now."""
 
     provider: str
-    """line, facebook, telegram, generic: the same words as in `buyer.provider`."""
+    """line, facebook, telegram, generic: the same words as in `buyer.provider`, where the subject is the id that comments come under.
+    Other words (google, apple, firebase, facebook_login) meet no buyer by themselves."""
     subject: str
     """The provider's id of the person; 1 to 120 characters without control characters."""
     display_name: str = field(default="", repr=False)
@@ -20,6 +21,24 @@ class ProvenIdentity:
     """When the provider's token expires, UTC; its hash is kept so long."""
     proof_hash: str = field(default="", repr=False)
     """SHA-256 (hex) of what may be used only once: the provider's token."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGrant:
+    """What a provider wants back when the account is deleted."""
+
+    client_id: str
+    """Of the app that it was made to."""
+    token: str = field(repr=False)
+
+
+@runtime_checkable
+class GrantKeeper(Protocol):
+    """A provider whose sign-ins leave something to be given back."""
+
+    async def trade(self, code: str, proven: ProvenIdentity, id_token: str, now: datetime) -> KeptGrant | None:
+        """Trade the code that came with a proven sign-in. None when the provider does not give anything for it: the sign-in stands."""
+        ...
 
 
 class IdentityProvider(Protocol):

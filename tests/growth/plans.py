@@ -47,6 +47,8 @@ IN_HAND = {
     "order_expiry": "open orders that nobody has paid yet",
     "push_due": "pushes that wait to be sent",
     "reply_pending": "replies that wait to be sent",
+    "sign_in_alert_waiting": "alerts that wait to be sent",
+    "provider_grant_due": "grants of deleted members that wait for Apple",
     "inbox_undecided": "events that wait to be decided",
     "inbox_age": "events that wait to be decided",
     "inbox_parked": "events that wait for a person, a year at most",

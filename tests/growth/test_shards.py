@@ -24,7 +24,7 @@ from tests.growth.work import WORK
 
 REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_move", "tortoise_migrations"}
 """Small and the same everywhere."""
-BY_MEMBER = {"member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery"}
+BY_MEMBER = {"member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant"}
 """A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's."""
 AT_THE_DOOR = {"inbox_event", "lane_tries", "login_attempt", "seen_token", "guess_count"}
 """Before anybody knows which shop is meant: on the coordinator, or by lane."""

@@ -13,7 +13,8 @@ from domain.idempotency import commands as idempotency
 from domain.ids import new_id
 from domain.inbox import queries as inbox
 from domain.inbox.commands import replay_parked
-from domain.members import linking, sweeping
+from domain.members import alerts, grants, linking, sweeping
+from domain.members.rules import AlertKind
 from domain.notices import deliveries
 from domain.notices.commands import mark_read
 from domain.orders.commands import expire_due
@@ -27,6 +28,7 @@ from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
 from domain.upkeep import commands
 from domain.upkeep.rules import Keep
+from domain.vault import Vault
 from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
 from tests.growth.seeded import Seeded
@@ -208,7 +210,20 @@ async def sweeps(seed: Seeded) -> int:
         new_id(), seed.member, NOW,
     )  # fmt: skip
     linked = await linking.link_missed(NOW + timedelta(minutes=5))
-    return forgotten and over and linked
+    return forgotten and over and linked and await _alerts(seed)
+
+
+async def _alerts(seed: Seeded) -> int:
+    """Members are told of their sign-ins, and grants of deleted ones are looked for."""
+    async with db.transaction() as tx:
+        for kind in AlertKind:
+            await alerts.raise_alert(tx, kind, member_id=seed.member, session_id=new_id(), installation_id="plans", now=NOW)
+    due = await alerts.claim_due(NOW)
+    await alerts.mark_sent([alert.id for alert in due], NOW)
+    shown = await alerts.alerts_of(seed.member)
+    await grants.note_deleted(NOW)
+    await grants.claim_due("apple", Vault("a root secret that is used by tests only, 48 chars"), NOW)
+    return len(due) and len(shown)
 
 
 async def looks(seed: Seeded) -> bool:
@@ -243,7 +258,7 @@ WORK: dict[str, Work] = {
     ),
     "counter": Work(counter, 25),
     "outbox": Work(outbox, 15),
-    "sweeps": Work(sweeps, 8, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
+    "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 3),
     "deadlines": Work(deadlines, 12),
     "upkeep": Work(upkeep, 100),

@@ -45,6 +45,14 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(tmp_path: Path) -> None:
     assert [value for value in ("hunter2", "eighty", "Traceback") if value in done.stderr + done.stdout] == []
 
 
+@pytest.mark.parametrize(("command", "name"), [("serve", "PLUSONE_TELEGRAM_BOT_TOKEN"), ("work", "PLUSONE_APPLE_TEAM_ID")])
+async def test_a_provider_s_wrong_setting_is_named_too(db: str, tmp_path: Path, command: str, name: str) -> None:
+    env = ENV | {"DATABASE_URL": db, name: "hunter2", "PLUSONE_PORT": "0", "PLUSONE_WORKER_PORT": "0"}
+    done = await asyncio.to_thread(plusone, command, cwd=tmp_path, env=env)
+    assert (done.returncode, name in done.stderr) == (2, True), done.stderr
+    assert [value for value in ("hunter2", "Traceback") if value in done.stderr + done.stdout] == []
+
+
 def test_an_address_that_is_none_is_named(tmp_path: Path) -> None:
     done = plusone("serve", cwd=tmp_path, env=ENV | {"DATABASE_URL": "mysql://root:hunter2@db/shop"})
     assert done.returncode == 1

@@ -39,10 +39,22 @@ def test_what_only_limits_is_a_note_and_what_is_broken_is_missing(tmp_path: Path
     assert found(settings()) == {"settings": Mark.OK, "push": Mark.NOTE, "sign-in": Mark.NOTE}
     complete = tmp_path / "firebase.json"
     complete.write_text("{}")
-    assert found(settings(firebase_credentials=complete, line_login_channel_id="1657")) == {"settings": Mark.OK}
+    assert found(settings(firebase_credentials=complete, line_login_channel_id="1657")) == {"settings": Mark.OK, "sign-in": Mark.OK}
     assert found(settings(firebase_credentials=tmp_path / "none.json"))["PLUSONE_FIREBASE_CREDENTIALS"] is Mark.MISSING
     assert found(settings(environment=Environment.DEVELOPMENT))["environment"] is Mark.NOTE
     assert found(settings(public_url="http://shop.example"))["PLUSONE_PUBLIC_URL"] is Mark.NOTE
+
+
+def test_the_providers_that_are_on_are_named() -> None:
+    def sign_in(**given: Any) -> tuple[Mark, str]:
+        return next((finding.mark, finding.told) for finding in doctor.configured(settings(**given)) if finding.what == "sign-in")
+
+    ids = {"line_login_channel_id": "1657", "google_client_ids": "a,b", "telegram_bot_token": "7654321098:AAH4x-Kd9vQm2Rt7p"}
+    assert sign_in(**ids) == (Mark.OK, "on: line (native), google, telegram (mini_app, widget)")
+    assert sign_in() == (Mark.NOTE, "no provider is on: .env.example names the ids that turn one on")
+    assert sign_in(environment=Environment.DEVELOPMENT)[0] is Mark.NOTE
+    mark, told = sign_in(telegram_bot_token="hunter2")
+    assert (mark, "PLUSONE_TELEGRAM_BOT_TOKEN" in told, "hunter2" in told) == (Mark.MISSING, True, False)
 
 
 async def test_a_door_whose_secret_does_not_open_is_missing(db: str) -> None:

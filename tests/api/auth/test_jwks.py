@@ -13,11 +13,14 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from api.auth.identity.jwks import LARGEST_BYTES, JwksClient
+from api.auth.identity.fetching import LARGEST_BYTES
+from api.auth.identity.jwks import JwksClient
+from api.auth.identity.key_sets import ES256, jwks
 from api.auth.identity.registry import providers_for
 from domain.errors import Unavailable
 from domain.settings import MissingSetting, load
 
+READ = jwks(ES256)
 AT = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 JWK = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(generate_private_key(SECP256R1()).public_key()))
 
@@ -68,7 +71,7 @@ async def line():
 
 
 def client(url: str) -> JwksClient:
-    return JwksClient(url, allow_loopback_http=True)
+    return JwksClient(url, READ, allow_loopback_http=True)
 
 
 async def test_keys_are_fetched_once_and_kept_for_five_minutes(line):
@@ -179,15 +182,15 @@ async def test_a_redirect_is_not_followed(line):
 )
 def test_other_addresses_are_refused(url):
     with pytest.raises(ValueError, match="https://"):
-        JwksClient(url, allow_loopback_http=True)
+        JwksClient(url, READ, allow_loopback_http=True)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/certs", "http://localhost/certs", "http://[::1]:1/certs"])
 def test_plain_http_to_this_machine_is_for_development(url):
-    JwksClient(url, allow_loopback_http=True)
+    JwksClient(url, READ, allow_loopback_http=True)
     with pytest.raises(ValueError, match="https://"):
-        JwksClient(url)
-    JwksClient("https://api.line.me/oauth2/v2.1/certs")
+        JwksClient(url, READ)
+    JwksClient("https://api.line.me/oauth2/v2.1/certs", READ)
 
 
 def settings(**given: Any):

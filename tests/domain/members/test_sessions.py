@@ -212,7 +212,7 @@ async def test_without_the_lock_two_uses_at_once_collide(grant, monkeypatch):
 
     async def unlocked(tx, token_hash):
         return await tx.fetchrow(
-            """select s.*, m.ver, m.deleted_at from session s join member m on m.id = s.member_id
+            """select s.*, m.ver, m.deleted_at, false as staff from session s join member m on m.id = s.member_id
                where s.id = (select session_id from refresh_token where hash = $1)""",
             token_hash,
         )
