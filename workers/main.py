@@ -16,7 +16,7 @@ from domain.jobs import RESTOCKED, JobRunner, Payload
 from domain.members import keys, linking, sweeping
 from domain.pickup import commands as pickup
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
-from workers import deadlines, ingest, outbox, upkeep
+from workers import deadlines, ingest, outbox, people, upkeep
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     runner.every(LINK_MISSED, "link-missed-buyers", missed)
     runner.every(FORGET_EXPIRED, "forget-expired", expired)
     runner.every(FORGET_KEYS, "forget-idempotency-keys", answered)
+    people.register(runner, services)
     upkeep.register(runner, services)
     return outbox.register(runner, services)
 
