@@ -170,7 +170,7 @@ async def _rows(part: Part, member_id: UUID) -> AsyncIterator[bytes]:
 
 def _shown(row: Record) -> dict[str, Any]:
     """A row with the names and amounts of the file; ids stay inside."""
-    values = {key: from_jsonb(value) or [] if key in PARTS_OF_ROWS else value for key, value in row.items() if key != "id"}
+    values: dict[str, Any] = {key: from_jsonb(value) or [] if key in PARTS_OF_ROWS else value for key, value in row.items() if key != "id"}
     return _named(values, values.get("currency", ""))
 
 
