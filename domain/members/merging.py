@@ -59,7 +59,9 @@ async def merge(asking: Asking, code: str, now: datetime) -> UUID:
     limits = [per_account("merge-code", str(asking.member_id)), per_address("merge-code", asking.address)]
     await count(limits, now)
     async with db.transaction() as tx:
-        began = await tx.fetchval("select created_at from session where id = $1 and ended_at is null", asking.session_id)
+        began = await tx.fetchval(
+            "select created_at from session where id = $1 and member_id = $2 and ended_at is null", asking.session_id, asking.member_id
+        )
         if began is None or began < now - FRESH_SIGN_IN:
             raise SignInAgain
         keeper_id = await _use(tx, code, asking.member_id, now)
