@@ -23,7 +23,7 @@ from domain.db import Tx, jsonb
 from domain.ids import new_id
 from domain.members.errors import SignInRefused
 from domain.members.guesses import Limit, count, per_account
-from domain.members.people import lock_members, note
+from domain.members.people import lock_account, note
 from domain.members.rules import CODE_LIFE, WRONG_CODES, WRONG_CODES_WINDOW, CodeKind
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -84,13 +84,13 @@ async def start(*, member_id: UUID, kind: CodeKind, now: datetime, request_id: s
 
     Raises:
         TooManyGuesses: more than 10 codes in 10 minutes.
-        SignInRefused: the member was deleted.
+        SignInRefused: the member was deleted, or is part of another account.
     """
     await count([per_account("claim-code", str(member_id))], now)
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTHS[kind]))
     made = NewCode(new_id(), code, now + CODE_LIFE)
     async with db.transaction() as tx:
-        if not await lock_members(tx, [member_id]):
+        if not await lock_account(tx, member_id):
             raise SignInRefused
         await tx.execute("delete from claim_code where member_id = $1 and kind = $2 and seen_at is null", member_id, kind.value)
         await tx.execute(

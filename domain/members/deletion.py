@@ -20,7 +20,7 @@ from domain.ids import new_id
 from domain.jobs import RESTOCKED, JobQueue
 from domain.members import standing
 from domain.members.errors import OnlyOwner, OpenOrders
-from domain.members.people import lock_buyers, lock_identities, lock_members, note
+from domain.members.people import lock_account, lock_buyers, lock_identities, lock_members, note
 from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASE_AGAIN, ERASED
 
 WORKER: Final = Actor("worker:people")
@@ -79,13 +79,13 @@ async def request(*, member_id: UUID, now: datetime, request_id: str = "") -> UU
     """Ask to be forgotten; answers the deletion's id, the same one while it stands.
 
     Raises:
-        NotFound: the member was deleted.
+        NotFound: the member was deleted, or is part of another account.
         OnlyOwner: a shop would be without an owner.
         OpenOrders: goods or money are on their way.
     """
     actor = Actor(f"member:{member_id}", request_id=request_id)
     async with db.transaction() as tx:
-        if not await lock_members(tx, [member_id]):
+        if not await lock_account(tx, member_id):
             raise NotFound
         standing_one: UUID | None = await tx.fetchval(
             "select id from account_deletion where member_id = $1 and cancelled_at is null", member_id

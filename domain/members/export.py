@@ -20,7 +20,7 @@ from domain.db import Record, from_jsonb
 from domain.errors import NotFound
 from domain.ids import new_id, public_id
 from domain.members.errors import TooManyExports
-from domain.members.people import lock_members, note
+from domain.members.people import lock_account, note
 from domain.members.rules import EXPORT_LIFE
 from domain.money import Money
 
@@ -105,11 +105,11 @@ async def request(*, member_id: UUID, now: datetime, request_id: str = "") -> tu
     """Ask for the file; answers the export's id and until when it may be fetched.
 
     Raises:
-        NotFound: the member was deleted.
+        NotFound: the member was deleted, or is part of another account.
         TooManyExports: 5 were asked for within a day.
     """
     async with db.transaction() as tx:
-        if not await lock_members(tx, [member_id]):
+        if not await lock_account(tx, member_id):
             raise NotFound
         today = await tx.fetchval(
             "select count(*) from data_export where member_id = $1 and requested_at > $2", member_id, now - timedelta(days=1)

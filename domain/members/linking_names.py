@@ -17,7 +17,7 @@ from domain.errors import NotFound
 from domain.ids import new_id
 from domain.members import standing
 from domain.members.errors import LastIdentity, LinkOver, SameProvider
-from domain.members.people import end_sessions, hand, lock_buyers, lock_identities, lock_members, note
+from domain.members.people import end_sessions, hand, lock_account, lock_buyers, lock_identities, lock_members, note
 from domain.members.rules import CONFIRM_WITHIN, ONE_NAME_PER_SHOP
 
 
@@ -38,7 +38,7 @@ async def confirm(*, member_id: UUID, link_id: UUID, accept: bool, now: datetime
         if not accept:
             return
         await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"identity:{provider}:{external_id}")
-        if not await lock_members(tx, [member_id]):
+        if not await lock_account(tx, member_id):
             raise NotFound
         names = await _names(tx, provider, external_id, link["name"], shops, now)
         held = await lock_buyers(tx, [member_id], names)

@@ -32,6 +32,12 @@ async def lock_members(tx: Tx, members: Collection[UUID]) -> dict[UUID, Record]:
     return {row["id"]: row for row in rows}
 
 
+async def lock_account(tx: Tx, member_id: UUID) -> bool:
+    """Lock one member who acts for themselves; False when the account was deleted or is part of another one."""
+    absorbed = "select 1 from member_merge where absorbed_id = $1 and undone_at is null"
+    return bool(await lock_members(tx, [member_id])) and await tx.fetchval(absorbed, member_id) is None
+
+
 async def lock_buyers(tx: Tx, members: Collection[UUID], also: Collection[UUID] = ()) -> list[Record]:
     """All names of these members, and others by id, locked in key order: (id, shop_id, provider, external_id, member_id, created_at)."""
     return await tx.fetch(
