@@ -10,7 +10,7 @@ from domain.jobs import JobRunner
 from domain.members import claim_codes, deletion, export, merging
 
 FOLLOW_MISSED: Final = "*/5 * * * *"
-DELETE_DUE: Final = "37 * * * *"
+DELETE_DUE: Final = "47 * * * *"
 KEPT: Final = timedelta(days=30)
 """Old codes and exports stay so long, for whoever asks what happened."""
 
