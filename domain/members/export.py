@@ -20,6 +20,7 @@ from domain.db import Record, from_jsonb
 from domain.errors import NotFound
 from domain.ids import new_id, public_id
 from domain.members.errors import TooManyExports
+from domain.members.guesses import count, per_account
 from domain.members.people import lock_account, note
 from domain.members.rules import EXPORT_LIFE
 from domain.money import Money
@@ -129,7 +130,9 @@ async def open_export(*, export_id: UUID, member_id: UUID, now: datetime, reques
 
     Raises:
         NotFound: no such export of this member, or its time is over.
+        TooManyGuesses: fetched more than 10 times in 10 minutes.
     """
+    await count([per_account("export-fetch", str(member_id))], now)
     async with db.transaction() as tx:
         found = await tx.execute(
             "update data_export set fetched_at = $3 where id = $1 and member_id = $2 and expires_at > $3", export_id, member_id, now

@@ -12,7 +12,7 @@ import pytest
 from domain import db as database
 from domain.errors import NotFound
 from domain.members import export
-from domain.members.errors import TooManyExports
+from domain.members.errors import TooManyExports, TooManyGuesses
 from domain.orders.rules import OrderState
 from tests.build import NOW, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_linking import a_notice
@@ -110,3 +110,13 @@ async def test_it_is_the_members_own_for_an_hour_and_five_a_day(db: str) -> None
         await export.request(member_id=member, now=NOW)
     await export.request(member_id=member, now=NOW + timedelta(days=1, seconds=1))
     assert await database.fetchval("select count(*) from member_event where action = 'EXPORT_FETCHED'") == 0
+
+
+async def test_it_is_not_fetched_without_end(db: str) -> None:
+    member = await a_member()
+    export_id, _ = await export.request(member_id=member, now=NOW)
+    for _ in range(10):
+        await export.open_export(export_id=export_id, member_id=member, now=NOW)
+    with pytest.raises(TooManyGuesses):
+        await export.open_export(export_id=export_id, member_id=member, now=NOW)
+    await export.open_export(export_id=export_id, member_id=member, now=NOW + timedelta(minutes=11))
