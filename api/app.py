@@ -20,6 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import health
+from api.auth.exports import routes as export_routes
 from api.auth.receipt_keys import routes as receipt_key_routes
 from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
@@ -56,11 +57,12 @@ def create_app(services: Services) -> Starlette:
 
     return Starlette(
         routes=[  # looked through in this order
-            Route("/graphql", graphql),
             Route("/webhooks/{source}/{channel}", door),
             *health.routes(services),
             *auth_routes(services),
             *receipt_key_routes(services),
+            *export_routes(services),
+            Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],
         middleware=[

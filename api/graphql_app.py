@@ -32,9 +32,11 @@ from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, re
 from api.execution.leaves import utc_text
 from api.execution.rows import SchemaRows, value_of
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
+from api.resolvers.account import AccountMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.identity import IdentityMutations
 from api.resolvers.member import MemberMutations, MemberQuery
 from api.resolvers.mutation import idempotent
 from api.resolvers.node import NodeQuery, type_of
@@ -69,7 +71,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 @strawberry.type
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations,
+    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
 ):  # fmt: skip
     """What may be done."""
 

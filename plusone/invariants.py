@@ -160,6 +160,17 @@ INVARIANTS = (
            union all select 'reply', r.id from platform_reply r where r.state = 'PENDING' and r.created_at < $1::timestamptz - interval '30 hours'""",
         timed=True,
     ),
+    Invariant(
+        "I15",
+        "nobody signs in to an account that was deleted or is part of another one, and a deleted person has no name left",
+        """with gone as (
+              select id from member where deleted_at is not null union select absorbed_id from member_merge where undone_at is null)
+            select 'identity' as kind, i.id from identity i join gone on gone.id = i.member_id
+            union all select 'session', s.id from session s join gone on gone.id = s.member_id where s.ended_at is null
+            union all select 'member', m.id from member m where m.deleted_at is not null and m.display_name <> ''
+            union all select 'merge', a.id from member_merge a join member_merge b on b.absorbed_id = a.keeper_id and b.keeper_id = a.absorbed_id
+              where a.undone_at is null and b.undone_at is null""",
+    ),
 )
 
 

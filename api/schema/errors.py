@@ -29,7 +29,11 @@ FAMILIES: Final = {
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
-}
+    "IdentityErrorCode": (
+        *COMMON, "SAME_PROVIDER", "LINK_OVER", "LAST_IDENTITY", "SIGN_IN_AGAIN", "STAFF_RIGHTS", "UNDO_OVER", "DELETION_UNDERWAY",
+    ),
+    "AccountErrorCode": (*COMMON, "OPEN_ORDERS", "ONLY_OWNER", "TOO_MANY_EXPORTS"),
+}  # fmt: skip
 
 MESSAGES: Final = {
     "NOT_FOUND": ("找不到這筆資料。", "There is no such object."),
@@ -50,6 +54,16 @@ MESSAGES: Final = {
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
+    "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
+    "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
+    "LAST_IDENTITY": ("這是唯一的登入方式，無法移除。", "This is the only way to sign in; it cannot be given up."),
+    "SIGN_IN_AGAIN": ("請重新登入這個帳號後再試。", "Sign in to this account again, then try once more."),
+    "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
+    "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
+    "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),
+    "OPEN_ORDERS": ("還有未完成的訂單，完成後才能刪除帳號。", "There are orders under way; they have to end first."),
+    "ONLY_OWNER": ("您是賣場唯一的擁有者，請先移交。", "You are a shop's only owner; hand it over first."),
+    "TOO_MANY_EXPORTS": ("今天的下載次數已達上限，請明天再試。", "No more files today; try again tomorrow."),
 }
 """Code: (zh-TW, en)."""
 
@@ -103,6 +117,12 @@ if TYPE_CHECKING:
     class BuyerErrorCode(Enum):
         """FAMILIES["BuyerErrorCode"]."""
 
+    class IdentityErrorCode(Enum):
+        """FAMILIES["IdentityErrorCode"]."""
+
+    class AccountErrorCode(Enum):
+        """FAMILIES["AccountErrorCode"]."""
+
 else:
 
     def _enum(name):
@@ -116,6 +136,8 @@ else:
     MemberErrorCode = _enum("MemberErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
+    IdentityErrorCode = _enum("IdentityErrorCode")
+    AccountErrorCode = _enum("AccountErrorCode")
 
 
 @strawberry.interface(description="Why a mutation was refused.")
@@ -169,3 +191,13 @@ class PolicyUserError(UserError):
 @strawberry.type
 class BuyerUserError(UserError):
     code: BuyerErrorCode
+
+
+@strawberry.type(description="Why an act on identities and names was refused.")
+class IdentityUserError(UserError):
+    code: IdentityErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on the account was refused.")
+class AccountUserError(UserError):
+    code: AccountErrorCode = strawberry.field(description="For the app.")

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.audit.commands import Actor
-from domain.claims import links, loading
+from domain.claims import codes, links, loading
 from domain.claims.deciding import SPOKEN, Batch, Item, decide, may_change, of_shop, read_texts, stay_on_post
 from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
@@ -37,6 +37,7 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
             read.append((row, event))
     by_shop: dict[UUID, list[Item]] = {}
     channels = await _channels(tx, read)
+    read = await codes.heard(tx, read, channels, verdicts, now)
     for row, event in read:
         found = channels.get((row.endpoint_id, event.channel_id))
         if found is None:

@@ -1,4 +1,5 @@
-"""Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key, sign_in_alert, provider_grant."""
+"""Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key; sign_in_alert, provider_grant;
+claim_code, member_merge, account_deletion, data_export, member_event."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from domain.members.rules import AlertKind, DevicePlatform, KeyUse, PushTarget
+from domain.members.rules import AlertKind, CodeKind, DevicePlatform, KeyUse, PushTarget
 
 
 class Member(Model):
@@ -179,3 +180,92 @@ class ProviderGrant(Model):
         table = "provider_grant"
         unique_together = (("provider", "subject", "client_id"),)
         indexes = [Index(fields=("member_id",))]
+
+
+class ClaimCode(Model):
+    """A code that links a commenter's name (NAME) or a second account (MERGE) to the member who asked for it; single use, kept as a hash."""
+
+    id = fields.UUIDField(primary_key=True)
+    kind = fields.CharEnumField(CodeKind, max_length=8)
+    member_id = fields.UUIDField()
+    hash = fields.CharField(max_length=64, unique=True)
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    seen_at = fields.DatetimeField(null=True)
+    """When somebody wrote it; the member is then asked whether that was them."""
+    provider = fields.CharField(max_length=16, default="")
+    external_id = fields.CharField(max_length=120, default="")
+    name = fields.CharField(max_length=120, default="")
+    """Who wrote it, as the platform names them."""
+    shops: fields.Field[list[str]] = fields.JSONField(default=list)
+    """Ids of the shops where that name is to become the member's."""
+    answered_at = fields.DatetimeField(null=True)
+    accepted = fields.BooleanField(default=False)
+
+    class Meta:
+        table = "claim_code"
+        indexes = [Index(fields=("member_id", "created_at")), Index(fields=("created_at",))]
+
+
+class MemberMerge(Model):
+    """Two accounts of one person became one; what was moved is kept here, so that it can be moved back."""
+
+    id = fields.UUIDField(primary_key=True)
+    keeper_id = fields.UUIDField()
+    absorbed_id = fields.UUIDField()
+    merged_at = fields.DatetimeField()
+    undo_until = fields.DatetimeField()
+    undone_at = fields.DatetimeField(null=True)
+    moved: fields.Field[dict[str, list[str]]] = fields.JSONField(default=dict)
+    """{identities, buyers, devices}: ids of the rows that were the absorbed member's."""
+
+    class Meta:
+        table = "member_merge"
+        indexes = [Index(fields=("keeper_id",)), Index(fields=("merged_at",))]
+
+
+class AccountDeletion(Model):
+    """A member wants to be forgotten; until `due_at` it can be called off, afterwards never again."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    requested_at = fields.DatetimeField()
+    due_at = fields.DatetimeField()
+    cancelled_at = fields.DatetimeField(null=True)
+    done_at = fields.DatetimeField(null=True)
+    names: fields.Field[list[list[str]]] = fields.JSONField(default=list)
+    """[provider, external id] of names whose stored deliveries are still to be erased; empty once they are."""
+
+    class Meta:
+        table = "account_deletion"
+        indexes = [Index(fields=("member_id",)), Index(fields=("done_at",))]
+
+
+class DataExport(Model):
+    """A member asked for the file of all their data; it may be fetched until `expires_at`."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    requested_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    fetched_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "data_export"
+        indexes = [Index(fields=("member_id",))]
+
+
+class MemberEvent(Model):
+    """What was done with an account, beside the shops' audit; append only, without personal data."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    member_id = fields.UUIDField()
+    at = fields.DatetimeField()
+    actor = fields.CharField(max_length=80)
+    action = fields.CharField(max_length=40)
+    detail: fields.Field[dict[str, object]] = fields.JSONField(default=dict)
+    request_id = fields.CharField(max_length=64, default="")
+
+    class Meta:
+        table = "member_event"
+        indexes = [Index(fields=("member_id", "id"))]

@@ -50,3 +50,33 @@ NONCE_LIFE = timedelta(minutes=10)
 def refresh_limits(*, staff: bool) -> tuple[timedelta, timedelta]:
     """How long a session may rest, and how long it may live."""
     return (STAFF_REFRESH_IDLE, STAFF_REFRESH_LIFE) if staff else (REFRESH_IDLE, REFRESH_LIFE)
+
+
+class CodeKind(StrEnum):
+    """What a claim code is for."""
+
+    NAME = "NAME"
+    """Written under a post or sent to the shop's bot: whoever wrote it is the member, once the member says so."""
+    MERGE = "MERGE"
+    """Handed from one signed-in account to another signed-in account of the same person."""
+
+
+CODE_LIFE = timedelta(minutes=15)
+CONFIRM_WITHIN = timedelta(hours=24)
+"""A name that wrote a code waits so long for the member's yes."""
+WRONG_CODES = 5
+WRONG_CODES_WINDOW = timedelta(hours=1)
+"""So many wrong codes of one name are looked at; the rest of the window none is."""
+FRESH_SIGN_IN = timedelta(minutes=10)
+"""Whoever gives an account up to another one has signed in to it so lately."""
+UNDO_MERGE = timedelta(days=7)
+ONE_NAME_PER_SHOP = frozenset({"line", "telegram"})
+"""Platforms whose ids name one account of one person: two of them in one shop are two accounts. Facebook's and Instagram's ids, and those of
+other sources, differ between the places where one person writes, so a member may have several."""
+DELETION_WAIT = timedelta(days=7)
+DELETION_POSTPONED = timedelta(days=1)
+EXPORT_LIFE = timedelta(hours=1)
+ERASED = "erased:"
+"""Before the random id that stands for a forgotten person's id at a platform."""
+ERASE_AGAIN = timedelta(days=90)
+"""So long after a deletion late edits and raced deliveries are looked for, as long as a delivery can be repeated."""

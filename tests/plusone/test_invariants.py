@@ -77,6 +77,17 @@ BREAKS = {
         "update push_delivery set state = 'PENDING', next_try_at = next_try_at - interval '1 day'",
         "update platform_reply set state = 'PENDING'",
     ],
+    "I15": [
+        """with m as (update member set deleted_at = now(), display_name = '' where id = (select id from member limit 1) returning id)
+           insert into identity select gen_random_uuid(), id, 'line', 'gone', now(), now() from m""",
+        """with m as (update member set deleted_at = now(), display_name = '' where id = (select id from member limit 1) returning id)
+           insert into session select gen_random_uuid(), id, 'i', now(), now(), now(), now(), null, '' from m""",
+        "update member set deleted_at = now(), display_name = 'somebody' where id = (select id from member limit 1)",
+        """insert into member_merge (id, keeper_id, absorbed_id, merged_at, undo_until, moved)
+           select gen_random_uuid(), k, a, now(), now(), '{}' from (values
+             ('00000000-0000-0000-0000-000000000001'::uuid, '00000000-0000-0000-0000-000000000002'::uuid),
+             ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001')) v(k, a)""",
+    ],
 }
 
 

@@ -94,9 +94,41 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
         "mutation ($input: DeviceRegisterInput!) { deviceRegister(input: $input) { device { id } userErrors { code } } }",
         {"input": {"installationId": "i", "platform": "WEB", "targetKind": "TOKEN", "target": "t", "locale": "zh-TW"}},
     ),
+    "identityLinkStart": (
+        "mutation ($input: IdentityLinkStartInput!) { identityLinkStart(input: $input) { code { text } userErrors { code } } }",
+        {"input": {"way": "CLAIM_CODE"}},
+    ),
+    "identityLinkConfirm": (
+        "mutation ($input: IdentityLinkConfirmInput!) { identityLinkConfirm(input: $input) { names { id } userErrors { code } } }",
+        {"input": {"linkId": "link_AAAAAAAAAAAAAAAAAAAAAA", "accept": True}},
+    ),
+    "identityUnlink": (
+        "mutation ($input: IdentityUnlinkInput!) { identityUnlink(input: $input) { names { id } userErrors { code } } }",
+        {"input": {"id": "identity_AAAAAAAAAAAAAAAAAAAAAA"}},
+    ),
+    "membersMerge": (
+        "mutation ($input: MembersMergeInput!) { membersMerge(input: $input) { merged userErrors { code } } }",
+        {"input": {"code": "claim_00000000000000000000"}},
+    ),
+    "membersMergeUndo": (
+        "mutation ($input: MembersMergeUndoInput!) { membersMergeUndo(input: $input) { merge { id } userErrors { code } } }",
+        {"input": {"mergeId": "merge_AAAAAAAAAAAAAAAAAAAAAA"}},
+    ),
+    "dataExportRequest": (
+        "mutation ($input: DataExportRequestInput!) { dataExportRequest(input: $input) { export { id } userErrors { code } } }",
+        {"input": {"format": "JSON"}},
+    ),
+    "accountDeleteRequest": (
+        "mutation ($input: AccountDeleteRequestInput!) { accountDeleteRequest(input: $input) { deletion { id } userErrors { code } } }",
+        {"input": {"understood": True}},
+    ),
+    "accountDeleteCancel": (
+        "mutation ($input: AccountDeleteCancelInput!) { accountDeleteCancel(input: $input) { deletion { id } userErrors { code } } }",
+        {"input": {"deletionId": "deletion_AAAAAAAAAAAAAAAAAAAAAA"}},
+    ),
 }  # fmt: skip
 
-CODES = {"BAD_REQUEST", "QUERY_TOO_COMPLEX", "FORBIDDEN"}
+CODES = {"BAD_REQUEST", "QUERY_TOO_COMPLEX", "FORBIDDEN", "THROTTLED"}
 SQL = ("select ", "insert ", "asyncpg", "Traceback", "postgres", "psycopg", "site-packages", "syntax error at")
 
 

@@ -1,0 +1,124 @@
+"""Names, identities and merged accounts of the signed-in member."""
+
+from __future__ import annotations
+
+import strawberry
+
+from api.resolvers.base import Info, attach, field, key_of, selected
+from api.resolvers.mutation import mutation, text
+from api.schema.errors import IdentityUserError
+from api.schema.identity import (
+    BuyerName,
+    IdentityLink,
+    IdentityLinkConfirmInput,
+    IdentityLinkConfirmPayload,
+    IdentityLinkStartInput,
+    IdentityLinkStartPayload,
+    IdentityLinkWay,
+    IdentityUnlinkInput,
+    IdentityUnlinkPayload,
+    MemberIdentity,
+    MemberMerge,
+    MembersMergeInput,
+    MembersMergePayload,
+    MembersMergeUndoInput,
+    MembersMergeUndoPayload,
+)
+from api.schema.member import Buyer
+from domain.ids import read_public_id
+from domain.members import claim_codes, linking_names, merging, people_screens
+from domain.members.merging import Asking
+from domain.members.rules import CodeKind
+from domain.paging import Row
+
+LONGEST_CODE = 60
+KINDS = {IdentityLinkWay.CLAIM_CODE: CodeKind.NAME, IdentityLinkWay.ACCOUNT_CODE: CodeKind.MERGE}
+
+
+@strawberry.type
+class BuyerNames:
+    """Fields of the signed-in buyer."""
+
+    @field(list[MemberIdentity], description="Ways to sign in to this account, the oldest first.")
+    async def identities(self, info: Info) -> list[Row]:
+        return await people_screens.identities(info.context.require_viewer().member_id)
+
+    @field(list[BuyerName], description="Names under which shops know me, the oldest first; at most 200.")
+    async def names(self, info: Info) -> list[Row]:
+        return await people_screens.names(info.context.require_viewer().member_id)
+
+    @field(list[IdentityLink], description="Names that wrote a claim code of mine and wait for my answer, the newest first.")
+    async def identity_links(self, info: Info) -> list[Row]:
+        return await people_screens.links(info.context.require_viewer().member_id, info.context.now())
+
+    @field(list[MemberMerge], description="Accounts that became part of this one in the last 30 days, the newest first.")
+    async def merges(self, info: Info) -> list[Row]:
+        return await people_screens.merges(info.context.require_viewer().member_id, info.context.now())
+
+
+attach(Buyer, BuyerNames)
+
+
+@strawberry.type
+class IdentityMutations:
+    @mutation(IdentityUserError, IdentityLinkStartPayload)
+    async def identity_link_start(self, info: Info, input: IdentityLinkStartInput) -> Row:
+        """A claim code for a name of mine, or a code for another account of mine."""
+        context = info.context
+        made = await claim_codes.start(
+            member_id=context.require_viewer().member_id, kind=KINDS[input.way], now=context.now(), request_id=context.request_id
+        )
+        return {"code": {"text": made.text, "expires_at": made.expires_at}}
+
+    @mutation(IdentityUserError, IdentityLinkConfirmPayload)
+    async def identity_link_confirm(self, info: Info, input: IdentityLinkConfirmInput) -> Row:
+        """Say whether the name that wrote my claim code is mine; a yes brings its orders, notices and pickups into my lists."""
+        context, member_id = info.context, info.context.require_viewer().member_id
+        link_id = key_of(input.link_id, "link")
+        await linking_names.confirm(
+            member_id=member_id, link_id=link_id, accept=input.accept, now=context.now(), request_id=context.request_id
+        )
+        found: Row = {}
+        wanted = selected(info)
+        if "link" in wanted:
+            found["link"] = next(iter(await people_screens.links(member_id, context.now(), link_id)), None)
+        if "names" in wanted:
+            found["names"] = await people_screens.names(member_id)
+        return found
+
+    @mutation(IdentityUserError, IdentityUnlinkPayload)
+    async def identity_unlink(self, info: Info, input: IdentityUnlinkInput) -> Row:
+        """Give up a way to sign in, or a name that a claim code linked; their orders leave my lists and stay with the shops."""
+        context, viewer = info.context, info.context.require_viewer()
+        read = read_public_id(input.id)
+        if read is not None and read[0] == "identity":
+            await linking_names.unlink_identity(
+                member_id=viewer.member_id, identity_id=read[1], session_id=viewer.session_id, now=context.now(), request_id=context.request_id
+            )  # fmt: skip
+        else:
+            await linking_names.unlink_name(
+                member_id=viewer.member_id, buyer_id=key_of(input.id, "buyer"), now=context.now(), request_id=context.request_id
+            )
+        found: Row = {}
+        wanted = selected(info)
+        if "identities" in wanted:
+            found["identities"] = await people_screens.identities(viewer.member_id)
+        if "names" in wanted:
+            found["names"] = await people_screens.names(viewer.member_id)
+        return found
+
+    @mutation(IdentityUserError, MembersMergePayload)
+    async def members_merge(self, info: Info, input: MembersMergeInput) -> Row:
+        """Make this account, signed in to a moment ago, part of the account that made the code; can be undone there for 7 days."""
+        context, viewer = info.context, info.context.require_viewer()
+        asking = Asking(viewer.member_id, viewer.session_id, context.client_address, context.request_id)
+        await merging.merge(asking, text(input.code, "code", LONGEST_CODE, shortest=1), context.now())
+        return {"merged": True}
+
+    @mutation(IdentityUserError, MembersMergeUndoPayload)
+    async def members_merge_undo(self, info: Info, input: MembersMergeUndoInput) -> Row:
+        """Part two accounts again: what the other one brought goes back, with what its names did since; sessions begun since end."""
+        context, member_id = info.context, info.context.require_viewer().member_id
+        merge_id = key_of(input.merge_id, "merge")
+        await merging.undo(merge_id=merge_id, member_id=member_id, now=context.now(), request_id=context.request_id)
+        return {"merge": next(iter(await people_screens.merges(member_id, context.now(), merge_id)), None)}

@@ -1,0 +1,260 @@
+"""A member wants to be forgotten: asked for, held for 7 days in which it can be called off, then done for good.
+
+What goes: identities, sessions, devices, the name, the platforms' ids and names of the person at every shop, what they wrote (comments, their
+revisions, what recognition quoted of them, answers to them, stored deliveries), places in waiting lists, files and codes. What stays, under a
+random id: orders, lines, payments, hand-overs, stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from domain import db
+from domain.audit.commands import Actor, Entry, record
+from domain.db import Record, Tx, from_jsonb, jsonb
+from domain.errors import NotFound
+from domain.ids import new_id
+from domain.jobs import RESTOCKED, JobQueue
+from domain.members import standing
+from domain.members.errors import OnlyOwner, OpenOrders
+from domain.members.people import lock_account, lock_buyers, lock_identities, lock_members, note
+from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASE_AGAIN, ERASED
+
+WORKER: Final = Actor("worker:people")
+MOST: Final = 100
+"""Deletions done in one run; the rest waits for the next."""
+LOT: Final = 5_000
+"""Stored deliveries looked at in one statement."""
+
+HOLDS_ON: Final = """
+select 1 from "order" o where o.member_id = $1 and o.state in ('OPEN', 'LOCKED')
+  and not (o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED', 'EXPIRED') and o.pay_by is not null) limit 1"""
+"""An order that would stay open for ever with nobody behind it; one that is unpaid with a deadline runs out by itself."""
+OWNS_ALONE: Final = """
+select 1 from membership m where m.member_id = $1 and m.ended_at is null and m.role = 'OWNER'
+  and not exists (select from membership o where o.shop_id = m.shop_id and o.role = 'OWNER' and o.ended_at is null and o.member_id <> $1) limit 1"""
+
+WRITTEN: Final = (
+    """update social_comment set text = '', author_name = '', permalink = '', reply_token = ''
+       where buyer_id = any($1::uuid[]) and (text <> '' or author_name <> '' or permalink <> '' or reply_token <> '')""",
+    """update comment_revision r set text = '', mentions = null from social_comment c
+       where c.buyer_id = any($1::uuid[]) and r.comment_id = c.id and (r.text <> '' or r.mentions is not null)""",
+    """update claim set result = result || '{"trail": [], "beneficiary": null}', resolution = ''
+       where buyer_id = any($1::uuid[]) and (result -> 'trail' <> '[]' or resolution <> '' or result -> 'beneficiary' <> 'null')""",
+    """update order_line l set beneficiary = '' from "order" o
+       where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
+    """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c
+       where c.buyer_id = any($1::uuid[]) and p.comment_id = c.id and p.text <> ''""",
+)
+"""What a person wrote, and what quotes it; each may be run again."""
+
+OF_MEMBERS: Final = (
+    "delete from push_delivery p using device d where d.member_id = any($1::uuid[]) and p.device_id = d.id",
+    "delete from device where member_id = any($1::uuid[])",
+    "delete from refresh_token t using session s where s.member_id = any($1::uuid[]) and t.session_id = s.id",
+    "delete from session where member_id = any($1::uuid[])",
+    "delete from identity where member_id = any($1::uuid[])",
+    "delete from idempotency_key where actor_id = any($1::uuid[])",
+    "delete from claim_code where member_id = any($1::uuid[])",
+    "delete from data_export where member_id = any($1::uuid[])",
+)
+
+LEAVE_WAITING: Final = """
+with places as (
+  select id, shop_id, variant_id, quantity from waitlist_entry where buyer_id = any($1::uuid[]) and state = 'WAITING' order by id for update),
+sums as (select variant_id, sum(quantity)::int as pieces from places group by variant_id),
+levels as (select s.variant_id from stock_level s join sums using (variant_id) order by s.variant_id for no key update of s),
+less as (
+  update stock_level s set waiting = s.waiting - sums.pieces, version = s.version + 1 from sums, levels
+  where s.variant_id = sums.variant_id and levels.variant_id = s.variant_id),
+gone as (update waitlist_entry w set state = 'LEFT' from places where w.id = places.id)
+select shop_id, array_agg(distinct variant_id order by variant_id) as variants from places group by shop_id order by shop_id"""
+"""Give the places up; answers whose turn it now may be: {shop, variants}."""
+
+
+async def request(*, member_id: UUID, now: datetime, request_id: str = "") -> UUID:
+    """Ask to be forgotten; answers the deletion's id, the same one while it stands.
+
+    Raises:
+        NotFound: the member was deleted, or is part of another account.
+        OnlyOwner: a shop would be without an owner.
+        OpenOrders: goods or money are on their way.
+    """
+    actor = Actor(f"member:{member_id}", request_id=request_id)
+    async with db.transaction() as tx:
+        if not await lock_account(tx, member_id):
+            raise NotFound
+        standing_one: UUID | None = await tx.fetchval(
+            "select id from account_deletion where member_id = $1 and cancelled_at is null", member_id
+        )
+        if standing_one is not None:
+            return standing_one
+        await _refuse_open(tx, member_id)
+        deletion_id = new_id()
+        await tx.execute(
+            "insert into account_deletion (id, member_id, requested_at, due_at, names) values ($1, $2, $3, $4, '[]')",
+            deletion_id,
+            member_id,
+            now,
+            now + DELETION_WAIT,
+        )
+        await note(tx, [member_id], "DELETION_REQUESTED", actor=actor, now=now)
+        return deletion_id
+
+
+async def cancel(*, member_id: UUID, deletion_id: UUID, now: datetime, request_id: str = "") -> None:
+    """Call a deletion off, as long as it has not been done. Twice is once.
+
+    Raises:
+        NotFound: no such deletion of this member, or it was done.
+    """
+    async with db.transaction() as tx:
+        await lock_members(tx, [member_id])
+        done = await tx.fetchrow(
+            "select cancelled_at, done_at from account_deletion where id = $1 and member_id = $2 for update", deletion_id, member_id
+        )
+        if done is None or done["done_at"] is not None:
+            raise NotFound
+        if done["cancelled_at"] is None:
+            await tx.execute("update account_deletion set cancelled_at = $2 where id = $1", deletion_id, now)
+            await note(tx, [member_id], "DELETION_CANCELLED", actor=Actor(f"member:{member_id}", request_id=request_id), now=now)
+
+
+async def run_due(now: datetime, jobs: JobQueue) -> int:
+    """Do the deletions whose wait is over, each in a transaction of its own; answers how many were done. The rest is tried a day later."""
+    rows = await db.fetch(
+        "select id, member_id from account_deletion where due_at <= $1 and cancelled_at is null and done_at is null order by due_at, id limit $2",
+        now,
+        MOST,
+    )
+    done = 0
+    for row in rows:
+        try:
+            done += await _delete(row["id"], row["member_id"], now, jobs)
+        except (OpenOrders, OnlyOwner) as error:
+            async with db.transaction() as tx:
+                postpone = "update account_deletion set due_at = $2 where id = $1 and cancelled_at is null and done_at is null"
+                if await tx.execute(postpone, row["id"], now + DELETION_POSTPONED):
+                    await note(tx, [row["member_id"]], "DELETION_POSTPONED", actor=WORKER, now=now, detail={"why": error.code})
+    return done
+
+
+async def _delete(deletion_id: UUID, member_id: UUID, now: datetime, jobs: JobQueue) -> int:
+    async with db.transaction() as tx:
+        # Accounts that were merged into this one go with it: nothing can be undone any more.
+        rows = await tx.fetch(
+            """with recursive all_of(id) as (
+                 select $1::uuid union select g.absorbed_id from member_merge g join all_of on all_of.id = g.keeper_id where g.undone_at is null)
+               select id from all_of order by id""",
+            member_id,
+        )
+        people = [row["id"] for row in rows]
+        await lock_identities(tx, people)
+        await lock_members(tx, people)
+        still = await tx.fetchval(
+            "select 1 from account_deletion where id = $1 and cancelled_at is null and done_at is null and due_at <= $2 for update",
+            deletion_id,
+            now,
+        )
+        if still is None:
+            return 0
+        await _refuse_open(tx, member_id)
+        names = await lock_buyers(tx, people)
+        await _erase(tx, names, now)
+        left = await tx.fetch(LEAVE_WAITING, [row["id"] for row in names])
+        await jobs.enqueue(tx, RESTOCKED, [{"shop_id": str(r["shop_id"]), "variants": [str(v) for v in r["variants"]]} for r in left])
+        for statement in OF_MEMBERS:
+            await tx.execute(statement, people)
+        await tx.execute("update membership set ended_at = $2 where member_id = any($1::uuid[]) and ended_at is null", people, now)
+        await tx.execute(
+            "update member set display_name = '', locale = '', ver = ver + 1, deleted_at = $2 where id = any($1::uuid[])", people, now
+        )
+        await tx.execute(
+            "update account_deletion set done_at = $2, names = $3::jsonb where id = $1",
+            deletion_id,
+            now,
+            jsonb([_pair(row) for row in names]),
+        )
+        await note(tx, people, "DELETED", actor=WORKER, now=now)
+    for person in people:
+        standing.forget_member(person)
+    return 1
+
+
+async def erase_again(now: datetime) -> int:
+    """Erase what came after a deletion: an edit of an old comment, or a name that a delivery was just writing; answers how many deletions had some.
+
+    For a schedule of the worker; looks at deletions of the last 90 days. Then the stored deliveries of everybody deleted go.
+    """
+    late = await db.fetch(
+        f"""select distinct d.id, d.member_id from account_deletion d join buyer b on b.member_id = d.member_id
+            where d.done_at > $1 and (b.external_id not like '{ERASED}%'
+              or exists (select from social_comment c where c.buyer_id = b.id and c.text <> '')) order by d.id""",
+        now - ERASE_AGAIN,
+    )
+    for row in late:
+        async with db.transaction() as tx:
+            names = await lock_buyers(tx, [row["member_id"]])
+            await _erase(tx, names, now)
+            more = jsonb([pair for pair in map(_pair, names) if not pair[1].startswith(ERASED)])
+            await tx.execute("update account_deletion set names = names || $2::jsonb where id = $1", row["id"], more)
+    await _erase_deliveries()
+    return len(late)
+
+
+async def _refuse_open(tx: Tx, member_id: UUID) -> None:
+    if await tx.fetchval(OWNS_ALONE, member_id) is not None:
+        raise OnlyOwner
+    if await tx.fetchval(HOLDS_ON, member_id) is not None:
+        raise OpenOrders
+
+
+async def _erase(tx: Tx, names: Sequence[Record], now: datetime) -> None:
+    """A random id in place of each name's own, and nothing of what it wrote."""
+    fresh = [row for row in names if not row["external_id"].startswith(ERASED)]
+    await tx.execute(
+        """update buyer b set external_id = k.external_id, name = '' from unnest($1::uuid[], $2::text[]) k(id, external_id) where b.id = k.id""",
+        [row["id"] for row in fresh],
+        [f"{ERASED}{new_id()}" for _ in fresh],
+    )
+    for statement in WRITTEN:
+        await tx.execute(statement, [row["id"] for row in names])
+    await record(tx, WORKER, [Entry(row["shop_id"], "BUYER_ERASED", "buyer", row["id"]) for row in fresh], now=now)
+
+
+def _pair(name: Record) -> list[str]:
+    return [name["provider"], name["external_id"]]
+
+
+WROTE: Final = """coalesce(e.payload #>> '{value,from,id}', e.payload #>> '{event,source,userId}', e.payload #>> '{item,author,id}',
+  e.payload #>> '{update,message,from,id}', e.payload #>> '{update,edited_message,from,id}')"""
+"""Where the platforms' payloads name their author."""
+
+
+async def _erase_deliveries() -> None:
+    """One walk over the inbox for everybody whose deletion is done: what they sent leaves its id behind, so that it is never taken up twice."""
+    rows = await db.fetch("select id, names from account_deletion where done_at is not null and names <> '[]'")
+    pairs = {(provider, external_id) for row in rows for provider, external_id in from_jsonb(row["names"])}
+    last: int | None = 0 if pairs else None
+    while last is not None:
+        last = await _erase_lot(pairs, last)
+    await db.execute("update account_deletion set names = '[]' where id = any($1::uuid[])", [row["id"] for row in rows])
+
+
+async def _erase_lot(pairs: Collection[tuple[str, str]], after: int) -> int | None:
+    """The last id looked at; None at the end."""
+    ordered = sorted(pairs)
+    last: int | None = await db.fetchval(
+        f"""with page as (select id from inbox_event where id > $1 order by id limit {LOT}),
+            done as (
+              update inbox_event e set payload = '{{"erased": true}}' from page, unnest($2::text[], $3::text[]) k(source, author)
+              where e.id = page.id and e.state <> 'PENDING' and e.source = k.source and {WROTE} = k.author)
+            select max(id) from page""",
+        after,
+        [source for source, _ in ordered],
+        [author for _, author in ordered],
+    )
+    return last
