@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 
@@ -139,3 +140,14 @@ def as_hand_over(done: commands.HandOverResult) -> Row:
         "left": done.left,
         "at": done.at.isoformat(),
     }
+
+
+def as_last(pickup_id: UUID, row: Row | None) -> Row | None:
+    """The newest hand-over of a pass as it is shown."""
+    if row is None:
+        return None
+    lines = [{"line_id": public_id("line", line[0]), "quantity": line[1]} for line in row["lines"]]
+    return {
+        "id": public_id("handover", row["id"]), "pickup_id": public_id("pickup", pickup_id), "pickup_state": row["state"], "lines": lines,
+        "left": row["left_pieces"], "at": row["at"],
+    }  # fmt: skip

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from domain import db
 from domain.ids import public_id
 from domain.orders.shapes import Viewpoint, as_seen, order_shape
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, shape
@@ -53,3 +54,17 @@ async def visible_pickups(pickup_ids: Collection[UUID], member_id: UUID, *, want
         permission=Permission.VIEW_ORDERS, ids=pickup_ids, member_id=member_id,
     )  # fmt: skip
     return {seen.key: as_seen(seen, language) for seen in found}
+
+
+async def last_hand_over(pickup_id: UUID) -> Row | None:
+    """The newest hand-over of a pass: its id, instant, lines, and the pieces still to collect; None while there is none. One statement."""
+    row = await db.fetchrow(
+        """select h.id, h.at, p.state,
+             array(select row(l.order_line_id, l.quantity) from hand_over_line l where l.hand_over_id = h.id order by l.id) as lines,
+             (select coalesce(sum(l.quantity - l.handed_over), 0)::int from pickup_order po
+              join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED') join order_line l on l.order_id = o.id
+              where po.pickup_id = p.id) as left_pieces
+           from hand_over h join pickup p on p.id = h.pickup_id where h.pickup_id = $1 order by h.at desc, h.id desc limit 1""",
+        pickup_id,
+    )
+    return None if row is None else dict(row)
