@@ -68,6 +68,7 @@ class Registry:
         topics = [topic(Bell.ACCESS, listener.member_id)] if listener.member_id else []
         try:
             with self._hub.watching(lambda: self._look_at(listener), *topics):
+                self._look_at(listener)  # its token was proven by what this process may have known for half a minute
                 yield
         finally:
             OPEN.dec()

@@ -64,7 +64,7 @@ class Wire:
         return [error["extensions"]["code"] for error in message["payload"]]
 
     async def nothing_more(self) -> None:
-        """All that was to be said was said: a ping of ours is answered by the very next message."""
+        """Nothing waits to be said: a ping of ours is answered by the very next message."""
         await self.say(type="ping")
         assert (await self.hear())["type"] == "pong"
 
