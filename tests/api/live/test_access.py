@@ -58,7 +58,10 @@ async def things(place: Place) -> dict[str, str]:
     """A post and a pass of the shop."""
     post = await build.a_post(place.shop, products=[await build.a_product(place.shop)])
     await paid(place.shop, [(place.variant, 1)], place.buyer)
-    return {"salesPostUpdated": public_id("post", post.id), "pickupPassUsed": public_id("pickup", await database.fetchval("select id from pickup"))}
+    return {
+        "salesPostUpdated": public_id("post", post.id),
+        "pickupPassUsed": public_id("pickup", await database.fetchval("select id from pickup")),
+    }
 
 
 @pytest.mark.parametrize("what", TABLE)
@@ -76,7 +79,9 @@ async def test_everybody_sees_what_the_matrix_says(base: str, place: Place, sign
             if expected == YES:
                 assert await wire.data(), who
             elif expected == NOTHING:
-                sentinel = await build.a_buyer(place.shop, member_id=await database.fetchval("select member_id from session order by id desc limit 1"))
+                sentinel = await build.a_buyer(
+                    place.shop, member_id=await database.fetchval("select member_id from session order by id desc limit 1")
+                )
                 order = await build.an_order(place.shop, {place.variant: 1}, buyer=sentinel)
                 await announce(sentinel, f"sentinel {who}")
                 own = await wire.data()

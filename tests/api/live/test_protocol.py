@@ -85,7 +85,9 @@ async def test_another_sites_page_is_not_let_in(base: str) -> None:
 
 async def test_a_token_in_the_address_is_nobodys(base: str, place: Place) -> None:
     address = f"{base.replace('http', 'ws')}/graphql?authorization=Bearer%20{place.token}&access_token={place.token}"
-    async with connect(address, subprotocols=[PROTOCOL], proxy=None, additional_headers={"Authorization": f"Bearer {place.token}"}) as socket:
+    async with connect(
+        address, subprotocols=[PROTOCOL], proxy=None, additional_headers={"Authorization": f"Bearer {place.token}"}
+    ) as socket:
         await socket.send(json.dumps({"type": "connection_init"}))
         await socket.recv()
         await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": ORDERS}}))
