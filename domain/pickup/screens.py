@@ -18,9 +18,22 @@ from domain.shops.screens import visible
 
 PICKUPS = "pickup k join shop s on s.id = k.shop_id"
 
+PICKUP = ("k.id", "k.state", "k.not_after", "k.created_at", "k.issue_number", "k.lent_issue", "k.lent_to", "k.lent_at", "k.lent_used_at")
+
 
 def _pickup(row: Any) -> Row:
-    return {"id": public_id("pickup", row[0]), "state": row[1], "code_expires_at": row[2], "created_at": row[3]}
+    return {
+        "id": public_id("pickup", row[0]),
+        "state": row[1],
+        "code_expires_at": row[2],
+        "created_at": row[3],
+        "loan": None if row[5] is None else _loan(row),
+    }
+
+
+def _loan(row: Any) -> Row:
+    """`is_active`: nobody has used it, and it is neither revoked nor replaced."""
+    return {"to": row[6], "lent_at": row[7], "used_at": row[8], "is_active": row[4] == row[5] and row[8] is None and row[2] is not None}
 
 
 @lru_cache(maxsize=128)
@@ -32,7 +45,7 @@ def _pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {order.row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
             where po.pickup_id = k.id order by o.created_at, o.id limit 100)"""
         branches.append(("orders", rows, order.read_all))
-    return shape(("k.id", "k.state", "k.not_after", "k.created_at"), _pickup, branches)
+    return shape(PICKUP, _pickup, branches)
 
 
 async def pickups_of_member(
@@ -53,6 +66,9 @@ async def visible_pickups(pickup_ids: Collection[UUID], member_id: UUID, *, want
         _pickup_shape(wanted, Viewpoint(language)), PICKUPS, key="k.id", shop="k.shop_id", owner="k.member_id",
         permission=Permission.VIEW_ORDERS, ids=pickup_ids, member_id=member_id,
     )  # fmt: skip
+    for seen in found:
+        if not seen.is_buyer and seen.row["loan"] is not None:
+            seen.row["loan"]["to"] = None  # the buyer's own words
     return {seen.key: as_seen(seen, language) for seen in found}
 
 
