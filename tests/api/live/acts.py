@@ -66,9 +66,10 @@ async def announce(buyer: build.ABuyer, key: str) -> None:
 async def until(question: Callable[[], Awaitable[Any]]) -> Any:
     """The first answer that is true."""
     async with asyncio.timeout(PATIENCE):
-        while not (found := await question()):
+        while True:
+            if found := await question():
+                return found
             await asyncio.sleep(0.01)
-        return found
 
 
 async def ears() -> list[int]:

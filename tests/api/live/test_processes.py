@@ -28,10 +28,15 @@ from tests.serving import SECRET_KEY, environment, free_port, process, until_up
 CANCEL = "mutation ($input: OrderCancelInput!, $key: String!) { orderCancel(input: $input) @idempotent(key: $key) { order { state } userErrors { code } } }"
 
 
+def at(folder: Path, name: str) -> Path:
+    """A folder of its own."""
+    (folder / name).mkdir()
+    return folder / name
+
+
 @asynccontextmanager
 async def server(dsn: str, folder: Path) -> AsyncIterator[tuple[str, Popen[bytes]]]:
     """A `plusone serve` process on this database."""
-    folder.mkdir()
     port = free_port()
     env = environment(DATABASE_URL=dsn, PLUSONE_SECRET_KEY=SECRET_KEY, PLUSONE_PORT=str(port), PLUSONE_PUBLIC_URL=PUBLIC)
     with process("serve", cwd=folder, env=env) as child:
@@ -56,8 +61,8 @@ async def test_what_one_process_does_the_other_tells_and_ends_are_orderly(
     order = await build.an_order(place.shop, {place.variant: 1}, buyer=place.buyer)
     post = await build.a_post(place.shop, products=[await build.a_product(place.shop)])
     async with AsyncExitStack() as stack:
-        first, one = await stack.enter_async_context(server(database_dsn, tmp_path / "one"))
-        second, _ = await stack.enter_async_context(server(database_dsn, tmp_path / "two"))
+        first, one = await stack.enter_async_context(server(database_dsn, at(tmp_path, "one")))
+        second, _ = await stack.enter_async_context(server(database_dsn, at(tmp_path, "two")))
         since = await cursor(second, buyer.token)
         wires = [await stack.enter_async_context(wired(base, buyer.token)) for base in (first, second)]
         for wire in wires:

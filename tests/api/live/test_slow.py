@@ -66,6 +66,7 @@ async def a_big_order(place: Place) -> build.AnOrder:
 
 
 async def test_who_does_not_read_is_cut_off_and_nobody_waits_for_them(house: House, place: Place) -> None:
+    before = (await cut()).get("4508", 0)
     async with house(send=1.0) as base:
         order, since = await a_big_order(place), await cursor(base, place.token)
         async with not_reading(base, place.token, since) as line, wired(base, place.token) as wire:
@@ -81,7 +82,7 @@ async def test_who_does_not_read_is_cut_off_and_nobody_waits_for_them(house: Hou
 
             async def dropped() -> bool:
                 metrics = await cut()
-                return metrics.get("4508", 0) >= 1
+                return metrics.get("4508", 0) == before + 1
 
             await until(dropped)
             assert await over(line)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -39,12 +40,11 @@ class Wire:
 
     async def closed(self) -> tuple[int, str]:
         """Code and reason of the close frame, once all that came before is read."""
-        try:
+        with pytest.raises(ConnectionClosed) as caught:
             while True:
                 await self.hear()
-        except ConnectionClosed as error:
-            assert error.rcvd is not None
-            return error.rcvd.code, error.rcvd.reason
+        assert caught.value.rcvd is not None
+        return caught.value.rcvd.code, caught.value.rcvd.reason
 
     async def subscribe(self, document: str, variables: dict[str, Any] | None = None, *, name: str = "1") -> None:
         await self.say(type="subscribe", id=name, payload={"query": document, "variables": variables or {}})
