@@ -37,14 +37,15 @@ CLOSE_SECONDS: Final = 2.0
 
 
 class Connection:
-    """See the module. `context` is the connection's, without a viewer; `abort` drops the line without waiting for the client."""
+    """See the module. `context` is the connection's, without a viewer; `abort` drops the line without waiting for the client; `known` is
+    called once it is said whose this is."""
 
     def __init__(
         self, socket: WebSocket, subscriptions: Subscriptions, registry: Registry, limits: SocketLimits, context: LiveContext,
-        abort: Callable[[], None],
+        abort: Callable[[], None], known: Callable[[], None],
     ) -> None:  # fmt: skip
         self._socket, self._subscriptions, self._registry, self._limits = socket, subscriptions, registry, limits
-        self._context, self._abort = context, abort
+        self._context, self._abort, self.known = context, abort, known
         self._running: dict[str, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Closed] = self._loop.create_future()
@@ -100,14 +101,15 @@ class Connection:
         try:
             async with asyncio.timeout(self._limits.init):
                 first = await self._receive()
+                while first.get("type") in ("ping", "pong"):
+                    await self._pinged(first)
+                    first = await self._receive()
         except TimeoutError:
             raise Closed(Closing.INIT_TIMEOUT) from None
-        while first.get("type") in ("ping", "pong"):
-            await self._pinged(first)
-            first = await self._receive()
         if first.get("type") != "connection_init":
             raise Closed(Closing.NOT_INITIALISED)
         await self._recognise(_payload(first))
+        self.known()
         with self._registry.holding(self, self._context.client_address):
             await self._send({"type": "connection_ack"})
             beating = asyncio.create_task(self._beat())

@@ -34,12 +34,22 @@ class Door:
         self._hub = hub or Hub()
         self._together = Together(self._hub)
         self._registry = Registry(self._hub, services.clock, self._limits)
+        self._unknown: set[object] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
-        if not self._from_our_page(socket):
+        if not self._from_our_page(socket) or len(self._unknown) >= self._limits.unknown:
             await socket.close(1008)  # before accepting: 403
             return
+        self._unknown.add(socket)
+        try:
+            await self._serve(socket, scope)
+        except WebSocketDisconnect:
+            return
+        finally:
+            self._unknown.discard(socket)
+
+    async def _serve(self, socket: WebSocket, scope: Scope) -> None:
         spoken = PROTOCOL in scope.get("subprotocols", ())
         await socket.accept(PROTOCOL if spoken else None)
         if not spoken:
@@ -51,10 +61,11 @@ class Door:
             accept_language=socket.headers.get("accept-language", ""), hub=self._hub, together=self._together,
         )  # fmt: skip
         abort = scope.get("state", {}).get(ABORT, lambda: None)
-        try:
-            await Connection(socket, self._subscriptions, self._registry, self._limits, context, abort).run()
-        except WebSocketDisconnect:
-            return
+
+        def known() -> None:
+            self._unknown.discard(socket)
+
+        await Connection(socket, self._subscriptions, self._registry, self._limits, context, abort, known).run()
 
     def _from_our_page(self, socket: WebSocket) -> bool:
         """Browsers say which page asks: ours, or none. Apps say nothing."""

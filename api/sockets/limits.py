@@ -11,8 +11,10 @@ class SocketLimits:
 
     connections: int = 20_000
     per_member: int = 10
-    per_address: int = 50
-    """Connections of nobody in particular."""
+    per_address: int = 500
+    """Connections of nobody in particular. Phones of one carrier share addresses."""
+    unknown: int = 1_000
+    """Connections that have not said who they are."""
     operations: int = 20
     """Of one connection at once."""
     messages: int = 100

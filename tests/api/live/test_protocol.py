@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api.live.conftest import House, Place, SignIn
 from tests.api.live.wire import PROTOCOL, bare, wired
@@ -150,3 +150,25 @@ async def test_who_talks_too_much_is_sent_away(house: House) -> None:
         for _ in range(20):
             await wire.say(type="pong")
         assert (await wire.closed())[0] == 4431
+
+
+async def test_who_does_not_say_who_they_are_takes_no_more_than_their_room(house: House) -> None:
+    async with house(unknown=2) as base, bare(base) as first, bare(base):
+        with pytest.raises(InvalidStatus) as caught:
+            async with bare(base):
+                pass
+        assert caught.value.response.status_code == 403
+        await first.say(type="connection_init")
+        assert await first.hear() == {"type": "connection_ack"}
+        async with wired(base):
+            pass
+
+
+async def test_pings_do_not_put_off_the_beginning(house: House) -> None:
+    async with house(init=0.3, messages=100_000) as base, bare(base) as wire:
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                await wire.say(type="ping")
+                await wire.hear()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 4408
