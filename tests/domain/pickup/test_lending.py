@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from domain import db as database
@@ -206,3 +207,10 @@ async def test_the_picture_is_a_png_that_says_the_code(counter: Counter) -> None
     assert issued.token.encode() not in picture
     assert picture == qr_png(issued.token)
     assert picture != qr_png((await counter.issue()).token)
+
+
+@pytest.mark.parametrize("issue", [0, -1, 2])
+async def test_what_was_lent_was_issued(counter: Counter, issue: int) -> None:
+    await counter.issue()
+    with pytest.raises(asyncpg.CheckViolationError, match="pickup_lent"):
+        await database.execute("update pickup set lent_issue = $1", issue)
