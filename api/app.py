@@ -26,6 +26,7 @@ from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
+from api.sockets.limits import SocketLimits
 from api.webhooks import WebhookDoor
 from domain.bootstrap import Services
 from domain.db import AWAY
@@ -40,10 +41,10 @@ CODES: Final = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 40
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
 
-def create_app(services: Services) -> Starlette:
-    """The whole API for these services; the process's database pool is set up by the caller."""
+def create_app(services: Services, sockets: SocketLimits | None = None) -> Starlette:
+    """The whole API for these services; the process's database pool is set up by the caller. `sockets`: other limits of web sockets."""
     inbox = InboxWriter()
-    graphql = graphql_app(services)
+    graphql = graphql_app(services, sockets)
     door = WebhookDoor(services, inbox)
     stamps = _stamps(production=not services.settings.is_development)
 
@@ -53,6 +54,7 @@ def create_app(services: Services) -> Starlette:
         try:
             yield
         finally:
+            await graphql.stop()
             await inbox.stop()
 
     return Starlette(

@@ -16,8 +16,7 @@ import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.types import Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.http.ides import get_graphql_ide_html
@@ -25,7 +24,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.auth.bearer import viewer_of
 from api.auth.viewer import Unauthenticated
-from api.execution.documents import Documents
+from api.execution.documents import Documents, Prepared
 from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
@@ -37,6 +36,7 @@ from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
 from api.resolvers.identity import IdentityMutations
+from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
 from api.resolvers.mutation import idempotent
 from api.resolvers.node import NodeQuery, type_of
@@ -55,6 +55,9 @@ from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
+from api.sockets.door import Door
+from api.sockets.limits import SocketLimits
+from api.sockets.operations import Subscriptions
 from domain.bootstrap import Services
 from domain.ids import new_id, public_id
 
@@ -74,6 +77,11 @@ class Mutation(
     NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
 ):  # fmt: skip
     """What may be done."""
+
+
+@strawberry.type
+class Subscription(LiveSubscription):
+    """What may be watched, over web sockets."""
 
 
 class PlainSchema(strawberry.Schema):
@@ -99,6 +107,7 @@ class PlainSchema(strawberry.Schema):
 schema = PlainSchema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     directives=[idempotent],
     types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, SocialComment],
     config=StrawberryConfig(default_resolver=value_of, disable_field_suggestions=True, scalar_map=SCALARS),
@@ -112,14 +121,20 @@ ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: p
 class Endpoint:
     """The ASGI application of `/graphql`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, limits: SocketLimits | None = None) -> None:
         self._services = services
         self._development = services.settings.is_development
         self._documents = Documents(schema._schema, introspection=self._development, rows=ROWS)
+        watching = Subscriptions(schema._schema, self._documents, self._prepared, development=self._development)
+        self._door = Door(services, watching, limits)
+
+    async def stop(self) -> None:
+        """End what streams; requests in hand are the server's."""
+        await self._door.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).close(1008)
+            await self._door(scope, receive, send)
             return
         request = Request(scope, receive)
         request_id = getattr(request.state, "request_id", "") or str(new_id())
@@ -158,13 +173,19 @@ class Endpoint:
             log_unexpected(error, request_id)
             return refuse(Code.INTERNAL, "Something went wrong on our side.", status=500, media_type=media_type, request_id=request_id)
 
+    def _prepared(self, operation: Operation) -> Prepared:
+        """The document of a request or a subscription."""
+        return self._documents.get(operation.query)
+
     async def _run(self, operation: Operation, context: GraphQLContext, media_type: str, *, reading: bool) -> Response:
-        prepared = self._documents.get(operation.query)
+        prepared = self._prepared(operation)
         if prepared.errors:
             return _refused([answer(error, context.request_id) for error in prepared.errors], media_type)
         definition = prepared.operation(operation.name)
         if reading and definition.operation is not OperationType.QUERY:
             raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
+        if definition.operation is OperationType.SUBSCRIPTION:
+            raise RequestError("subscriptions are answered over a web socket, by graphql-transport-ws")
         context.selections = prepared.selections
         cost = self._documents.check_cost(prepared, definition, operation.variables)
         extensions = {"cost": {"requestedQueryCost": cost}}
@@ -200,9 +221,9 @@ def _refused(errors: list[dict[str, Any]], media_type: str) -> Response:
     return respond({"errors": errors}, media_type, _status_of_refusal(media_type))
 
 
-def graphql_app(services: Services) -> ASGIApp:
+def graphql_app(services: Services, sockets: SocketLimits | None = None) -> Endpoint:
     """The endpoint with these services; the database pool is the process's."""
-    return Endpoint(services)
+    return Endpoint(services, sockets)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from api import health
+from api.sockets import ABORT
 from domain import bootstrap, db
 from domain.bootstrap import Services
 from domain.providers.apple_tokens import tokens_of
@@ -28,12 +31,31 @@ GRACE_SECONDS: Final = 25
 """How long requests and jobs in hand may take after SIGTERM; the whole stop stays below 30 s."""
 
 
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long a web socket may take what was written to it before the process ended."""
+LARGEST_MESSAGE: Final = 131_072
+"""Bytes of one web socket message to us."""
+
+
 class QuietServer(uvicorn.Server):
     """Leaves signals to the process that it runs in: uvicorn's own handling ends in the signal's default, which skips our clean-up."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+class Abortable(WebSocketsSansIOProtocol):
+    """A web socket whose line can be dropped: closing waits until the client has taken what was written, and a client that reads nothing
+    would be waited for without end."""
+
+    def handle_connect(self, event: Request) -> None:
+        self.app_state = {**self.app_state, ABORT: self.transport.abort}
+        super().handle_connect(event)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(LAST_WORDS_SECONDS, self.transport.abort)
 
 
 def server_for(app: ASGIApp) -> QuietServer:
@@ -46,6 +68,9 @@ def server_for(app: ASGIApp) -> QuietServer:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=30,
+        ws=Abortable,
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
     )
     return QuietServer(config)
 

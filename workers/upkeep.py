@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from domain.bootstrap import Services
 from domain.jobs import JobRunner
+from domain.live.commands import forget_changes
 from domain.settings import Settings
 from domain.upkeep.commands import forget_old
 from domain.upkeep.rules import Keep
@@ -38,6 +39,7 @@ def register(runner: JobRunner, services: Services) -> None:
 
     async def upkeep() -> None:
         counts = await forget_old(keep_of(services.settings), now=services.clock.now())
+        counts["live_changes"] = await forget_changes(now=services.clock.now())
         for kind, count in counts.items():
             GONE.labels(kind=kind).inc(count)
         if any(counts.values()):

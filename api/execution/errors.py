@@ -33,6 +33,7 @@ class Code(StrEnum):
     THROTTLED = "THROTTLED"
     INTERNAL = "INTERNAL"
     UNAVAILABLE = "UNAVAILABLE"
+    RESYNC = "RESYNC"
 
 
 class RequestError(Exception):

@@ -159,3 +159,13 @@ def refuse(
     retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if code is Code.UNAVAILABLE else {}
     body = {"errors": [{"message": message, "extensions": extensions(code, request_id)}]}
     return respond(body, media_type, status, {**retry, **(headers or {})})
+
+
+def operation_of(given: Any) -> Operation:
+    """The operation of a JSON value that came by another way than HTTP.
+
+    Raises:
+        HttpError: it is none.
+        RequestError: a text in the variables holds NUL.
+    """
+    return _operation(given)

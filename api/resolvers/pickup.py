@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
@@ -17,8 +19,12 @@ from api.schema.pickup import (
     PickupConfirmPayload,
     PickupConnection,
     PickupFilter,
+    PickupPassDelegateInput,
+    PickupPassDelegatePayload,
     PickupPassIssueInput,
     PickupPassIssuePayload,
+    PickupPassRevokeInput,
+    PickupPassRevokePayload,
     PickupScanInput,
     PickupScanPayload,
 )
@@ -30,6 +36,8 @@ from domain.orders.shapes import Viewpoint
 from domain.paging import Args, Row, money
 from domain.paging.written import Screen
 from domain.pickup import commands, screens
+from domain.pickup.code import qr_png
+from domain.pickup.rules import LONGEST_LOAN_NAME
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
 
@@ -74,23 +82,29 @@ attach(Buyer, BuyerPickups)
 class PickupMutations:
     @mutation(PickupUserError, PickupPassIssuePayload)
     async def pickup_pass_issue(self, info: Info, input: PickupPassIssueInput) -> Row:
-        """A fresh code for a pickup of mine; older codes of it are void from here on."""
+        """A fresh code for a pickup of mine, also to renew it; older codes of it are void from here on. It covers all I may collect at that shop."""
         viewer, now = info.context.require_viewer(), info.context.now()
-        pickup_id = key_of(input.pickup_id, "pickup")
-        key = await active_key(KeyUse.PICKUP, now)
-        signer = commands.PickupSigner(key.number, key.private)
+        pickup_id, signer = key_of(input.pickup_id, "pickup"), await signer_at(now)
         issued = await commands.issue(member_id=viewer.member_id, pickup_id=pickup_id, shop_id=None, signer=signer, now=now)
-        found: Row = {
-            "token": issued.token, "svg": issued.svg, "short_code": issued.short_code, "expires_at": issued.expires_at,
-            "issue_number": issued.issue_number,
-        }  # fmt: skip
-        wanted = selected(info, "pickup_pass")
-        if "covers_orders" in wanted:
-            shop_id = await shop_owning("pickup", pickup_id)
-            assert shop_id is not None, "the pass was just issued"
-            view = Viewpoint(info.context.language)
-            found["covers_orders"] = await orders_by_id(shop_id, issued.order_ids, wanted=wanted["covers_orders"], viewpoint=view)
-        return {"pickup_pass": found}
+        return {"pickup_pass": await as_shown(info, issued)}
+
+    @mutation(PickupUserError, PickupPassDelegatePayload)
+    async def pickup_pass_delegate(self, info: Info, input: PickupPassDelegateInput) -> Row:
+        """A code for somebody else: good for one hand-over by whoever shows it. My own is void from here on; one code is lent at a time."""
+        viewer, now = info.context.require_viewer(), info.context.now()
+        pickup_id, signer = key_of(input.pickup_id, "pickup"), await signer_at(now)
+        to = text(input.to, "to", LONGEST_LOAN_NAME)
+        issued = await commands.lend(member_id=viewer.member_id, pickup_id=pickup_id, to=to, signer=signer, now=now)
+        return {"pickup_pass": await as_shown(info, issued)}
+
+    @mutation(PickupUserError, PickupPassRevokePayload)
+    async def pickup_pass_revoke(self, info: Info, input: PickupPassRevokeInput) -> Row:
+        """Make the newest code of a pickup of mine void, lent or not. Doing it again changes nothing."""
+        viewer, now = info.context.require_viewer(), info.context.now()
+        pickup_id = await commands.revoke(member_id=viewer.member_id, pickup_id=key_of(input.pickup_id, "pickup"), now=now)
+        wanted = selected(info, "pickup")
+        found = await screens.visible_pickups([pickup_id], viewer.member_id, wanted=wanted, language=info.context.language)
+        return {"pickup": found.get(pickup_id)}
 
     @mutation(PickupUserError, PickupScanPayload)
     async def pickup_scan(self, info: Info, input: PickupScanInput) -> Row:
@@ -111,7 +125,7 @@ class PickupMutations:
         ]  # fmt: skip
         return {
             "preview": {
-                "scan_id": seen.scan_id, "pickup_id": public_id("pickup", seen.pickup_id), "buyer_name": seen.buyer_name, "lines": lines,
+                "scan_id": seen.scan_id, "pickup_id": public_id("pickup", seen.pickup_id), "buyer_name": seen.buyer_name, "lent": seen.lent, "lines": lines,
                 "amount_due": money(seen.due_minor, seen.currency), "confirm_by": seen.confirm_by,
             }
         }  # fmt: skip
@@ -137,6 +151,29 @@ class PickupMutations:
         return {"hand_over": {**found, "at": datetime.fromisoformat(found["at"])}}
 
 
+async def signer_at(now: datetime) -> commands.PickupSigner:
+    """The key that signs codes now."""
+    key = await active_key(KeyUse.PICKUP, now)
+    return commands.PickupSigner(key.number, key.private)
+
+
+async def as_shown(info: Info, issued: commands.IssuedPass) -> Row:
+    """A fresh code as its buyer sees it."""
+    found: Row = {
+        "token": issued.token, "svg": issued.svg, "short_code": issued.short_code, "expires_at": issued.expires_at,
+        "issue_number": issued.issue_number, "delegated_to": issued.lent_to,
+    }  # fmt: skip
+    wanted = selected(info, "pickup_pass")
+    if "png" in wanted:
+        found["png"] = b64encode(qr_png(issued.token)).decode()
+    if "covers_orders" in wanted:
+        shop_id = await shop_owning("pickup", issued.pickup_id)
+        assert shop_id is not None, "the pass was just issued"
+        view = Viewpoint(info.context.language)
+        found["covers_orders"] = await orders_by_id(shop_id, issued.order_ids, wanted=wanted["covers_orders"], viewpoint=view)
+    return found
+
+
 def as_hand_over(done: commands.HandOverResult) -> Row:
     """A hand-over as it is stored under the key and shown again."""
     return {
@@ -147,3 +184,14 @@ def as_hand_over(done: commands.HandOverResult) -> Row:
         "left": done.left,
         "at": done.at.isoformat(),
     }
+
+
+def as_last(pickup_id: UUID, row: Row | None) -> Row | None:
+    """The newest hand-over of a pass as it is shown."""
+    if row is None:
+        return None
+    lines = [{"line_id": public_id("line", line[0]), "quantity": line[1]} for line in row["lines"]]
+    return {
+        "id": public_id("handover", row["id"]), "pickup_id": public_id("pickup", pickup_id), "pickup_state": row["state"], "lines": lines,
+        "left": row["left_pieces"], "at": row["at"],
+    }  # fmt: skip

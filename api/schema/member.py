@@ -16,6 +16,9 @@ strawberry.enum(PushTarget, description="TOKEN: a registration token of FCM. FID
 class Buyer(Node):
     display_name: str
     locale: str
+    live_cursor: str = strawberry.field(
+        description="A place in my streams, taken before the lists beside it are read: as `since` it gives all that they do not show yet."
+    )
 
 
 @strawberry.type(description="An installation of the app that gets pushes.")

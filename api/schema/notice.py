@@ -23,6 +23,7 @@ class Notification(Node):
     shop: Shop
     created_at: datetime
     read_at: datetime | None
+    resume_from: str | None = strawberry.field(description="In a stream: pass it as `since` to go on behind this one. Null elsewhere.")
     expired: bool = strawberry.field(description="It asked for an answer that is no longer taken; it counts as read.")
 
 

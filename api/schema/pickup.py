@@ -17,12 +17,21 @@ strawberry.enum(PickupState)
 strawberry.enum(PickupRefusal, description="Why a code is not good for goods now. Treat unknown values as RULES.")
 
 
+@strawberry.type(description="A code that was made for somebody else. Whoever shows it gets the goods, once.")
+class PickupLoan:
+    to: str | None = strawberry.field(description="Whom the buyer says it is for; the buyer alone sees it.")
+    lent_at: datetime
+    used_at: datetime | None
+    is_active: bool = strawberry.field(description="It is neither used nor revoked; good until the pass's codeExpiresAt.")
+
+
 @strawberry.type(description="What one buyer collects at one shop with one code.")
 class Pickup(Node):
     state: PickupState
     shop: Shop
     orders: list[Order]
-    code_expires_at: datetime | None = strawberry.field(description="Null while no code was issued.")
+    code_expires_at: datetime | None = strawberry.field(description="Null while no code was issued, and once it was revoked.")
+    loan: PickupLoan | None = strawberry.field(description="The newest code that was lent; null while none was.")
     created_at: datetime
 
 
@@ -38,14 +47,29 @@ class PickupFilter:
 class PickupPass:
     token: str = strawberry.field(description="The text inside the QR code.")
     svg: str = strawberry.field(description="The QR code as an SVG picture; dark on white, at least 35 mm wide.")
+    png: str = strawberry.field(description="The QR code as a PNG picture of 490 x 490 pixels, in base64: to send, or to print.")
     short_code: str = strawberry.field(description="For a broken camera: the clerk types it.")
     expires_at: datetime
     issue_number: int = strawberry.field(description="A newer pass makes older ones void.")
+    delegated_to: str | None = strawberry.field(description="Whom it is lent to; null when it is the buyer's own.")
     covers_orders: list[Order]
 
 
 @strawberry.input
 class PickupPassIssueInput:
+    pickup_id: strawberry.ID
+
+
+@strawberry.input
+class PickupPassDelegateInput:
+    pickup_id: strawberry.ID
+    to: str = strawberry.field(
+        default="", description="Whom it is for, in the buyer's own words; at most 40 characters. Nobody else reads it."
+    )
+
+
+@strawberry.input
+class PickupPassRevokeInput:
     pickup_id: strawberry.ID
 
 
@@ -63,7 +87,8 @@ class PickupLine:
 class PickupPreview:
     scan_id: strawberry.ID
     pickup_id: strawberry.ID
-    buyer_name: str = strawberry.field(description="Masked.")
+    buyer_name: str = strawberry.field(description="Masked; empty when the code is lent.")
+    lent: bool = strawberry.field(description="The code was lent: somebody else stands there, and neither name nor amount is shown.")
     lines: list[PickupLine]
     amount_due: Money = strawberry.field(description="Owed for orders of the pass that may not leave.")
     confirm_by: datetime
@@ -110,6 +135,18 @@ class HandOver:
 @strawberry.type
 class PickupPassIssuePayload:
     pickup_pass: PickupPass | None
+    user_errors: list[PickupUserError]
+
+
+@strawberry.type
+class PickupPassDelegatePayload:
+    pickup_pass: PickupPass | None
+    user_errors: list[PickupUserError]
+
+
+@strawberry.type
+class PickupPassRevokePayload:
+    pickup: Pickup | None
     user_errors: list[PickupUserError]
 
 

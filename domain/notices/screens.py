@@ -25,6 +25,7 @@ def _notice(row: Any) -> Row:
         "created_at": row[2],
         "read_at": row[3],
         "data": db.from_jsonb(row[4]),
+        "resume_from": None,
     }
 
 

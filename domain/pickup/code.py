@@ -130,9 +130,25 @@ def code_bytes(number: int) -> bytes:
     return number.to_bytes(8, "big", signed=True)
 
 
+PNG_SCALE: Final = 10
+"""Pixels of a module: a picture of 490 x 490."""
+
+
+def _symbol(text: str) -> segno.QRCode:
+    """Version 6, level M without boost, 41 x 41 modules."""
+    return segno.make_qr(text, version=6, error="m", mode="alphanumeric", boost_error=False)
+
+
+def qr_png(text: str) -> bytes:
+    """The code as a PNG image, black on white with its quiet zone of 4: for a message to somebody, or for paper."""
+    out = io.BytesIO()
+    _symbol(text).save(out, kind="png", border=4, scale=PNG_SCALE)
+    return out.getvalue()
+
+
 def qr_svg(text: str) -> str:
     """The code as an SVG image: version 6, level M without boost, 41 x 41 modules, quiet zone of 4, dark on white. Show it at least 35 mm wide."""
-    symbol = segno.make_qr(text, version=6, error="m", mode="alphanumeric", boost_error=False)
+    symbol = _symbol(text)
     out = io.BytesIO()
     symbol.save(out, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, omitsize=True)
     return out.getvalue().decode()

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain import db
 from domain.audit.commands import Actor, Entry, record
-from domain.db import Tx
-from domain.errors import NotFound
 from domain.ids import new_id
 from domain.jobs import JobQueue
 from domain.orders.commands import COLUMNS, as_locked, lines_of, move
 from domain.orders.readiness import served, tell_ready
 from domain.orders.rules import FulfilmentState
-from domain.pickup.code import PREFIX, CodeFacts, code_bytes, code_number, decode, encode, qr_svg, read_short_code, short_code
+from domain.pickup.code import PREFIX, code_number, decode, read_short_code
 from domain.pickup.errors import BadCode, PickupRefused
 from domain.pickup.hand_over import HandOverResult, confirm
+from domain.pickup.issuing import IssuedPass, PickupSigner, issue, lend, revoke
 from domain.pickup.passes import PICKUP_ROWS, Covered, DueLine, Pass, as_pass, covered_by, record_refusal, refuse_or_go_on
-from domain.pickup.rules import CODE_LIFE, MAX_ISSUES, SCAN_LIFE, LineQuantity, PickupRefusal, masked
+from domain.pickup.rules import SCAN_LIFE, LineQuantity, PickupRefusal, masked
 from domain.pickup.scans import Scan, count_short_code, sign_scan
 from domain.stock.commands import lock_levels
 from domain.vault import Vault
@@ -37,32 +35,13 @@ __all__ = [
     "ScanPreview",
     "confirm",
     "issue",
+    "lend",
     "ready_waiting_orders",
+    "revoke",
     "scan",
 ]
 
 ARRIVALS: Final = Actor("worker:restocked", "worker")
-
-
-@dataclass(frozen=True, slots=True)
-class PickupSigner:
-    """The key that signs pickup codes now."""
-
-    key_number: int
-    private_key: Ed25519PrivateKey = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedPass:
-    """What the buyer shows. The older code of the same pass is dead from here on."""
-
-    pickup_id: UUID
-    token: str = field(repr=False)
-    svg: str = field(repr=False)
-    short_code: str = field(repr=False)
-    expires_at: datetime
-    issue_number: int
-    order_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +51,9 @@ class ScanPreview:
     scan_id: str = field(repr=False)
     pickup_id: UUID
     buyer_name: str
-    """Masked."""
+    """Masked; empty when the pass is lent."""
+    lent: bool
+    """Somebody else stands there: neither the buyer's name nor what is owed is shown."""
     lines: tuple[DueLine, ...]
     """What may leave now."""
     order_ids: tuple[UUID, ...]
@@ -81,57 +62,6 @@ class ScanPreview:
     """Owed for orders of the pass that may not leave, in minor units of `currency`; 0 in the usual case."""
     currency: str
     confirm_by: datetime
-
-
-async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None, signer: PickupSigner, now: datetime) -> IssuedPass:
-    """Give the member a fresh code for a pass of theirs: the named one, or the newest open one in the named shop. Each call renews it.
-
-    Raises:
-        NotFound: no such pass of this member.
-        PickupRefused: nothing of it may be collected (RULES: it was renewed too often).
-    """
-    async with db.transaction() as tx:
-        row = await tx.fetchrow(
-            f"""{PICKUP_ROWS} where b.member_id = $1 and ($2::uuid is null or p.id = $2) and ($3::uuid is null or p.shop_id = $3)
-                  and ($2::uuid is not null or ($3::uuid is not null and p.state = 'OPEN'))
-                order by p.created_at desc, p.id desc limit 1 for update of p""",
-            member_id,
-            pickup_id,
-            shop_id,
-        )
-        if row is None:
-            raise NotFound
-        found = as_pass(row)
-        covered = await covered_by(tx.fetch, found.id)
-        await refuse_or_go_on(tx.fetch, found, None, covered)
-        if found.issue_number >= MAX_ISSUES:
-            raise PickupRefused(PickupRefusal.RULES, {"issues": MAX_ISSUES}, found.id)
-        issue_number, expires_at = found.issue_number + 1, (now + CODE_LIFE).replace(microsecond=0)
-        short = await _renew(tx, found, issue_number, expires_at, member_id, now)
-        shop_number = await tx.fetchval("select number from shop where id = $1", found.shop_id)
-    token = encode(CodeFacts(signer.key_number, shop_number, code_bytes(found.code_id), issue_number, expires_at), signer.private_key)
-    ready = tuple(order_id for order_id, order in zip(covered.order_ids, covered.orders, strict=True) if order.may_leave)
-    return IssuedPass(found.id, token, qr_svg(token), short, expires_at, issue_number, ready)
-
-
-async def _renew(tx: Tx, found: Pass, issue_number: int, expires_at: datetime, member_id: UUID, now: datetime) -> str:
-    """Write the new issue; answers its short code, one that no other open pass of the shop has."""
-    short = short_code(secrets.token_bytes(5))
-    while await tx.fetchval(
-        "select exists (select 1 from pickup where shop_id = $1 and short_code = $2 and state = 'OPEN')", found.shop_id, short
-    ):
-        short = short_code(secrets.token_bytes(5))
-    await tx.execute(
-        "update pickup set issue_number = $2, short_code = $3, not_after = $4, member_id = $5, version = version + 1 where id = $1",
-        found.id,
-        issue_number,
-        short,
-        expires_at,
-        member_id,
-    )
-    entry = Entry(found.shop_id, "pickup.issue", "pickup", found.id, {"issue_number": issue_number})
-    await record(tx, Actor(f"member:{member_id}", "buyer"), [entry], now=now)
-    return short
 
 
 async def scan(
@@ -161,10 +91,11 @@ def _preview(found: Pass, covered: Covered, scan_id: str, now: datetime) -> Scan
     return ScanPreview(
         scan_id=scan_id,
         pickup_id=found.id,
-        buyer_name=masked(found.buyer_name),
+        buyer_name="" if found.is_lent else masked(found.buyer_name),
+        lent=found.is_lent,
         lines=lines,
         order_ids=tuple(dict.fromkeys(line.order_id for line in lines)),
-        due_minor=covered.due_minor,
+        due_minor=0 if found.is_lent else covered.due_minor,
         currency=covered.currency,
         confirm_by=now + SCAN_LIFE,
     )
@@ -201,7 +132,7 @@ async def _by_short_code(shop_id: UUID, text: str, scanner_id: UUID, now: dateti
     if row is None:
         raise PickupRefused(PickupRefusal.INVALID, {"reason": "unknown"})
     found = as_pass(row)
-    if found.not_after is None or found.not_after < now:
+    if found.not_after is not None and found.not_after < now:
         raise PickupRefused(PickupRefusal.EXPIRED, {"expired_at": found.not_after}, found.id)
     return found, found.issue_number
 

@@ -102,7 +102,7 @@ async def _hand_over(
     _check_counter(leaving, lines, levels, collected_minor)
     await _write(tx, found, scan, leaving, collected_minor, device, now)
     await _move_goods(tx, orders, lines, leaving, actor=actor, now=now)
-    await _close(tx, found)
+    await _close(tx, found, scan, now)
     await _tell(tx, found, scan, orders, lines, leaving, device, actor=actor, now=now, jobs=jobs)
     done = await _already(tx, shop_id, scan.hand_over_id)
     if done is None:
@@ -235,15 +235,18 @@ def _touched(orders: Sequence[LockedOrder], lines: Mapping[UUID, Line], leaving:
     return [order for order in orders if order.id in ids]
 
 
-async def _close(tx: Tx, found: Pass) -> None:
-    """The pass is collected once none of its orders that go on (open, or locked for a while) has a piece left."""
+async def _close(tx: Tx, found: Pass, scan: Scan, now: datetime) -> None:
+    """The pass is collected once none of its orders that go on (open, or locked for a while) has a piece left; a lent code is used up at once."""
     await tx.execute(
         """update pickup p set version = p.version + 1,
+             lent_used_at = case when p.lent_issue = $2 and p.lent_used_at is null then $3 else p.lent_used_at end,
              state = case when exists (
                select 1 from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED') join order_line l on l.order_id = o.id
                where po.pickup_id = p.id and l.quantity > l.handed_over) then p.state else 'COLLECTED' end
            where p.id = $1""",
         found.id,
+        scan.issue_number,
+        now,
     )
 
 

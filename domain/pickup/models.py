@@ -23,6 +23,12 @@ class Pickup(Model):
     """`seq` of the code: rises with every renewal, 0 before the first."""
     short_code = fields.CharField(max_length=8, default="")
     not_after = fields.DatetimeField(null=True)
+    lent_issue = fields.IntField(null=True)
+    """The issue that was lent to somebody last; it is good for one hand-over."""
+    lent_to = fields.CharField(max_length=40, null=True)
+    """Whom the owner says it was lent to; the owner alone reads it."""
+    lent_at = fields.DatetimeField(null=True)
+    lent_used_at = fields.DatetimeField(null=True)
     version = fields.IntField(default=1)
     created_at = fields.DatetimeField()
 

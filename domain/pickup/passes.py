@@ -18,7 +18,8 @@ from domain.pickup.rules import CoveredOrder, PickupRefusal, PickupState, refusa
 Fetch = Callable[..., Awaitable[list[Record]]]
 """`db.fetch`, or that of an open transaction."""
 
-PICKUP_ROWS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, b.name as buyer_name, b.member_id
+PICKUP_ROWS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, p.lent_issue, p.lent_to, p.lent_used_at,
+    b.name as buyer_name, b.member_id
   from pickup p join buyer b on b.id = p.buyer_id"""
 
 
@@ -34,8 +35,28 @@ class Pass:
     issue_number: int
     short_code: str
     not_after: datetime | None
+    """Null before the first code, and while the newest is revoked."""
+    lent_issue: int | None
+    lent_to: str | None
+    lent_used_at: datetime | None
     buyer_name: str
     member_id: UUID | None
+
+    @property
+    def is_lent(self) -> bool:
+        """True when the newest code was made for somebody else."""
+        return self.lent_issue is not None and self.lent_issue == self.issue_number
+
+    @property
+    def dead(self) -> PickupRefusal | None:
+        """Why the newest code is good for nothing; None while it is good."""
+        if self.is_lent and self.lent_used_at is not None:
+            return PickupRefusal.ALREADY_USED
+        return PickupRefusal.REVOKED if self.issue_number and self.not_after is None else None
+
+    def on_loan(self, now: datetime) -> bool:
+        """True while somebody else may come with it."""
+        return self.is_lent and self.dead is None and self.not_after is not None and now <= self.not_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +140,7 @@ async def refuse_or_go_on(fetch: Fetch, found: Pass, shown_issue: int | None, co
     Raises:
         PickupRefused: why not, with what the clerk may know beside it.
     """
-    refusal = refusal_of(found.state, found.issue_number, shown_issue, covered.orders)
+    refusal = refusal_of(found.state, found.issue_number, shown_issue, covered.orders, found.dead)
     if refusal is None:
         return
     facts: dict[str, Any] = {}

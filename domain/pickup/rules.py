@@ -44,6 +44,8 @@ CLOCK_SLACK = timedelta(minutes=1)
 SHORT_CODE_TRIES = 10
 SHORT_CODE_WINDOW = timedelta(minutes=1)
 """Short codes that one scanner may try in a shop, and in which time."""
+LONGEST_LOAN_NAME = 40
+"""Characters of whom a pass is lent to."""
 MAX_ISSUES = 65_535
 """The issue number has two bytes in the code."""
 
@@ -73,10 +75,13 @@ class CoveredOrder:
         return self.state is OrderState.OPEN and self.payment is PaymentState.PAID and ready and self.left > 0
 
 
-def refusal_of(state: PickupState, current_issue: int, shown_issue: int | None, orders: Sequence[CoveredOrder]) -> PickupRefusal | None:
-    """Why nothing of this pass may leave; None when something may. `shown_issue` is None where no code was shown (issuing one).
+def refusal_of(
+    state: PickupState, current_issue: int, shown_issue: int | None, orders: Sequence[CoveredOrder], dead: PickupRefusal | None = None
+) -> PickupRefusal | None:
+    """Why nothing of this pass may leave; None when something may. `shown_issue` is None where no code was shown (issuing one). `dead`: why the
+    newest code is good for nothing (revoked, or lent and used).
 
-    The first that holds: cancelled, all collected, replaced by a newer code; then, when no order of it may leave: unpaid, not ready,
+    The first that holds: cancelled, all collected, replaced by a newer code, dead; then, when no order of it may leave: unpaid, not ready,
     cancelled, collected.
     """
     if state is PickupState.CANCELLED:
@@ -85,6 +90,8 @@ def refusal_of(state: PickupState, current_issue: int, shown_issue: int | None, 
         return PickupRefusal.ALREADY_USED
     if shown_issue is not None and shown_issue != current_issue:
         return PickupRefusal.REVOKED if shown_issue < current_issue else PickupRefusal.INVALID
+    if shown_issue is not None and dead is not None:
+        return dead
     if any(order.may_leave for order in orders):
         return None
     still_open = [order for order in orders if order.state in (OrderState.OPEN, OrderState.LOCKED) and order.left > 0]

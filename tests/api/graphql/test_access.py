@@ -59,6 +59,9 @@ def act(query: str, **given: Any) -> Callable[[Things], tuple[str, dict[str, Any
     return ask
 
 
+LEND = "mutation ($input: PickupPassDelegateInput!) { pickupPassDelegate(input: $input) { pickupPass { token delegatedTo } userErrors { code } } }"
+REVOKE = "mutation ($input: PickupPassRevokeInput!) { pickupPassRevoke(input: $input) { pickup { state } userErrors { code } } }"
+
 ASK: dict[str, Callable[[Things], tuple[str, dict[str, Any]]]] = {
     **{f"node {tag}": node(tag) for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop")},
     "shop": lambda t: ("query ($id: ID!) { found: shop(id: $id) { name } }", {"id": t.shop}),
@@ -73,6 +76,8 @@ ASK: dict[str, Callable[[Things], tuple[str, dict[str, Any]]]] = {
     "set": act(mutations.SET, variantId=lambda t: t.variant, quantity=5, changeFromQuantity=5),
     "resolve": act(mutations.RESOLVE, commentId=lambda t: t.comment, action="DISMISS"),
     "issue pass": act(mutations.ISSUE, pickupId=lambda t: t.pickup),
+    "lend pass": act(LEND, pickupId=lambda t: t.pickup, to="媽媽"),
+    "revoke pass": act(REVOKE, pickupId=lambda t: t.pickup),
     "scan": act(mutations.SCAN, shopId=lambda t: t.shop, token="ABCD2345"),
     "confirm": act(mutations.CONFIRM, shopId=lambda t: t.shop, scanId="nonsense"),
 }
@@ -101,6 +106,8 @@ TABLE = {
     "set":           (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "resolve":       (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "issue pass":    (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "lend pass":     (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "revoke pass":   (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
     "scan":          (NOT_FOUND, NOT_FOUND, "PICKUP_REFUSED", "PICKUP_REFUSED", "PICKUP_REFUSED", "PICKUP_REFUSED", NOT_FOUND, NOT_FOUND, SIGN_IN),
     "confirm":       (NOT_FOUND, NOT_FOUND, "PICKUP_REFUSED", "PICKUP_REFUSED", "PICKUP_REFUSED", "PICKUP_REFUSED", NOT_FOUND, NOT_FOUND, SIGN_IN),
 }  # fmt: skip

@@ -177,7 +177,7 @@ async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -
     assert named["f"] == {name for table, _, name, _ in FOREIGN_KEYS if table not in migration.IN_BULK} | {
         f"{table}_{column}" for table, column in people.TO_MEMBER
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS)}
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS)} | {"pickup_lent"}
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
     assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event"}
     assert len(APPEND_ONLY) == 5
