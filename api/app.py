@@ -46,9 +46,11 @@ def create_app(services: Services) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         inbox.start()
+        graphql.budgets.start()
         try:
             yield
         finally:
+            await graphql.budgets.stop()
             await inbox.stop()
 
     return Starlette(

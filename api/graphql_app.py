@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType
+from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationDefinitionNode, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
@@ -24,12 +25,14 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.auth.bearer import viewer_of
 from api.auth.viewer import Unauthenticated
-from api.execution.documents import Documents
-from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
+from api.execution.budget import Bill, Budgets, FreeBill
+from api.execution.documents import Documents, Prepared
+from api.execution.errors import AWAY, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
 from api.execution.leaves import utc_text
 from api.execution.rows import SchemaRows, value_of
+from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
@@ -105,6 +108,14 @@ schema = PlainSchema(
 ROWS = SchemaRows({"DateTime": (datetime, utc_text)})
 
 
+class Invalid(Exception):
+    """The document is not valid for the schema."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("invalid")
+        self.errors = errors
+
+
 class Endpoint:
     """The ASGI application of `/graphql`."""
 
@@ -112,6 +123,8 @@ class Endpoint:
         self._services = services
         self._development = services.settings.is_development
         self._documents = Documents(schema._schema, introspection=self._development, rows=ROWS)
+        self._trusted = Trusted(services.clock, is_open=self._development or services.settings.open_operations)
+        self.budgets = Budgets(services.clock, services.settings.points_per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -137,12 +150,15 @@ class Endpoint:
             operation = await read(request)
             viewer = await viewer_of(request.headers, self._services)
             client = request.client.host if request.client else ""
-            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=request.headers.get("accept-language", ""))
-            return await self._run(operation, context, media_type, reading=request.method == "GET")
+            bill = self.budgets.bill(viewer, client)
+            language = request.headers.get("accept-language", "")
+            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=language, bill=bill)
+            return await self._run(operation, context, bill, media_type, reading=request.method == "GET")
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)
         except RequestError as error:
-            return refuse(error.code, str(error), status=_status_of_refusal(media_type), media_type=media_type)
+            status = _status_of(error.code, media_type)
+            return refuse(error.code, str(error), status=status, media_type=media_type, headers=_retry(error.facts), facts=error.facts)
         except GraphQLSyntaxError as error:
             return _refused([answer(error, request_id)], media_type)
         except Unauthenticated:
@@ -154,45 +170,70 @@ class Endpoint:
             log_unexpected(error, request_id)
             return refuse(Code.INTERNAL, "Something went wrong on our side.", status=500, media_type=media_type, request_id=request_id)
 
-    async def _run(self, operation: Operation, context: GraphQLContext, media_type: str, *, reading: bool) -> Response:
-        prepared = self._documents.get(operation.query)
-        if prepared.errors:
-            return _refused([answer(error, context.request_id) for error in prepared.errors], media_type)
-        definition = prepared.operation(operation.name)
+    async def _read(self, operation: Operation, bill: Bill | FreeBill) -> tuple[Prepared, OperationDefinitionNode, int]:
+        """The document, what of it is to be run (unless the document has errors), and what that may cost; reading one in vain is paid for."""
+        try:
+            prepared = self._documents.get(await self._trusted.text(operation))
+            if prepared.errors:
+                raise Invalid(prepared.errors)
+            definition = prepared.operation(operation.name)
+            return prepared, definition, self._documents.check_cost(prepared, definition, operation.variables)
+        except (RequestError, GraphQLSyntaxError, Invalid):
+            bill.refused()
+            raise
+
+    async def _run(
+        self, operation: Operation, context: GraphQLContext, bill: Bill | FreeBill, media_type: str, *, reading: bool
+    ) -> Response:
+        try:
+            prepared, definition, points = await self._read(operation, bill)
+        except Invalid as invalid:
+            return _refused([answer(error, context.request_id) for error in invalid.errors], media_type)
         if reading and definition.operation is not OperationType.QUERY:
             raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
+        bill.open(points)
         context.selections = prepared.selections
-        cost = self._documents.check_cost(prepared, definition, operation.variables)
         result: Any = SchemaExecutor.run(
             schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
             is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
         )  # fmt: skip
         if isawaitable(result):
             result = await result
+        cost = bill.close(prepared.actual_cost(schema._schema, definition, result.data))
         errors = [answer(error, context.request_id) for error in result.errors or ()]
         if errors and result.data is None and all("path" not in error for error in errors):
             return _refused(errors, media_type)
         content: dict[str, Any] = {"errors": errors} if errors else {}
-        content |= {"data": result.data, "extensions": {"cost": {"requestedQueryCost": cost}}}
+        content |= {"data": result.data, "extensions": {"cost": cost}}
+        if not errors:
+            return respond(content, media_type)
         away = any(error["extensions"]["code"] == Code.UNAVAILABLE for error in errors)
-        headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if away else None
-        return respond(content, media_type, 503 if away else 200, headers)
+        return respond(content, media_type, 503 if away else 200, _retry(*(error["extensions"] for error in errors)))
 
 
 def _wants_editor(request: Request) -> bool:
     return request.method == "GET" and "query" not in request.query_params and "text/html" in request.headers.get("accept", "")
 
 
-def _status_of_refusal(media_type: str) -> int:
-    return 400 if media_type == GRAPHQL else 200
+def _status_of(code: Code, media_type: str) -> int:
+    """The status of a request that was refused as a whole."""
+    if code is Code.THROTTLED:
+        return 429
+    return 400 if media_type == GRAPHQL and code is not Code.PERSISTED_QUERY_NOT_FOUND else 200
+
+
+def _retry(*facts: Mapping[str, Any]) -> dict[str, str] | None:
+    """The header that says when to come again, where there is such a time."""
+    seconds = max(fact.get("retryAfterSeconds", 0) for fact in facts)
+    return {"retry-after": str(seconds)} if seconds else None
 
 
 def _refused(errors: list[dict[str, Any]], media_type: str) -> Response:
     """A document or its variables were refused: no data."""
-    return respond({"errors": errors}, media_type, _status_of_refusal(media_type))
+    return respond({"errors": errors}, media_type, _status_of(Code.BAD_REQUEST, media_type))
 
 
-def graphql_app(services: Services) -> ASGIApp:
+def graphql_app(services: Services) -> Endpoint:
     """The endpoint with these services; the database pool is the process's."""
     return Endpoint(services)
 

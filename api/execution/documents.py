@@ -21,6 +21,7 @@ from graphql import (
     validate,
 )
 
+from api.execution.actual import Count, compiled
 from api.execution.errors import RequestError
 from api.execution.kept import Plans, Room
 from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
@@ -44,6 +45,8 @@ class Prepared:
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     costs: dict[Hashable, int] = field(default_factory=dict)
     """By operation and the variables that can be page sizes; bounded."""
+    counts: dict[int, Count] = field(default_factory=dict)
+    """What an answer really cost, by operation."""
     selections: dict[Any, Any] = field(default_factory=dict)
     """What resolvers found selected below their fields; bounded by them."""
 
@@ -60,6 +63,13 @@ class Prepared:
         if name not in self.operations:
             raise RequestError("the document has no operation of this name")
         return self.operations[name]
+
+    def actual_cost(self, schema: GraphQLSchema, operation: OperationDefinitionNode, data: Any) -> int:
+        """What this answer cost. Only for an operation whose cost was checked, which bounds the work."""
+        count = self.counts.get(id(operation))
+        if count is None:
+            count = self.counts[id(operation)] = compiled(schema, self.fragments, operation)
+        return count(data)
 
 
 class Documents:
