@@ -19,6 +19,7 @@ from graphql import (
     parse,
     specified_rules,
     validate,
+    value_from_ast_untyped,
 )
 
 from api.execution.actual import Count, compiled
@@ -140,13 +141,23 @@ class Documents:
             TooComplex: more than MAX_COST.
             RequestError: a page size is not 1 to 100.
         """
-        sizes = tuple((name, len(v) if isinstance(v, list) else v) for name, v in variables.items() if isinstance(v, int | list))
+        sizes = tuple((name, len(v) if isinstance(v, list) else v) for name, v in variables.items() if isinstance(v, int | float | list))
         key = (id(operation), sizes)
         cost = prepared.costs.get(key)
         if cost is None:
             if len(prepared.costs) >= KEPT_COSTS:
                 prepared.costs.clear()
-            cost = prepared.costs[key] = Costs(self._schema, prepared.fragments, variables).of_operation(operation)
+            given = {**_defaults(operation), **variables}
+            cost = prepared.costs[key] = Costs(self._schema, prepared.fragments, given).of_operation(operation)
         if cost > MAX_COST:
             raise TooComplex(f"the operation costs {cost} points, {MAX_COST} are allowed; ask for smaller pages")
         return cost
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """What the operation's variables are when the app leaves them out: a page size may stand there."""
+    return {
+        definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+        for definition in operation.variable_definitions or ()
+        if definition.default_value is not None
+    }
