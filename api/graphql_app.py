@@ -50,6 +50,7 @@ from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
 from api.schema.claim import Claim, SocialComment
+from api.schema.descriptions import describe
 from api.schema.notice import Notification
 from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
@@ -87,6 +88,7 @@ class PlainSchema(strawberry.Schema):
         node = self._schema.type_map["Node"]
         assert isinstance(node, GraphQLInterfaceType)
         node.resolve_type = lambda row, _info, _type: type_of(row)
+        self.described = describe(self._schema)
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: ARG002
         """None: strawberry's own directive extension would wrap every field."""
