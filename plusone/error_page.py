@@ -102,10 +102,9 @@ def takes_key(name: str) -> bool:
 def _mutations() -> Iterator[str]:
     assert schema._schema.mutation_type is not None
     yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same.\n"
-    rows = ["| Mutation | Key | Codes |", "| --- | --- | --- |"]
-    for name in sorted(schema._schema.mutation_type.fields):
-        rows.append(f"| `{name}` | {'yes' if takes_key(name) else ''} | {', '.join(f'`{code}`' for code in codes_of(name))} |")
-    yield "\n".join(rows)
+    names = sorted(schema._schema.mutation_type.fields)
+    rows = [f"| `{name}` | {'yes' if takes_key(name) else ''} | {', '.join(f'`{code}`' for code in codes_of(name))} |" for name in names]
+    yield "\n".join(["| Mutation | Key | Codes |", "| --- | --- | --- |", *rows])
 
 
 if __name__ == "__main__":
