@@ -27,7 +27,7 @@ from graphql import (
     get_nullable_type,
 )
 
-from api.execution.limits import FREE, MUTATION_COST
+from api.execution.limits import MUTATION_COST, price_of
 
 Count = Callable[[Any], int]
 CONDITIONS: Final = frozenset({"skip", "include"})
@@ -114,7 +114,7 @@ class _Writer:
         if definition is None or node.selection_set is None:
             return
         named: Any = get_named_type(definition.type)
-        own = 0 if named.name in FREE or named.name.endswith(("Connection", "Edge")) else 1
+        own = 0 if named.name.endswith(("Connection", "Edge")) else price_of(type_.name, node.name.value, named.name)
         value = self._name("x")
         below = self.selections(node.selection_set, named, value, sure=True)
         there = certain and isinstance(definition.type, GraphQLNonNull)

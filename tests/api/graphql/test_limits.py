@@ -117,6 +117,7 @@ async def test_of_five_operations_one_is_run(signed_in) -> None:
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(last: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": None}, 1 + 20),
+        ('{ claimPolicySimulate(input: {postId: "x", policy: {}}) { before { orders } } }', {}, 100 + 1),
         ("query ($n: Int = 90) { me { orders(first: $n) { nodes { id } } } }", {}, 1 + 90),
         ("query ($n: Int = 90) { me { orders(first: $n) { nodes { id } } } }", {"n": 3}, 1 + 3),
         ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {}, 3),
