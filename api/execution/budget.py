@@ -31,8 +31,8 @@ FORGET_EVERY: Final = 300
 """Settlements of a process between two looks for full rows."""
 MOST_KNOWN: Final = 50_000
 """Buckets that a process keeps in mind; full ones are dropped first, about 0.3 KB each."""
-REFUSED_POINTS: Final = 5
-"""A document that is refused was read all the same."""
+REFUSED_POINTS: Final = 20
+"""A document that is refused was read all the same, and may have taken a tenth of a second."""
 
 
 class Throttled(RequestError):

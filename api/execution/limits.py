@@ -43,7 +43,7 @@ MAX_SPREADS: Final = 30
 MAX_DIRECTIVES: Final = 20
 MAX_OPERATIONS: Final = 5
 MAX_SAME_NAME: Final = 50
-"""Fields of one response name in one selection set: validation compares them pair by pair."""
+"""Fields of one response name in one place, through inline fragments: validation compares them pair by pair."""
 MAX_COST: Final = 1_000
 MUTATION_COST: Final = 10
 LIST_SIZE: Final = 5
@@ -80,12 +80,12 @@ def check_size(document: DocumentNode, *, introspection: bool) -> None:
         raise TooComplex(f"a document has at most {MAX_OPERATIONS} operations")
     for node in nodes_of(document):
         counts.directives += len(getattr(node, "directives", None) or ())
+        if isinstance(node, FieldNode | OperationDefinitionNode | FragmentDefinitionNode) and node.selection_set is not None:
+            _check_names(node.selection_set)
         if isinstance(node, FieldNode):
             counts.aliases += node.alias is not None
         elif isinstance(node, FragmentSpreadNode):
             counts.spreads += 1
-        elif isinstance(node, SelectionSetNode):
-            _check_names(node)
         elif isinstance(node, StringValueNode) and "\0" in node.value:
             raise RequestError("a text holds NUL")
     for count, limit, what in (
@@ -114,8 +114,12 @@ def nodes_of(top: Node) -> Iterator[Node]:
 
 def _check_names(selections: SelectionSetNode) -> None:
     names: dict[str, int] = {}
-    for selection in selections.selections:
-        if isinstance(selection, FieldNode):
+    waiting = list(selections.selections)
+    while waiting:
+        selection = waiting.pop()
+        if isinstance(selection, InlineFragmentNode):
+            waiting += selection.selection_set.selections
+        elif isinstance(selection, FieldNode):
             name = (selection.alias or selection.name).value
             names[name] = names.get(name, 0) + 1
             if names[name] > MAX_SAME_NAME:

@@ -51,6 +51,8 @@ TOO_MUCH = {
     "comment": "#" + "x" * 10_000 + "\n{ serverTime }",
     "same field": "{ " + "serverTime " * 51 + "}",
     "same object": "{ " + "me { id } " * 51 + "}",
+    "same field through inline fragments": "{ " + "... { serverTime } " * 51 + "}",
+    "same object through inline fragments": "{ me { " + "... on Buyer { orders { nodes { id } } } " * 51 + "} }",
     "depth": nested(11),
     "depth by fragments": "query { me { orders(first: 1) { nodes { ...a } } } } fragment a on Order { lines(first: 1) { nodes { claim { comment { claim { comment { claim { id } } } } } } } }",
     "depth by inline fragments": "{ me { orders(first: 1) { nodes { ... { lines(first: 1) { nodes { claim { ... { comment { claim { comment { claim { id } } } } } } } } } } } } }",
