@@ -51,6 +51,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         inbox.start()
+        graphql.start()
         try:
             yield
         finally:

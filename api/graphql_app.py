@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Final
 
 import orjson
 import strawberry
-from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationType
+from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationDefinitionNode, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -24,12 +25,14 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.auth.bearer import viewer_of
 from api.auth.viewer import Unauthenticated
+from api.execution.budget import Bill, Budgets, FreeBill
 from api.execution.documents import Documents, Prepared
-from api.execution.errors import AWAY, RETRY_AFTER_SECONDS, Code, RequestError, answer, log_unexpected
+from api.execution.errors import AWAY, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
 from api.execution.leaves import utc_text
 from api.execution.rows import SchemaRows, value_of
+from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
 from api.resolvers.base import GraphQLContext
@@ -50,6 +53,7 @@ from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
 from api.schema.claim import Claim, SocialComment
+from api.schema.descriptions import describe
 from api.schema.notice import Notification
 from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
@@ -95,6 +99,7 @@ class PlainSchema(strawberry.Schema):
         node = self._schema.type_map["Node"]
         assert isinstance(node, GraphQLInterfaceType)
         node.resolve_type = lambda row, _info, _type: type_of(row)
+        self.described = describe(self._schema)
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # noqa: ARG002
         """None: strawberry's own directive extension would wrap every field."""
@@ -118,6 +123,14 @@ SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups"})
 ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id))
 
 
+class Invalid(Exception):
+    """The document is not valid for the schema."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("invalid")
+        self.errors = errors
+
+
 class Endpoint:
     """The ASGI application of `/graphql`."""
 
@@ -125,12 +138,19 @@ class Endpoint:
         self._services = services
         self._development = services.settings.is_development
         self._documents = Documents(schema._schema, introspection=self._development, rows=ROWS)
-        watching = Subscriptions(schema._schema, self._documents, self._prepared, development=self._development)
+        self._trusted = Trusted(services.clock, is_open=self._development or services.settings.open_operations)
+        self.budgets = Budgets(services.clock, services.settings.points_per_second)
+        watching = Subscriptions(schema._schema, self._documents, self._prepared, self.budgets, development=self._development)
         self._door = Door(services, watching, limits)
 
+    def start(self) -> None:
+        """Settle what requests spend, until `stop`."""
+        self.budgets.start()
+
     async def stop(self) -> None:
-        """End what streams; requests in hand are the server's."""
+        """End what streams, and settle the last of what was spent; requests in hand are the server's."""
         await self._door.stop()
+        await self.budgets.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -156,12 +176,15 @@ class Endpoint:
             operation = await read(request)
             viewer = await viewer_of(request.headers, self._services)
             client = request.client.host if request.client else ""
-            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=request.headers.get("accept-language", ""))
-            return await self._run(operation, context, media_type, reading=request.method == "GET")
+            bill = self.budgets.bill(viewer, client)
+            language = request.headers.get("accept-language", "")
+            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=language, bill=bill)
+            return await self._run(operation, context, bill, media_type, reading=request.method == "GET")
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)
         except RequestError as error:
-            return refuse(error.code, str(error), status=_status_of_refusal(media_type), media_type=media_type)
+            status = _status_of(error.code, media_type)
+            return refuse(error.code, str(error), status=status, media_type=media_type, headers=_retry(error.facts), facts=error.facts)
         except GraphQLSyntaxError as error:
             return _refused([answer(error, request_id)], media_type)
         except Unauthenticated:
@@ -173,52 +196,76 @@ class Endpoint:
             log_unexpected(error, request_id)
             return refuse(Code.INTERNAL, "Something went wrong on our side.", status=500, media_type=media_type, request_id=request_id)
 
-    def _prepared(self, operation: Operation) -> Prepared:
-        """The document of a request or a subscription."""
-        return self._documents.get(operation.query)
+    async def _prepared(self, operation: Operation) -> Prepared:
+        """The document of a request or a subscription, when it may be answered here."""
+        return self._documents.get(await self._trusted.text(operation))
 
-    async def _run(self, operation: Operation, context: GraphQLContext, media_type: str, *, reading: bool) -> Response:
-        prepared = self._prepared(operation)
-        if prepared.errors:
-            return _refused([answer(error, context.request_id) for error in prepared.errors], media_type)
-        definition = prepared.operation(operation.name)
+    async def _read(self, operation: Operation, bill: Bill | FreeBill) -> tuple[Prepared, OperationDefinitionNode, int]:
+        """The document, what of it is to be run (unless the document has errors), and what that may cost; reading one in vain is paid for."""
+        try:
+            prepared = await self._prepared(operation)
+            if prepared.errors:
+                raise Invalid(prepared.errors)
+            definition = prepared.operation(operation.name)
+            return prepared, definition, self._documents.check_cost(prepared, definition, operation.variables)
+        except (RequestError, GraphQLSyntaxError, Invalid):
+            bill.refused()
+            raise
+
+    async def _run(
+        self, operation: Operation, context: GraphQLContext, bill: Bill | FreeBill, media_type: str, *, reading: bool
+    ) -> Response:
+        try:
+            prepared, definition, points = await self._read(operation, bill)
+        except Invalid as invalid:
+            return _refused([answer(error, context.request_id) for error in invalid.errors], media_type)
         if reading and definition.operation is not OperationType.QUERY:
             raise HttpError(405, "only queries are answered to GET", headers={"allow": "POST"})
         if definition.operation is OperationType.SUBSCRIPTION:
             raise RequestError("subscriptions are answered over a web socket, by graphql-transport-ws")
+        bill.open(points)
         context.selections = prepared.selections
-        cost = self._documents.check_cost(prepared, definition, operation.variables)
-        extensions = {"cost": {"requestedQueryCost": cost}}
         written = await prepared.plans.answer(definition, operation.variables, context)
         if written is not None:
-            return respond({"data": orjson.Fragment(written), "extensions": extensions}, media_type)
+            return respond({"data": orjson.Fragment(written.data), "extensions": {"cost": bill.close(written.points)}}, media_type)
         result: Any = SchemaExecutor.run(
             schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
             is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
         )  # fmt: skip
         if isawaitable(result):
             result = await result
+        cost = bill.close(prepared.actual_cost(schema._schema, definition, result.data, operation.variables))
         errors = [answer(error, context.request_id) for error in result.errors or ()]
         if errors and result.data is None and all("path" not in error for error in errors):
             return _refused(errors, media_type)
         content: dict[str, Any] = {"errors": errors} if errors else {}
-        content |= {"data": result.data, "extensions": extensions}
+        content |= {"data": result.data, "extensions": {"cost": cost}}
+        if not errors:
+            return respond(content, media_type)
         away = any(error["extensions"]["code"] == Code.UNAVAILABLE for error in errors)
-        headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if away else None
-        return respond(content, media_type, 503 if away else 200, headers)
+        return respond(content, media_type, 503 if away else 200, _retry(*(error["extensions"] for error in errors)))
 
 
 def _wants_editor(request: Request) -> bool:
     return request.method == "GET" and "query" not in request.query_params and "text/html" in request.headers.get("accept", "")
 
 
-def _status_of_refusal(media_type: str) -> int:
-    return 400 if media_type == GRAPHQL else 200
+def _status_of(code: Code, media_type: str) -> int:
+    """The status of a request that was refused as a whole."""
+    if code is Code.THROTTLED:
+        return 429
+    return 400 if media_type == GRAPHQL and code is not Code.PERSISTED_QUERY_NOT_FOUND else 200
+
+
+def _retry(*facts: Mapping[str, Any]) -> dict[str, str] | None:
+    """The header that says when to come again, where there is such a time."""
+    seconds = max(fact.get("retryAfterSeconds", 0) for fact in facts)
+    return {"retry-after": str(seconds)} if seconds else None
 
 
 def _refused(errors: list[dict[str, Any]], media_type: str) -> Response:
     """A document or its variables were refused: no data."""
-    return respond({"errors": errors}, media_type, _status_of_refusal(media_type))
+    return respond({"errors": errors}, media_type, _status_of(Code.BAD_REQUEST, media_type))
 
 
 def graphql_app(services: Services, sockets: SocketLimits | None = None) -> Endpoint:

@@ -188,6 +188,8 @@ def environment(dsn: str, port: int, **more: str) -> dict[str, str]:
         "PLUSONE_WORKER_PORT": str(port),
         "PLUSONE_PUBLIC_URL": "http://127.0.0.1:8000",
         "PLUSONE_LOG_LEVEL": "WARNING",
+        "PLUSONE_OPEN_OPERATIONS": "true",
+        "PLUSONE_POINTS_PER_SECOND": "1000000",
     }
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **ours, **more}
 

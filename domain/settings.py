@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8000"
     """Issuer of our tokens and base of addresses shown to people."""
+    open_operations: bool = False
+    """Answer documents that nobody registered with `plusone operations add`; development always does."""
+    points_per_second: int = Field(default=100, ge=0, le=1_000_000)
+    """What requests of one member may cost in the long run; others' buckets follow it (docs/api/http.md). 0 counts nothing."""
     line_login_channel_id: str | None = None
     line_login_channel_secret: SecretStr | None = None
     """Set for web login (HS256); native login (ES256) needs only the id."""

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from domain.settings import MissingSetting, Settings, load
-from plusone import keys_cli, receipt_cli, simulate_cli
+from plusone import keys_cli, operations_cli, receipt_cli, simulate_cli
 from plusone.bench_cli import bench
 
 app = typer.Typer(
@@ -194,3 +194,4 @@ def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", s
 receipt_cli.add_to(app, _with_database, out, err)
 keys_cli.add_to(app, _with_database, out, err)
 simulate_cli.add_to(shop, _with_database, out, err)
+operations_cli.add_to(app, _with_database, out, err)

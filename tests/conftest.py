@@ -26,6 +26,10 @@ hypothesis.settings.register_profile("plusone", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("plusone")
 """No example is judged by its time: machines are shared."""
 
+os.environ.setdefault("PLUSONE_OPEN_OPERATIONS", "true")
+os.environ.setdefault("PLUSONE_POINTS_PER_SECOND", "0")
+"""Tests ask what they like, as often as they like, on a clock that stands; those of documents and budgets set their own. Processes get neither."""
+
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move"}
 

@@ -19,8 +19,11 @@ from graphql import (
     parse,
     specified_rules,
     validate,
+    value_from_ast_untyped,
 )
 
+from api.execution.actual import Count, compiled
+from api.execution.conditions import UNKNOWN, values_of
 from api.execution.errors import RequestError
 from api.execution.kept import Plans, Room
 from api.execution.limits import MAX_CHARACTERS, MAX_COST, MAX_TOKENS, Costs, TooComplex, check_size
@@ -44,6 +47,8 @@ class Prepared:
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     costs: dict[Hashable, int] = field(default_factory=dict)
     """By operation and the variables that can be page sizes; bounded."""
+    counts: dict[Hashable, Count] = field(default_factory=dict)
+    """What an answer really cost, by operation and the variables of its conditions; bounded."""
     selections: dict[Any, Any] = field(default_factory=dict)
     """What resolvers found selected below their fields; bounded by them."""
 
@@ -60,6 +65,19 @@ class Prepared:
         if name not in self.operations:
             raise RequestError("the document has no operation of this name")
         return self.operations[name]
+
+    def actual_cost(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode, data: Any, variables: Mapping[str, Any] = UNKNOWN
+    ) -> int:
+        """What this answer cost. Only for an operation whose cost was checked, which bounds the work."""
+        conditions = values_of(self.plans.conditions, operation, variables)
+        key = (id(operation), *conditions.values())
+        count = self.counts.get(key)
+        if count is None:
+            if len(self.counts) >= KEPT_COSTS:
+                self.counts.clear()
+            count = self.counts[key] = compiled(schema, self.fragments, operation, conditions)
+        return count(data)
 
 
 class Documents:
@@ -130,13 +148,23 @@ class Documents:
             TooComplex: more than MAX_COST.
             RequestError: a page size is not 1 to 100.
         """
-        sizes = tuple((name, len(v) if isinstance(v, list) else v) for name, v in variables.items() if isinstance(v, int | list))
+        sizes = tuple((name, len(v) if isinstance(v, list) else v) for name, v in variables.items() if isinstance(v, int | float | list))
         key = (id(operation), sizes)
         cost = prepared.costs.get(key)
         if cost is None:
             if len(prepared.costs) >= KEPT_COSTS:
                 prepared.costs.clear()
-            cost = prepared.costs[key] = Costs(self._schema, prepared.fragments, variables).of_operation(operation)
+            given = {**_defaults(operation), **variables}
+            cost = prepared.costs[key] = Costs(self._schema, prepared.fragments, given).of_operation(operation)
         if cost > MAX_COST:
             raise TooComplex(f"the operation costs {cost} points, {MAX_COST} are allowed; ask for smaller pages")
         return cost
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """What the operation's variables are when the app leaves them out: a page size may stand there."""
+    return {
+        definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+        for definition in operation.variable_definitions or ()
+        if definition.default_value is not None
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +31,8 @@ class Code(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     BAD_REQUEST = "BAD_REQUEST"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    PERSISTED_QUERY_REQUIRED = "PERSISTED_QUERY_REQUIRED"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     THROTTLED = "THROTTLED"
     INTERNAL = "INTERNAL"
     UNAVAILABLE = "UNAVAILABLE"
@@ -40,6 +43,8 @@ class RequestError(Exception):
     """Something is wrong with the request itself; the message is for the app's developer and holds no personal data."""
 
     code = Code.BAD_REQUEST
+    facts: Mapping[str, Any] = {}
+    """What `extensions` say beside the code."""
 
     def __init__(self, message: str, code: Code = Code.BAD_REQUEST) -> None:
         super().__init__(message)
@@ -56,18 +61,27 @@ def answer(error: GraphQLError, request_id: str) -> dict[str, Any]:
         shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:
         shown["path"] = error.path
-    shown["extensions"] = extensions(code, request_id)
+    shown["extensions"] = extensions(code, request_id, facts_of(error.original_error))
     return shown
 
 
-def extensions(code: Code, request_id: str) -> dict[str, Any]:
+def extensions(code: Code, request_id: str, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """`code`, and with it what helps."""
-    found: dict[str, Any] = {"code": code.value}
+    found: dict[str, Any] = {"code": code.value, **(facts or {})}
     if code is Code.INTERNAL:
         found["requestId"] = request_id
     if code is Code.UNAVAILABLE:
         found["retryAfterSeconds"] = RETRY_AFTER_SECONDS
     return found
+
+
+def facts_of(cause: BaseException | None) -> Mapping[str, Any]:
+    """What an app may know of an error beside its code."""
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if isinstance(cause, RequestError):
+        return cause.facts
+    return {"retryAfterSeconds": cause.retry_after_seconds} if isinstance(cause, TooManyGuesses) else {}
 
 
 def classify(error: GraphQLError) -> tuple[Code, str]:

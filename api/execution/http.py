@@ -6,6 +6,7 @@ The specification (graphql.github.io/graphql-over-http, draft of 2025) leaves `a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,10 @@ from api.execution.errors import RETRY_AFTER_SECONDS, Code, RequestError, extens
 LARGEST_BODY: Final = 100_000
 """Bytes."""
 DEEPEST_VARIABLES: Final = 20
+MOST_VALUES: Final = 5_000
+"""Names and values of all variables together."""
+LONGEST_LIST: Final = 250
+HASH: Final = re.compile(r"[0-9a-f]{64}")
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 
@@ -37,9 +42,13 @@ class HttpError(Exception):
 class Operation:
     """What is to be run."""
 
-    query: str
+    query: str | None
     variables: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
+    hash: str | None = None
+    """SHA-256 of the document, in place of its text or beside it."""
+    is_automatic: bool = False
+    """The hash came as `extensions.persistedQuery`: an unknown one makes the app send the text too."""
 
 
 def accepted(header: str | None) -> str:
@@ -119,22 +128,45 @@ def _operation(given: Any) -> Operation:
         raise HttpError(400, "the body must be a JSON object")
     query, name = given.get("query"), given.get("operationName")
     variables, further = given.get("variables"), given.get("extensions")
-    if not isinstance(query, str) or not query:
+    digest, is_automatic = _hash(given, further)
+    if (digest is None or query is not None) and (not isinstance(query, str) or not query):
         raise HttpError(400, "query must be a text")
     if name is not None and not isinstance(name, str):
         raise HttpError(400, "operationName must be a text")
     if variables is not None and not isinstance(variables, dict):
         raise HttpError(400, "variables must be an object")
+    _check_values(variables)
+    return Operation(query, variables or {}, name or None, digest, is_automatic)
+
+
+def _hash(given: dict[str, Any], further: Any) -> tuple[str | None, bool]:
+    """The document's hash: `documentId` (sha256:<hex> or the hex alone), or Apollo's `extensions.persistedQuery`, which is True."""
     if further is not None and not isinstance(further, dict):
         raise HttpError(400, "extensions must be an object")
-    _check_values(variables)
-    return Operation(query, variables or {}, name or None)
+    persisted = (further or {}).get("persistedQuery")
+    if persisted is not None:
+        if not isinstance(persisted, dict) or persisted.get("version") != 1:
+            raise HttpError(400, "extensions.persistedQuery must be an object with version 1")
+        return _hexadecimal(persisted.get("sha256Hash"), "extensions.persistedQuery.sha256Hash"), True
+    named = given.get("documentId")
+    return (None, False) if named is None else (_hexadecimal(named, "documentId"), False)
+
+
+def _hexadecimal(value: Any, what: str) -> str:
+    found = value.removeprefix("sha256:") if isinstance(value, str) else ""
+    if not HASH.fullmatch(found):
+        raise HttpError(400, f"{what} must be the SHA-256 of the document's text, 64 hexadecimal digits in lower case")
+    return str(found)
 
 
 def _check_values(variables: Any) -> None:
     stack: list[tuple[Any, int]] = [(variables, 0)]
+    values = 0
     while stack:
         value, depth = stack.pop()
+        values += 1
+        if values > MOST_VALUES:
+            raise HttpError(400, f"variables hold at most {MOST_VALUES} values")
         if depth > DEEPEST_VARIABLES:
             raise HttpError(400, "variables are nested too deeply")
         if isinstance(value, str) and "\0" in value:
@@ -142,6 +174,8 @@ def _check_values(variables: Any) -> None:
         if isinstance(value, dict):
             stack += [(child, depth + 1) for pair in value.items() for child in pair]
         elif isinstance(value, list):
+            if len(value) > LONGEST_LIST:
+                raise HttpError(400, f"a list in the variables holds at most {LONGEST_LIST} values")
             stack += [(child, depth + 1) for child in value]
 
 
@@ -153,11 +187,12 @@ def respond(content: Mapping[str, Any], media_type: str, status: int = 200, head
 
 
 def refuse(
-    code: Code, message: str, *, status: int, media_type: str = JSON, request_id: str = "", headers: Mapping[str, str] | None = None
-) -> Response:
+    code: Code, message: str, *, status: int, media_type: str = JSON, request_id: str = "", headers: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Response:  # fmt: skip
     """An answer with one error and no data."""
     retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if code is Code.UNAVAILABLE else {}
-    body = {"errors": [{"message": message, "extensions": extensions(code, request_id)}]}
+    body = {"errors": [{"message": message, "extensions": extensions(code, request_id, facts)}]}
     return respond(body, media_type, status, {**retry, **(headers or {})})
 
 

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-from graphql import DirectiveNode, DocumentNode, GraphQLOutputType, GraphQLSchema, OperationDefinitionNode, VariableNode
+from graphql import DocumentNode, GraphQLOutputType, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.executor import Executor
 
-from api.execution.limits import nodes_of
+from api.execution.conditions import conditions_of
 from api.execution.plans import Asking, Compiler, Group, Plan, key_of
 from api.execution.rows import Rows, SchemaRows
-from api.execution.screens import Operations
+from api.execution.screens import Answered, Operations
 
 MOST_FIELDS: Final = 1_000
 """Compiled fields of one choice; a document that has as many makes room before its next choice."""
@@ -36,16 +36,17 @@ class Plans:
         self._document = document
         self._rows = rows
         self._room = room or Room()
-        self._conditions = conditions_of(document)
+        self.conditions = conditions_of(document)
+        """Names of the variables that decide what is selected."""
         self._chosen: OrderedDict[tuple[bool | None, ...], Chosen] = OrderedDict()
         self._lock = threading.Lock()
-        self._operations = Operations(schema, document, rows, MOST_FIELDS) if isinstance(rows, SchemaRows) else None
+        self._operations = Operations(schema, document, rows, MOST_FIELDS, self.conditions) if isinstance(rows, SchemaRows) else None
 
     def __len__(self) -> int:
         return len(self._chosen)
 
-    async def answer(self, operation: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> bytes | None:
-        """The data of an operation that is made of screens (`api/execution/screens.py`), as JSON; None when the executor must answer."""
+    async def answer(self, operation: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> Answered | None:
+        """The data of an operation that is made of screens (`api/execution/screens.py`), as JSON, and its points; None when the executor must answer."""
         kept = self._operations
         if kept is None:
             return None
@@ -63,7 +64,7 @@ class Plans:
         """The plans for these values of the variables (coerced); None for another schema's or document's operation."""
         if schema is not self._schema or all(operation is not definition for definition in self._document.definitions):
             return None
-        values = tuple(variables.get(name) for name in self._conditions)
+        values = tuple(variables.get(name) for name in self.conditions)
         if any(value is not None and type(value) is not bool for value in values):
             return None
         with self._lock:
@@ -135,15 +136,3 @@ class Chosen:
             if self._room is not None:
                 self._room.fields -= self.fields
                 self._room = None
-
-
-def conditions_of(document: DocumentNode) -> tuple[str, ...]:
-    """Names of the variables that decide what is selected: those in the `if` of a directive."""
-    found = dict.fromkeys(
-        argument.value.name.value
-        for node in nodes_of(document)
-        if isinstance(node, DirectiveNode)
-        for argument in node.arguments or ()
-        if argument.name.value == "if" and isinstance(argument.value, VariableNode)
-    )
-    return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -80,6 +80,20 @@ ENVIRONMENT: Final[Mapping[str, Any]] = {
     "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip
+
+
+class Tally:
+    """Points of what was written since it was set."""
+
+    __slots__ = ("points",)
+
+    def __init__(self) -> None:
+        self.points = 0
+
+    def spend(self, rows: Sequence[str], price: int) -> Sequence[str]:
+        """These rows again, each counted at this price."""
+        self.points += price * len(rows)
+        return rows
 
 
 class Lists(dict[tuple[Any, ...], str]):

@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from graphql import (
     DocumentNode,
+    FragmentDefinitionNode,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
@@ -30,9 +31,11 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 from graphql.language import FieldNode
 
 from api.auth.viewer import Unauthenticated
+from api.execution.actual import Prices, prices_of
+from api.execution.conditions import values_of
 from api.execution.errors import AWAY, RequestError
 from api.execution.limits import nodes_of
-from api.execution.placing import Written
+from api.execution.placing import Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import ScreenRows, Show
 from api.execution.writing import Writer
@@ -53,6 +56,13 @@ ANSWERS: Final = (RequestError, Unauthenticated, DomainError)
 """What the executor will tell the app; nothing is wrong with us."""
 
 
+class Answered(NamedTuple):
+    """The data of an answer as JSON, and what it cost."""
+
+    data: bytes
+    points: int
+
+
 @dataclass(slots=True)
 class _Asked:
     """A field that is a screen. `constant`: its arguments, when no variable is in them."""
@@ -68,13 +78,15 @@ class _Asked:
 class Operation:
     """One operation under one choice of the variables that stand below its screens."""
 
-    def __init__(self, executor: Executor[Any], rows: ScreenRows, most_fields: int) -> None:
+    def __init__(self, executor: Executor[Any], rows: ScreenRows, most_fields: int, prices: Prices) -> None:
         """Raises Unplannable when it is not made of screens alone."""
         self._executor = executor
         self._rows = rows
-        self._writer = Writer(executor, rows, most_fields)
+        self._tally = Tally()
+        self._sure = prices.sure
+        self._writer = Writer(executor, rows, most_fields, self._tally)
         self._parts: list[tuple[str, list[str | _Asked]]] = []
-        self._read()
+        self._read(prices)
         self._screens = [part for _, parts in self._parts for part in parts if isinstance(part, _Asked)]
 
     @property
@@ -82,8 +94,8 @@ class Operation:
         """Fields that were compiled."""
         return self._writer.fields
 
-    async def answer(self, context: Any, variables: VariableValues) -> bytes:
-        """The operation's data as JSON."""
+    async def answer(self, context: Any, variables: VariableValues) -> Answered:
+        """The operation's answer."""
         args, columns = Args(), list[str]()
         found: list[tuple[Written, int, Any]] = []
         for asked in self._screens:
@@ -97,8 +109,10 @@ class Operation:
             found.append((written, len(columns), question))
             columns += written.columns(screen)
         row: Any = await fetch_columns(columns, args) if columns else ()
+        self._tally.points = self._sure  # from here on nothing waits: nobody else counts in between
         texts = iter([written.write(row, first, question) for written, first, question in found])
-        return f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
+        data = f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
+        return Answered(data, self._tally.points)
 
     def _object(self, key: str, parts: list[str | _Asked], texts: Any, context: Any) -> str:
         viewer = self._rows.viewer(context)
@@ -115,7 +129,7 @@ class Operation:
             asked.constant = named
         return named
 
-    def _read(self) -> None:
+    def _read(self, prices: Prices) -> None:
         executor, operation = self._executor, self._executor.operation
         root = executor.schema.query_type
         if root is None or operation.operation is not OperationType.QUERY or operation.directives:
@@ -128,9 +142,9 @@ class Operation:
             type_ = get_named_type(found.type)
             if not self._rows.is_root(found) or group[0].node.arguments or not isinstance(type_, GraphQLObjectType):
                 raise Unplannable
-            self._parts.append((key, self._below(type_, group)))
+            self._parts.append((key, self._below(type_, group, prices.below[key])))
 
-    def _below(self, type_: GraphQLObjectType, group: Group) -> list[str | _Asked]:
+    def _below(self, type_: GraphQLObjectType, group: Group, prices: Prices) -> list[str | _Asked]:
         collected, found = self._executor.collect_subfields(type_, group), list[str | _Asked]()
         if collected.new_defer_usages:
             raise Unplannable
@@ -142,6 +156,7 @@ class Operation:
             elif name == "id" and self._rows.key(field_, name):
                 found.append(f'"{key}":"{{}}"')
             elif show is not None:
+                self._writer.price(below, prices.below[key])
                 found.append(_Asked(key, field_, below, show))
             else:
                 raise Unplannable
@@ -158,17 +173,21 @@ def _field(schema: GraphQLSchema, type_: GraphQLObjectType, group: Group) -> Gra
 class Operations:
     """What was compiled of one document; `fields`: how much."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, rows: ScreenRows, most_fields: int) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, rows: ScreenRows, most_fields: int, conditions: tuple[str, ...]
+    ) -> None:
         self.fields = 0
         self._schema = schema
         self._document = document
         self._rows = rows
         self._most_fields = most_fields
+        self._conditions = conditions
+        self._fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         self._fixed: dict[int, tuple[str, ...]] = {}
         self._kept: OrderedDict[Hashable, Operation | None] = OrderedDict()
 
-    async def answer(self, definition: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> bytes | None:
-        """The operation's data as JSON; None when the executor must answer. `context.away`: see GraphQLContext."""
+    async def answer(self, definition: OperationDefinitionNode, variables: dict[str, Any], context: Any) -> Answered | None:
+        """The operation's answer; None when the executor must answer. `context.away`: see GraphQLContext."""
         given: Any = NO_VARIABLES
         if definition.variable_definitions:
             given = get_variable_values(self._schema, definition.variable_definitions, variables, 1)
@@ -200,7 +219,7 @@ class Operations:
     def _key(self, definition: OperationDefinitionNode, variables: VariableValues) -> Hashable:
         fixed = self._fixed.get(id(definition))
         if fixed is None:
-            fixed = self._fixed[id(definition)] = fixed_variables(definition, self._document, self._rows.screens)
+            fixed = self._fixed[id(definition)] = fixed_variables(definition, self._document, self._rows.screens, self._conditions)
         values = tuple(variables.coerced.get(name) for name in fixed)
         return (id(definition), values) if all(type(value) in CONSTANTS for value in values) else None
 
@@ -220,14 +239,20 @@ class Operations:
         name = definition.name.value if definition.name else None
         built = Executor.build(self._schema, self._document, raw_variable_values=variables, operation_name=name)
         try:
-            return None if isinstance(built, list) else Operation(built, self._rows, self._most_fields)
+            if isinstance(built, list):
+                return None
+            conditions = values_of(self._conditions, definition, variables)
+            prices = prices_of(self._schema, self._fragments, definition, conditions)
+            return Operation(built, self._rows, self._most_fields, prices)
         except Unplannable:
             return None
 
 
-def fixed_variables(operation: OperationDefinitionNode, document: Any, screens: frozenset[str]) -> tuple[str, ...]:
-    """The variables that an `Operation` is compiled for: all but those in the arguments of its screens, which have these names."""
-    found: dict[str, None] = {}
+def fixed_variables(
+    operation: OperationDefinitionNode, document: Any, screens: frozenset[str], conditions: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The variables that an `Operation` is compiled for: its conditions', and all but those in the arguments of its screens, which have these names."""
+    found: dict[str, None] = dict.fromkeys(conditions)
     for node in nodes_of(document):
         if not isinstance(node, FieldNode):
             continue

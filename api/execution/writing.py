@@ -29,8 +29,9 @@ from graphql import (
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 
+from api.execution.actual import Prices
 from api.execution.leaves import enum_names
-from api.execution.placing import ENVIRONMENT, Level, Lists, Written
+from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from domain.paging import MAX_SIZE
@@ -59,15 +60,20 @@ SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLStri
 class Writer:
     """Makes the writers of one operation under one choice of its conditions. `fields`: how many were compiled."""
 
-    def __init__(self, executor: Executor[Any], reading: Reading, most_fields: int) -> None:
+    def __init__(self, executor: Executor[Any], reading: Reading, most_fields: int, tally: Tally) -> None:
         self.fields = 0
         self._executor = executor
         self._reading = reading
         self._most_fields = most_fields
-        self._environment: dict[str, Any] = dict(ENVIRONMENT)
+        self._environment: dict[str, Any] = {**ENVIRONMENT, "spend": tally.spend}
+        self._prices: dict[int, tuple[Group, Prices]] = {}
         self._known: dict[Any, str] = {}
         self._sources: list[str] = []
         self._names = 0
+
+    def price(self, group: Group, prices: Prices) -> None:
+        """What the objects at this place cost."""
+        self._prices[id(group)] = group, prices
 
     def connection(self, type_: GraphQLOutputType, group: Group, screen: Screen) -> Written:
         """The writer of a list with its pages.
@@ -84,10 +90,10 @@ class Writer:
                     continue
                 case "nodes":
                     function = self._row(_item_type(field_), below, screen.fields, rows)
-                    text = f"[{{COMMA.join([{function}(t) for t in rows])}}]"
+                    text = f"[{{COMMA.join([{function}(t) for t in {self._counted('rows', below)}])}}]"
                 case "edges":
                     function = self._edge(_item_type(field_), below, screen.fields, rows)
-                    text = f"[{{COMMA.join([{function}(t, q) for t in rows])}}]"
+                    text = f"[{{COMMA.join([{function}(t, q) for t in {self._counted('rows', below)}])}}]"
                 case "page_info":
                     text = self._page_info(field_, below, rows)
                 case "total_count":
@@ -179,7 +185,7 @@ class Writer:
 
     def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: Level, text: str) -> str:
         function = self._row(_item_type(field_), group, fields, level)
-        rows = f"{text}.split({self._bound(between_rows(level.depth))})"
+        rows = self._counted(f"{text}.split({self._bound(between_rows(level.depth))})", group)
         return f"[{{COMMA.join([{function}(t) for t in {rows}]) if {text} else NONE}}]"
 
     def _object(self, type_: GraphQLObjectType, group: Group, fields: Fields, level: Level) -> str:
@@ -235,7 +241,7 @@ class Writer:
                     found = f'"{type_.name}"'
                 case "nodes":
                     function = self._row(_item_type(below_field), below, entry.rows.fields, inner)
-                    found = f"[{{COMMA.join([{function}(t) for t in {rows}[:{size}]])}}]"
+                    found = f"[{{COMMA.join([{function}(t) for t in {self._counted(f'{rows}[:{size}]', below)}])}}]"
                 case "total_count":
                     found = f"{{len({rows}) if len({rows}) < {most} else {most}}}"
                 case "total_count_is_exact":
@@ -326,11 +332,13 @@ class Writer:
         collected = self._executor.collect_subfields(type_, group)
         if type_.is_type_of is not None or collected.new_defer_usages:
             raise Unplannable
-        found = []
+        found, prices = [], self._prices[id(group)][1]
         for key, below in collected.grouped_field_set.items():
             self.fields += 1
             if self.fields > self._most_fields or not all(is_static(details) for details in below):
                 raise Unplannable
+            if key in prices.below:
+                self.price(below, prices.below[key])
             name = below[0].node.name.value
             field_ = self._executor.schema.get_field(type_, name)
             if field_ is None:
@@ -348,6 +356,11 @@ class Writer:
         if isinstance(entry, Paged):
             return name
         raise Unplannable
+
+    def _counted(self, rows: str, group: Group) -> str:
+        """The expression of rows, which counts them when it is evaluated."""
+        price = self._prices[id(group)][1].sure
+        return f"spend({rows}, {price})" if price else rows
 
     def _name(self, prefix: str) -> str:
         self._names += 1

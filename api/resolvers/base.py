@@ -24,13 +24,15 @@ from strawberry.types.field import StrawberryField
 from api.auth.permissions import Rights
 from api.auth.viewer import Viewer
 from api.context import Context
+from api.execution.budget import Bill, FreeBill
 from api.execution.errors import RequestError
 from api.execution.rows import FROM_ROW, ROOT, SCREEN, Show
 from api.schema.errors import CHINESE, ENGLISH
+from domain.audit.commands import Actor
 from domain.errors import NotFound, PermissionDenied
 from domain.ids import read_public_id
 from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Position, Row, Slice, Wanted, cursor
-from domain.shops.rules import Permission
+from domain.shops.rules import Permission, Role
 from domain.vault import Vault
 
 
@@ -42,6 +44,14 @@ class GraphQLContext(Context):
     selections: Selections = dataclass_field(default_factory=dict)
     away: Exception | None = None
     """The database was away when it was asked for this request's screens: who asks for them again is told at once."""
+    bill: Bill | FreeBill | None = None
+
+    async def require(self, permission: Permission, shop_id: UUID) -> Actor:
+        """See Context. What is done for a shop is paid from its bucket too, or from that of the scanner who does it."""
+        actor = await Context.require(self, permission, shop_id)
+        if self.bill is not None:
+            self.bill.also(shop_id, self.require_viewer().session_id if actor.role == Role.SCANNER else None)
+        return actor
 
     @property
     def language(self) -> str:

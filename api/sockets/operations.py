@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any, cast
@@ -10,6 +10,7 @@ from typing import Any, cast
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationType, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 
+from api.execution.budget import Budgets
 from api.execution.documents import Documents, Prepared
 from api.execution.errors import RequestError, answer
 from api.execution.executor import SchemaExecutor
@@ -28,12 +29,22 @@ class Refused(Exception):
 
 
 class Subscriptions:
-    """Runs subscriptions of one schema. `prepare` finds a document and says whether it may be run at all."""
+    """Runs subscriptions of one schema. `prepare` finds a document and says whether it may be run at all. Beginning one is paid for like a query;
+    its events are not: they come as seldom as the client takes them."""
 
-    def __init__(self, schema: GraphQLSchema, documents: Documents, prepare: Callable[[Operation], Prepared], *, development: bool) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        documents: Documents,
+        prepare: Callable[[Operation], Awaitable[Prepared]],
+        budgets: Budgets,
+        *,
+        development: bool,
+    ) -> None:
         self._schema = schema
         self._documents = documents
         self._prepare = prepare
+        self._budgets = budgets
         self._development = development
 
     async def run(self, operation: Operation, context: LiveContext) -> AsyncGenerator[dict[str, Any], None]:
@@ -43,7 +54,7 @@ class Subscriptions:
             Refused: the document is refused, or the stream ended with an error.
         """
         try:
-            prepared = self._prepared(operation, context)
+            prepared = await self._paid(operation, context)
             async with aclosing(await self._events(operation, prepared, context)) as events:
                 async for event in events:
                     yield await self._answered(operation, prepared, context, event)
@@ -56,16 +67,26 @@ class Subscriptions:
             located = GraphQLError(str(error), path=None if isinstance(error, RequestError) else ["subscription"], original_error=error)
             raise Refused([_without_path(answer(located, context.request_id))]) from None
 
-    def _prepared(self, operation: Operation, context: LiveContext) -> Prepared:
-        prepared = self._prepare(operation)
+    async def _paid(self, operation: Operation, context: LiveContext) -> Prepared:
+        """The document, paid for; reading one in vain is paid for too."""
+        bill = self._budgets.bill(context.viewer, context.client_address)
+        try:
+            prepared, points = await self._read(operation, context)
+        except (RequestError, GraphQLSyntaxError, Refused):
+            bill.refused()
+            raise
+        bill.open(points)
+        context.selections = prepared.selections
+        return prepared
+
+    async def _read(self, operation: Operation, context: LiveContext) -> tuple[Prepared, int]:
+        prepared = await self._prepare(operation)
         if prepared.errors:
             raise Refused([answer(error, context.request_id) for error in prepared.errors])
         definition = prepared.operation(operation.name)
         if definition.operation is not OperationType.SUBSCRIPTION:
             raise RequestError("only subscriptions are answered here; send queries and mutations by POST")
-        self._documents.check_cost(prepared, definition, operation.variables)
-        context.selections = prepared.selections
-        return prepared
+        return prepared, self._documents.check_cost(prepared, definition, operation.variables)
 
     def _options(self, operation: Operation, context: LiveContext) -> dict[str, Any]:
         return {

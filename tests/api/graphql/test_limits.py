@@ -51,6 +51,8 @@ TOO_MUCH = {
     "comment": "#" + "x" * 10_000 + "\n{ serverTime }",
     "same field": "{ " + "serverTime " * 51 + "}",
     "same object": "{ " + "me { id } " * 51 + "}",
+    "same field through inline fragments": "{ " + "... { serverTime } " * 51 + "}",
+    "same object through inline fragments": "{ me { " + "... on Buyer { orders { nodes { id } } } " * 51 + "} }",
     "depth": nested(11),
     "depth by fragments": "query { me { orders(first: 1) { nodes { ...a } } } } fragment a on Order { lines(first: 1) { nodes { claim { comment { claim { comment { claim { id } } } } } } } }",
     "depth by inline fragments": "{ me { orders(first: 1) { nodes { ... { lines(first: 1) { nodes { claim { ... { comment { claim { comment { claim { id } } } } } } } } } } } } }",
@@ -117,6 +119,10 @@ async def test_of_five_operations_one_is_run(signed_in) -> None:
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(last: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": None}, 1 + 20),
+        ('{ claimPolicySimulate(input: {postId: "x", policy: {}}) { before { orders } } }', {}, 100 + 1),
+        ("query ($n: Int = 90) { me { orders(first: $n) { nodes { id } } } }", {}, 1 + 90),
+        ("query ($n: Int = 90) { me { orders(first: $n) { nodes { id } } } }", {"n": 3}, 1 + 3),
+        ('query ($ids: [ID!]! = ["a", "b", "c"]) { nodes(ids: $ids) { id } }', {}, 3),
         ("{ me { ...a ...a } } fragment a on Buyer { orders(first: 4) { nodes { id } } }", {}, 1 + 4 + 4),
         ('{ nodes(ids: ["a" "b" "c"]) { id } }', {}, 3),
         ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a"] * 9}, 9),
@@ -139,6 +145,14 @@ def test_a_page_size_in_a_variable_is_checked(given: object) -> None:
     prepared = found.get("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }")
     with pytest.raises(RequestError):
         found.check_cost(prepared, prepared.operation(None), {"n": given})
+
+
+def test_a_cost_is_not_remembered_for_a_size_of_another_kind() -> None:
+    found = Documents(schema._schema, introspection=False)
+    prepared = found.get("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }")
+    assert found.check_cost(prepared, prepared.operation(None), {}) == 21
+    with pytest.raises(RequestError):
+        found.check_cost(prepared, prepared.operation(None), {"n": 100.0})
 
 
 def test_more_than_a_hundred_ids_are_refused() -> None:

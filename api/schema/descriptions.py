@@ -1,0 +1,306 @@
+"""Words for every name of the schema that does not bring its own: rules for what is alike everywhere, and a table for the rest.
+
+A description says what the name and type cannot: unit, order, when it is null, what to do with it. `tests/api/graphql/test_descriptions.py` fails
+for a name without words, and for words without a name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from api.schema.errors import MESSAGES, REFUSALS
+from domain.pickup.rules import PickupRefusal
+
+Words = dict[str, str]
+
+OF_CONNECTIONS: Final[Words] = {
+    "nodes": "The objects of this page, in the list's order.",
+    "edges": "The same objects, each with its cursor.",
+    "pageInfo": "What lies before and after this page.",
+    "totalCount": "Objects in the whole list; at most 1000 are counted.",
+    "totalCountIsExact": "False when there are more than were counted.",
+}
+OF_ARGUMENTS: Final[Words] = {
+    "first": "This many from the beginning, or after `after`: 1 to 100.",
+    "after": "Only what follows this cursor.",
+    "last": "This many from the end, or before `before`: 1 to 100. Not together with `first`.",
+    "before": "Only what precedes this cursor.",
+    "filter": "Narrows the list; a cursor is good for the same filter only.",
+    "input": "All that the field is given.",
+    "id": "As another answer gave it.",
+    "ids": "As other answers gave them.",
+}
+OF_ANY: Final[Words] = {"id": "Opaque: good for asking again, and for nothing else."}
+USER_ERRORS: Final = "Why it was refused; empty when it was done."
+CODE: Final = "For the app, from a list that may grow: what was refused."
+
+TABLE: Final[dict[str, Words]] = {
+    "Query": {"": "What may be read.", "shop(handle)": "Instead of the id: the name in the shop's address."},
+    "Mutation": {"": "What may be done."},
+    "idempotent": {"(key)": "1 to 120 printable ASCII characters, such as a UUID."},
+    "AdjustReason": {
+        "RECEIPT": "Goods came in.", "COUNT": "They were counted.", "DAMAGE": "Broken or spoilt.", "LOSS": "Lost or stolen.", "GIFT": "Given away.",
+        "RETURN": "A buyer brought them back.", "TRANSFER": "Moved to or from another place.", "CORRECTION": "An earlier entry was wrong.",
+    },
+    "Buyer": {"displayName": "As the member calls themself.", "locale": "Language of notices and messages, such as zh-TW."},
+    "Claim": {
+        "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it.", "review": "Whether a person of the shop must look.",
+        "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
+        "rule": "The claim policy that applied.", "order": "The order that it made or changed; null where there is none, or the viewer may not see it.",
+    },
+    "ClaimOutcome": {
+        "": "What became of a comment. Treat unknown values as NEEDS_REVIEW.", "ORDERED": "All of it is ordered.", "PARTIAL": "A part is ordered.",
+        "WAITLISTED": "All of it waits for more pieces.", "SUGGESTED": "Its buyer was asked to confirm.", "CANCELLED": "It took back what was ordered.",
+        "DUPLICATE": "It said again what was ordered before.", "REJECTED": "Nothing of it could be ordered.",
+        "NEEDS_REVIEW": "A person of the shop must look.", "IGNORED": "It asks for nothing.",
+    },
+    "ClaimRuleVersion": {"sentence": "How to order, in words for buyers.", "effectiveAt": "Since when; null for the default rule."},
+    "CommentFilter": {
+        "outcome": "Only these.", "review": "Only those that stand so.", "platform": "Only those of this platform.", "postId": "Only those below this post.",
+    },
+    "CommentLineInput": {"": "Pieces that a comment meant.", "variantId": "Of the comment's post.", "quantity": "Pieces, at least 1."},
+    "CommentResolveInput": {"commentId": "One whose review is open.", "action": "What it meant."},
+    "CommentResolvePayload": {"comment": "As it stands now."},
+    "CommentRevision": {"text": "As it was then.", "at": "When the platform says it was so."},
+    "CommentUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
+    "CurrencyCode": {
+        "BND": "Brunei dollar.", "CNY": "Renminbi.", "EUR": "Euro.", "GBP": "Pound sterling.", "HKD": "Hong Kong dollar.", "IDR": "Indonesian rupiah.",
+        "JPY": "Yen; no decimals.", "KRW": "Won; no decimals.", "MOP": "Macanese pataca.", "MYR": "Malaysian ringgit.", "PHP": "Philippine peso.",
+        "SGD": "Singapore dollar.", "THB": "Thai baht.", "TWD": "New Taiwan dollar; whole amounts in practice.", "USD": "US dollar.",
+        "VND": "Vietnamese dong; no decimals.",
+    },
+    "DeliveryMethod": {"PICKUP": "Face to face, with a pass.", "SHIP": "Sent."},
+    "Device": {"platform": "What it runs on."},
+    "DevicePlatform": {"": "What an installation of the app runs on.", "IOS": "iPhone and iPad.", "ANDROID": "Phones and tablets with Android.", "WEB": "A browser."},
+    "DeviceRegisterInput": {
+        "installationId": "The installation's own id, as at sign-in; 1 to 120 printable ASCII characters.", "platform": "What it runs on.",
+        "targetKind": "What `target` is.", "locale": "Language of pushes, such as zh-TW.",
+    },
+    "DeviceRegisterPayload": {"device": "The installation."},
+    "FulfilmentState": {
+        "UNFULFILLED": "Nothing was done yet.", "WAITING_STOCK": "Waits for goods.", "READY": "Packed.", "PARTIAL": "A part has left.",
+        "LABELLED": "Its label is printed.", "SHIPPED": "On its way.", "ARRIVED_AT_STORE": "Waits at the convenience store.",
+        "READY_FOR_PICKUP": "May be collected face to face.", "HANDED_OVER": "Collected face to face.", "DELIVERED": "The carrier delivered it.",
+        "RETURNED": "It came back.",
+    },
+    "HandOver": {
+        "pickupId": "What was collected.", "pickupState": "How the pickup stands now.", "lines": "What left with this hand-over.", "at": "When.",
+    },
+    "HandedOverLine": {"lineId": "The order's line.", "quantity": "Pieces that left."},
+    "MemberUserError": {},
+    "Money": {"amount": "Exact, with the currency's own decimals.", "currencyCode": "Of the amount."},
+    "MoneyInput": {"amount": "Exact; a text such as \"590\".", "currencyCode": "Of the amount; it must be the shop's."},
+    "Node": {"id": "Opaque: good for `node`, and never reused."},
+    "Notification": {
+        "kind": "What it is about.", "title": "As the push said it, in the language of the request.", "body": "As the push said it.",
+        "deepLink": "Where a tap leads inside the app.", "shop": "Whose news it is.", "createdAt": "When it came to be.", "readAt": "Null while it is unread.",
+    },
+    "NotificationFilter": {"unread": "True: only those not read; false: only those read."},
+    "NotificationKind": {
+        "ORDER_PLACED": "A comment became an order.", "ORDER_PARTIAL": "A part of a comment became an order.",
+        "WAITLISTED": "Pieces of a comment wait.", "WAITLIST_FILLED": "Pieces that waited are ordered.", "SUGGESTION": "A comment needs a yes.",
+        "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
+        "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
+        "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.", "PICKUP_READY": "Goods may be collected.",
+        "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.",
+    },
+    "NotificationsMarkReadInput": {"": "Notifications that were seen."},
+    "NotificationsMarkReadPayload": {"notifications": "Those of them that are mine, as they stand now.", "unreadCount": "Unread ones of the whole inbox."},
+    "Order": {
+        "number": "The shop's own number, for people.", "version": "Rises with every change; send it as `expectedVersion`.", "shop": "Where it was placed.",
+        "buyer": "Who placed it, as the shop knows them.", "createdAt": "When it was placed.", "updatedAt": "When it was changed last.",
+        "state": "What the shop intends.", "paymentState": "Where the money is.", "fulfilmentState": "Where the goods are.",
+        "list": "The seller's list that it is in.", "deliveryMethod": "How the goods reach the buyer.", "subtotal": "Its lines together.",
+        "shippingFee": "On top of the subtotal.", "discount": "Taken off.", "total": "subtotal + shippingFee - discount.",
+        "paid": "Received so far.", "amountDue": "Still owed; 0 when nothing is.", "payBy": "The deadline; null when nothing is due, or there is none.",
+        "actions": "Never work these out from the states.",
+    },
+    "OrderAction": {
+        "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
+        "HAND_OVER": "Hand its goods over.",
+    },
+    "OrderCancelInput": {"orderId": "An open, unpaid order."},
+    "OrderCancelPayload": {"order": "As it stands now."},
+    "OrderFilter": {"shopIds": "Only those of these shops.", "state": "Only those that stand so.", "paymentState": "Only those whose money stands so."},
+    "OrderLine": {
+        "title": "The product's name when it was ordered.", "variantLabel": "The variant's name then; empty where there is only one.",
+        "variant": "The variant as it is now.", "handedOver": "Pieces that have left.", "unitPrice": "Of one piece, when it was ordered.",
+        "total": "quantity x unitPrice.", "claim": "The comment that it came from; null without one.", "source": "Where it came from.",
+    },
+    "OrderList": {
+        "TO_PAY": "Waits for money.", "TO_SHIP": "Waits to be sent.", "TO_PICK_UP": "Waits to be collected.", "TO_RECEIVE": "On its way.",
+        "REVIEW": "A person must look.", "DONE": "Nothing is left to do.",
+    },
+    "OrderMarkPaidInput": {"orderId": "An unpaid order.", "method": "How the money came."},
+    "OrderMarkPaidPayload": {"order": "As it stands now."},
+    "OrderSource": {"platform": "Where the order was written.", "post": "Below which post; null without one."},
+    "OrderState": {
+        "OPEN": "It may change.", "LOCKED": "The shop works on it.", "COMPLETED": "The goods are with the buyer.", "CANCELLED": "It is no more.",
+    },
+    "OrderUserError": {"conflictingVersion": "The version it has now, with VERSION_CONFLICT."},
+    "PageInfo": {
+        "hasNextPage": "More follows.", "hasPreviousPage": "Something precedes.", "startCursor": "Of the first object; null on an empty page.",
+        "endCursor": "Of the last object, for `after`; null on an empty page.",
+    },
+    "PaymentMethod": {
+        "": "How a shop took money by itself.", "CASH": "Notes and coins.", "BANK_TRANSFER": "A transfer to the shop's account.",
+        "CARD_TERMINAL": "The shop's own card terminal.", "OTHER": "Something else; the reference says what.",
+    },
+    "PaymentState": {
+        "NONE_DUE": "There is nothing to pay.", "UNPAID": "Nothing has come.", "REPORTED": "The buyer says it was sent.", "PENDING": "The provider works on it.",
+        "FAILED": "A payment failed; it may be tried again.", "EXPIRED": "Not paid in time.", "PARTIALLY_PAID": "A part has come.", "PAID": "All of it has come.",
+        "PARTIALLY_REFUNDED": "A part went back.", "REFUNDED": "All of it went back.", "COLLECT_ON_DELIVERY": "It is paid when the goods arrive.",
+    },
+    "Pickup": {"state": "Whether there is something left.", "shop": "Where.", "orders": "What is collected with it.", "createdAt": "When it came to be."},
+    "PickupConfirmInput": {
+        "shopId": "The shop of the counter.", "scanId": "From `pickupScan`.", "deviceId": "The scanner's own name for itself; at most 120 characters.",
+    },
+    "PickupConfirmPayload": {"handOver": "What left."},
+    "PickupFilter": {"state": "Only those that stand so."},
+    "PickupLine": {
+        "lineId": "For `pickupConfirm`.", "orderNumber": "Of the line's order.", "title": "The product's name.",
+        "variantLabel": "The variant's name; empty where there is only one.",
+    },
+    "PickupLineInput": {"": "Pieces that leave now.", "lineId": "From the preview.", "quantity": "Pieces, 1 to what is left."},
+    "PickupPass": {"expiresAt": "From then on a new one is needed.", "coversOrders": "What it is good for."},
+    "PickupPassIssueInput": {"pickupId": "One of mine that is open."},
+    "PickupPassIssuePayload": {"pickupPass": "Good at once; keep it off the screen until it is needed."},
+    "PickupPreview": {
+        "scanId": "For `pickupConfirm`.", "pickupId": "What would be collected.", "lines": "What may leave now.", "confirmBy": "From then on it must be scanned again.",
+    },
+    "PickupRefusal": {"": "Why a code is not good for goods now."},
+    "PickupScanInput": {"shopId": "The shop of the counter."},
+    "PickupScanPayload": {"preview": "What may leave."},
+    "PickupState": {
+        "": "How a pickup stands.", "OPEN": "Something is left to collect.", "COLLECTED": "All of it was handed over.", "CANCELLED": "Nothing is left to collect.",
+    },
+    "PickupUserError": {"refusal": "Why, with PICKUP_REFUSED."},
+    "PostItem": {
+        "codes": "What buyers may write for it.", "onSale": "False: it cannot be ordered now.", "maxQuantity": "Pieces per comment; null for the policy's own limit.",
+        "product": "What is offered.", "variants": "In the shop's order.",
+    },
+    "PostState": {
+        "": "Whether a post sells.", "DRAFT": "Not yet.", "OPEN": "Its comments order.", "CLOSED": "Not any more.",
+    },
+    "Product": {"title": "For people."},
+    "ProductVariant": {
+        "label": "Empty where the product has only one.", "code": "The shop's own; empty without one.", "price": "Of one piece, now.", "product": "What it is a kind of.",
+    },
+    "PushTarget": {"TOKEN": "A registration token of FCM.", "FID": "A Firebase installation id."},
+    "ResolveAction": {"MAKE_ORDER": "It meant these pieces.", "DISMISS": "Seen; nothing follows."},
+    "ReviewState": {"NONE": "Nobody needs to look.", "OPEN": "It waits for a person.", "RESOLVED": "A person has looked."},
+    "SalesPost": {
+        "title": "For people.", "state": "Whether it sells.", "deliveryMethod": "How its goods reach buyers.", "opensAt": "Comments before it do not order; null: at once.",
+        "closesAt": "Comments after it do not order; null: until it is closed.", "shop": "Whose it is.", "rule": "How to order here.", "items": "What it sells, in its order.",
+    },
+    "SellBeyond": {
+        "DENY": "No.", "PREORDER": "Yes, up to `backorderLimit`, as pre-orders.", "OVERSELL": "Yes, up to `backorderLimit`.",
+    },
+    "Shop": {
+        "handle": "Its name in addresses.", "name": "For people.", "currency": "Of all its amounts.", "locale": "Its own language, such as zh-TW.",
+        "pickupPlace": "Where goods are handed over; empty without a place.", "orders(list)": "Only those in this list.",
+    },
+    "ShopBuyer": {"name": "As the platform shows it.", "provider": "Where they wrote, such as facebook."},
+    "SocialComment": {
+        "platform": "Where it was written.", "writtenAt": "When, by the platform.", "receivedAt": "When it came here.", "removedAt": "Null while it stands.",
+        "permalink": "Its address on the platform; null where there is none.", "author": "Who wrote it.", "post": "What it stands below; null for an unknown post.",
+        "claim": "What became of it; null while it is not decided.", "revisions": "Its texts, oldest first.",
+    },
+    "SocialIdentity": {"name": "Empty where the platform gives none."},
+    "SourcePlatform": {
+        "FACEBOOK_PAGE": "A post of a page.", "FACEBOOK_GROUP": "A group.", "FACEBOOK_LIVE": "A live stream of a page.", "INSTAGRAM": "A post.",
+        "INSTAGRAM_LIVE": "A live stream.", "LINE_GROUP": "A group chat.", "LINE_OPENCHAT": "An open chat.", "LINE_OA": "A chat with an official account.",
+        "TELEGRAM": "A group.", "WEB": "The shop's front end.", "APP": "The member app.", "STAFF": "A person of the shop.", "IMPORT": "A file, or pasted text.",
+    },
+    "StockAdjustInput": {"variantId": "Of the shop.", "reason": "Kept in the ledger."},
+    "StockAdjustPayload": {"stockLevel": "As it stands now."},
+    "StockFilter": {"productId": "Only variants of this product.", "soldOut": "True: only those with nothing available; false: only the others."},
+    "StockLevel": {
+        "variant": "Whose figures they are.", "onHand": "Pieces in the shop.", "available": "Pieces that may still be ordered.",
+        "backorderLimit": "Pieces that may be sold beyond those on hand.", "sellBeyond": "Whether they may.", "version": "Rises with every change.",
+    },
+    "StockSetInput": {"variantId": "Of the shop.", "reason": "Kept in the ledger."},
+    "StockSetPayload": {"stockLevel": "As it stands now."},
+    "StockUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
+    "SuggestionUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
+    "UnpaidConnection": {"byShop": "The same by shop, the nearest deadline first."},
+    "UnpaidOfShop": {"shop": "Whom it is owed to.", "amountDue": "All of it, in the shop's currency.", "orderCount": "Orders with something due."},
+}  # fmt: skip
+
+
+def describe(schema: GraphQLSchema) -> list[str]:
+    """Give words to whatever has none; answers the entries of TABLE that were used, as `Type.name`."""
+    used: list[str] = []
+    mutations = {} if schema.mutation_type is None else schema.mutation_type.fields
+    titles = {name[0].upper() + name[1:]: name for name in mutations}
+    for type_ in schema.type_map.values():
+        if not is_introspection_type(type_) and not is_specified_scalar_type(type_):
+            words = _Words(type_.name, used)
+            type_.description = type_.description or words.of("") or _of_type(type_.name, titles)
+            _describe_members(type_, words)
+    for directive in schema.directives:
+        for name, argument in directive.args.items():
+            argument.description = argument.description or _Words(directive.name, used).of(f"({name})")
+    return used
+
+
+class _Words:
+    """TABLE's words for one type, noted when they are used."""
+
+    def __init__(self, name: str, used: list[str]) -> None:
+        self._name, self._table, self._used = name, TABLE.get(name, {}), used
+
+    def of(self, member: str) -> str | None:
+        """The words; None for none."""
+        if member in self._table:
+            self._used.append(f"{self._name}.{member}")
+        return self._table.get(member)
+
+
+def _describe_members(type_: Any, words: _Words) -> None:
+    if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in type_.fields.items():
+            field.description = field.description or words.of(name) or _of_field(type_.name, name)
+            for argument_name, argument in field.args.items():
+                argument.description = argument.description or words.of(f"{name}({argument_name})") or OF_ARGUMENTS.get(argument_name)
+    elif isinstance(type_, GraphQLInputObjectType):
+        for name, input_field in type_.fields.items():
+            input_field.description = input_field.description or words.of(name)
+    elif isinstance(type_, GraphQLEnumType):
+        for name, value in type_.values.items():
+            value.description = value.description or words.of(name) or _of_value(type_.name, name)
+
+
+def _of_type(name: str, mutations: Words) -> str | None:
+    for ending, sentence in (("Input", "What `{}` is given."), ("Payload", "What became of `{}`.")):
+        if name.endswith(ending) and name.removesuffix(ending) in mutations:
+            return sentence.format(mutations[name.removesuffix(ending)])
+    return "Why it was refused." if name.endswith("UserError") else None
+
+
+def _of_field(type_name: str, name: str) -> str | None:
+    if type_name.endswith("Connection") and name in OF_CONNECTIONS:
+        return OF_CONNECTIONS[name]
+    if type_name.endswith("Edge") and name == "node":
+        return "The object."
+    if name == "userErrors":
+        return USER_ERRORS
+    return CODE if type_name.endswith("UserError") and name == "code" else OF_ANY.get(name)
+
+
+def _of_value(type_name: str, name: str) -> str | None:
+    if type_name.endswith("ErrorCode") and name in MESSAGES:
+        return MESSAGES[name][1]
+    if type_name == "PickupRefusal":
+        return REFUSALS[PickupRefusal(name)][1]
+    return None
