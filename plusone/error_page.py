@@ -32,6 +32,16 @@ ADVICE: Final = {
     "ITEM_CLOSED": "Read the post again; the item cannot be ordered now.",
     "PICKUP_REFUSED": "`refusal` says why; the table below says what follows.",
     "INVALID_DEVICE": "Register again with the token that FCM gives now.",
+    "SAME_PROVIDER": "Show `message`; one of the two has to be given up first.",
+    "LINK_OVER": "Make a fresh code and let the person try again.",
+    "LAST_IDENTITY": "Offer to add another way to sign in, or to delete the account.",
+    "SIGN_IN_AGAIN": "Sign in to this account again, then send the same within 10 minutes.",
+    "STAFF_RIGHTS": "Merge the other way round, or leave the shop first.",
+    "UNDO_OVER": "Read `me.merges` again and offer it no more.",
+    "DELETION_UNDERWAY": "Offer `accountDeleteCancel`.",
+    "OPEN_ORDERS": "Show the open orders; ask again when they have ended.",
+    "ONLY_OWNER": "Show `message`; the shop needs another owner first.",
+    "TOO_MANY_EXPORTS": "Offer it again tomorrow.",
 }
 """What an app does with a code."""
 
@@ -43,6 +53,7 @@ TOP_LEVEL: Final = {
     Code.PERSISTED_QUERY_REQUIRED: ("400; 200 for `application/json`", "Register the document: [operations](operations.md)."),
     Code.PERSISTED_QUERY_NOT_FOUND: ("200", "Send the text beside the hash once; Apollo's clients do it by themselves."),
     Code.THROTTLED: ("429, or 200 at a field", "Wait `extensions.retryAfterSeconds` (also `Retry-After`), then send the same again."),
+    Code.RESYNC: ("of a stream", "Read the lists again, then subscribe with the place that they give ([streams](live.md))."),
     Code.UNAVAILABLE: ("503", "Wait `Retry-After` seconds, then send the same again, with the same idempotency key."),
     Code.INTERNAL: ("200 at a field, or 500", "Show an apology; report `extensions.requestId`."),
 }

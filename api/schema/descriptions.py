@@ -47,6 +47,7 @@ CODE: Final = "For the app, from a list that may grow: what was refused."
 TABLE: Final[dict[str, Words]] = {
     "Query": {"": "What may be read.", "shop(handle)": "Instead of the id: the name in the shop's address."},
     "Mutation": {"": "What may be done."},
+    "Subscription": {"": "What may be watched, over web sockets."},
     "idempotent": {"(key)": "1 to 120 printable ASCII characters, such as a UUID."},
     "AdjustReason": {
         "RECEIPT": "Goods came in.", "COUNT": "They were counted.", "DAMAGE": "Broken or spoilt.", "LOSS": "Lost or stolen.", "GIFT": "Given away.",
@@ -161,6 +162,8 @@ TABLE: Final[dict[str, Words]] = {
         "FAILED": "A payment failed; it may be tried again.", "EXPIRED": "Not paid in time.", "PARTIALLY_PAID": "A part has come.", "PAID": "All of it has come.",
         "PARTIALLY_REFUNDED": "A part went back.", "REFUNDED": "All of it went back.", "COLLECT_ON_DELIVERY": "It is paid when the goods arrive.",
     },
+    "OrderChange": {"kind": "Whether it is still mine.", "orderId": "The order's id."},
+    "OrderChangeKind": {"CHANGED": "`order` is how it stands.", "GONE": "It is no longer mine."},
     "Pickup": {"state": "Whether there is something left.", "shop": "Where.", "orders": "What is collected with it.", "createdAt": "When it came to be."},
     "PickupConfirmInput": {
         "shopId": "The shop of the counter.", "scanId": "From `pickupScan`.", "deviceId": "The scanner's own name for itself; at most 120 characters.",
@@ -172,13 +175,19 @@ TABLE: Final[dict[str, Words]] = {
         "variantLabel": "The variant's name; empty where there is only one.",
     },
     "PickupLineInput": {"": "Pieces that leave now.", "lineId": "From the preview.", "quantity": "Pieces, 1 to what is left."},
+    "PickupLoan": {"lentAt": "When it was made.", "usedAt": "When goods left by it; null until then."},
     "PickupPass": {"expiresAt": "From then on a new one is needed.", "coversOrders": "What it is good for."},
+    "PickupPassDelegateInput": {"pickupId": "One of mine that is open."},
+    "PickupPassDelegatePayload": {"pickupPass": "Good at once; send it to whoever comes."},
     "PickupPassIssueInput": {"pickupId": "One of mine that is open."},
     "PickupPassIssuePayload": {"pickupPass": "Good at once; keep it off the screen until it is needed."},
+    "PickupPassRevokeInput": {"pickupId": "One of mine."},
+    "PickupPassRevokePayload": {"pickup": "As it stands now."},
     "PickupPreview": {
         "scanId": "For `pickupConfirm`.", "pickupId": "What would be collected.", "lines": "What may leave now.", "confirmBy": "From then on it must be scanned again.",
     },
     "PickupRefusal": {"": "Why a code is not good for goods now."},
+    "PickupResult": {"pickup": "The pass."},
     "PickupScanInput": {"shopId": "The shop of the counter."},
     "PickupScanPayload": {"preview": "What may leave."},
     "PickupState": {
@@ -203,6 +212,7 @@ TABLE: Final[dict[str, Words]] = {
         "title": "For people.", "state": "Whether it sells.", "deliveryMethod": "How its goods reach buyers.", "opensAt": "Comments before it do not order; null: at once.",
         "closesAt": "Comments after it do not order; null: until it is closed.", "shop": "Whose it is.", "rule": "How to order here.", "items": "What it sells, in its order.",
     },
+    "SalesPostLive": {"post": "What it sells and how much of it is left."},
     "SellBeyond": {
         "DENY": "No.", "PREORDER": "Yes, up to `backorderLimit`, as pre-orders.", "OVERSELL": "Yes, up to `backorderLimit`.",
     },

@@ -38,14 +38,15 @@ select 1 from membership m where m.member_id = $1 and m.ended_at is null and m.r
   and not exists (select from membership o where o.shop_id = m.shop_id and o.role = 'OWNER' and o.ended_at is null and o.member_id <> $1) limit 1"""
 
 WRITTEN: Final = (
-    """update social_comment set text = '', author_name = '', permalink = '', reply_token = ''
-       where buyer_id = any($1::uuid[]) and (text <> '' or author_name <> '' or permalink <> '' or reply_token <> '')""",
+    """update social_comment set text = '', mentions = null, author_name = '', permalink = '', reply_token = ''
+       where buyer_id = any($1::uuid[]) and (text <> '' or mentions is not null or author_name <> '' or permalink <> '' or reply_token <> '')""",
     """update comment_revision r set text = '', mentions = null from social_comment c
        where c.buyer_id = any($1::uuid[]) and r.comment_id = c.id and (r.text <> '' or r.mentions is not null)""",
     """update claim set result = result || '{"trail": [], "beneficiary": null}', resolution = ''
        where buyer_id = any($1::uuid[]) and (result -> 'trail' <> '[]' or resolution <> '' or result -> 'beneficiary' <> 'null')""",
     """update order_line l set beneficiary = '' from "order" o
        where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
+    "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
     """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c
        where c.buyer_id = any($1::uuid[]) and p.comment_id = c.id and p.text <> ''""",
 )
@@ -55,6 +56,8 @@ OF_MEMBERS: Final = (
     "delete from push_delivery p using device d where d.member_id = any($1::uuid[]) and p.device_id = d.id",
     "delete from device where member_id = any($1::uuid[])",
     "delete from refresh_token t using session s where s.member_id = any($1::uuid[]) and t.session_id = s.id",
+    "delete from sign_in_alert where member_id = any($1::uuid[])",
+    "delete from live_change where member_id = any($1::uuid[])",
     "delete from session where member_id = any($1::uuid[])",
     "delete from identity where member_id = any($1::uuid[])",
     "delete from idempotency_key where actor_id = any($1::uuid[])",

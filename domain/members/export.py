@@ -51,6 +51,10 @@ PARTS: Final = (
     ),
     Part("sessions", "select id, created_at, last_used_at, ended_at from session where member_id = $1 and id > $2 order by id limit $3"),
     Part(
+        "alerts",
+        "select id, kind, installation_id, at, sent_at from sign_in_alert where member_id = $1 and id > $2 order by id limit $3",
+    ),
+    Part(
         "names",
         """select b.id, s.name as shop, b.provider, b.external_id, b.name, b.created_at from buyer b join shop s on s.id = b.shop_id
            where b.member_id = $1 and b.id > $2 order by b.id limit $3""",
@@ -64,14 +68,15 @@ PARTS: Final = (
                    from order_line l where l.order_id = o.id) as lines,
                   (select jsonb_agg(jsonb_build_object('method', p.method, 'amount_minor', p.amount_minor, 'recorded_at', p.recorded_at) order by p.recorded_at, p.id)
                    from payment p where p.order_id = o.id) as payments,
-                  (select jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at) order by e.id) from order_event e where e.order_id = o.id) as events
+                  jsonb_build_array(jsonb_build_object('kind', 'OPENED', 'at', o.created_at)) || coalesce(
+                    (select jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at) order by e.id) from order_event e where e.order_id = o.id), '[]') as events
            from "order" o join shop s on s.id = o.shop_id where o.member_id = $1 and o.id > $2 order by o.id limit $3""",
     ),
     Part(
         "comments",
         """select c.id, s.name as shop, c.platform, c.text, c.written_at, c.removed_at, k.outcome, k.reason,
                   (select jsonb_agg(jsonb_build_object('kind', r.kind, 'text', r.text, 'at', r.at) order by r.id)
-                   from comment_revision r where r.comment_id = c.id) as revisions
+                   from comment_history r where r.comment_id = c.id) as revisions
            from buyer b join social_comment c on c.buyer_id = b.id join shop s on s.id = c.shop_id left join claim k on k.comment_id = c.id
            where b.member_id = $1 and c.id > $2 order by c.id limit $3""",
     ),
@@ -83,7 +88,7 @@ PARTS: Final = (
     ),
     Part(
         "pickups",
-        """select k.id, s.name as shop, k.state, k.created_at,
+        """select k.id, s.name as shop, k.state, k.created_at, k.lent_to, k.lent_at,
                   (select jsonb_agg(jsonb_build_object('at', h.at, 'collected_minor', h.collected_minor) order by h.at, h.id)
                    from hand_over h where h.pickup_id = k.id) as hand_overs, s.currency
            from pickup k join shop s on s.id = k.shop_id where k.member_id = $1 and k.id > $2 order by k.id limit $3""",

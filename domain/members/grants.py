@@ -1,4 +1,4 @@
-"""What providers want back when a member's account is deleted: kept sealed, given back by a worker."""
+"""What providers want back when a member's account is deleted, or this way to sign in is given up: kept sealed, given back by a worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def keep(member_id: UUID, proven: ProvenIdentity, grant: KeptGrant, vault:
         """insert into provider_grant (id, member_id, provider, subject, client_id, token_encrypted, created_at)
            values ($1, $2, $3, $4, $5, $6, $7)
            on conflict (provider, subject, client_id) do update set
-             member_id = excluded.member_id, token_encrypted = excluded.token_encrypted, created_at = excluded.created_at""",
+             member_id = excluded.member_id, token_encrypted = excluded.token_encrypted, created_at = excluded.created_at, give_back_at = null""",
         new_id(),
         member_id,
         proven.provider,

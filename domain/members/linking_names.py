@@ -90,6 +90,12 @@ async def unlink_identity(*, member_id: UUID, identity_id: UUID, session_id: UUI
         if len(mine) == 1:
             raise LastIdentity
         await tx.execute("delete from identity where id = $1", identity_id)
+        await tx.execute(
+            "update provider_grant set give_back_at = $3 where provider = $1 and subject = $2",
+            given_up["provider"],
+            given_up["subject"],
+            now,
+        )
         held = await lock_buyers(tx, [member_id])
         theirs = [row["id"] for row in held if (row["provider"], row["external_id"]) == (given_up["provider"], given_up["subject"])]
         entries = await hand(tx, theirs, None, actor=actor, now=now)

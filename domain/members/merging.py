@@ -24,7 +24,7 @@ from domain.members.claim_codes import hash_of, read_code
 from domain.members.errors import DeletionUnderway, LinkOver, SameProvider, SignInAgain, StaffRights, UndoOver
 from domain.members.guesses import count, give_back, per_account, per_address
 from domain.members.linking_names import refuse_two_accounts
-from domain.members.people import end_sessions, hand, lock_buyers, lock_identities, lock_members, note
+from domain.members.people import end_sessions, grants_follow, hand, lock_buyers, lock_identities, lock_members, note
 from domain.members.rules import FRESH_SIGN_IN, UNDO_MERGE
 
 STALE: Final = timedelta(minutes=5)
@@ -166,6 +166,8 @@ async def _absorb(tx: Tx, keeper_id: UUID, asking: Asking, now: datetime) -> tup
     devices = await tx.fetch(
         "update device set member_id = $1 where member_id = $2 and revoked_at is null returning id", keeper_id, absorbed_id
     )
+    await grants_follow(tx, [row["id"] for row in identities])
+    await tx.execute("update sign_in_alert set member_id = $1 where member_id = $2 and sent_at is null", keeper_id, absorbed_id)
     ended = await end_sessions(tx, absorbed_id, "MERGED", now)
     await tx.execute("update member set ver = ver + 1 where id = $1", absorbed_id)
     merge_id, moved = new_id(), {"identities": identities, "buyers": moving, "devices": devices}
@@ -215,6 +217,7 @@ async def _give_back(tx: Tx, merge_id: UUID, keeper_id: UUID, merged: Record, ac
         "update identity set member_id = $1 where id = any($2::uuid[]) and member_id = $3 returning provider, subject",
         absorbed_id, moved["identities"], keeper_id,
     )  # fmt: skip
+    await grants_follow(tx, moved["identities"])
     ended = await end_sessions(tx, keeper_id, "MERGE_UNDONE", now, since=merged["merged_at"])
     await _devices_go_back(tx, keeper_id, merged, moved["devices"], now)
     back = {(row["provider"], row["subject"]) for row in identities} | {("member", str(absorbed_id))}

@@ -117,6 +117,15 @@ async def note(
     await tx.copy("member_event", ("member_id", "at", "actor", "action", "detail", "request_id"), rows)
 
 
+async def grants_follow(tx: Tx, identities: Collection[UUID]) -> None:
+    """What providers want back one day belongs to the member whom these identities belong to now."""
+    await tx.execute(
+        """update provider_grant g set member_id = i.member_id from identity i
+           where i.id = any($1::uuid[]) and g.provider = i.provider and g.subject = i.subject and g.member_id <> i.member_id""",
+        list(identities),
+    )
+
+
 async def end_sessions(
     tx: Tx, member_id: UUID, reason: str, now: datetime, *, since: datetime | None = None, but: UUID | None = None
 ) -> list[UUID]:

@@ -22,10 +22,13 @@ from tests.growth.screens import MEMBER, NOBODY, OWNER, screens
 from tests.growth.seeded import Seeded, seeded
 from tests.growth.work import WORK
 
-REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_move", "tortoise_migrations"}
+REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_move", "tortoise_migrations", "trusted_operation"}
 """Small and the same everywhere."""
-BY_MEMBER = {"member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant"}
-"""A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's."""
+BY_MEMBER = {
+    "member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant", "claim_code",
+    "member_merge", "account_deletion", "data_export", "member_event", "live_change", "cost_bucket",
+}  # fmt: skip
+"""A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's, a merge its keeper's, a bucket its owner's."""
 AT_THE_DOOR = {"inbox_event", "lane_tries", "login_attempt", "seen_token", "guess_count"}
 """Before anybody knows which shop is meant: on the coordinator, or by lane."""
 OF_THE_QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}

@@ -108,6 +108,8 @@ ROWS = {
     "Mutation.buyerRestrict": "restrict",
     "Mutation.buyerRestore": "restore",
     "Mutation.pickupPassIssue": "issue pass",
+    "Mutation.pickupPassDelegate": "lend pass",
+    "Mutation.pickupPassRevoke": "revoke pass",
     "Mutation.pickupScan": "scan",
     "Mutation.pickupConfirm": "confirm",
     "Mutation.notificationsMarkRead": "read notices",
@@ -123,7 +125,18 @@ ROWS = {
     "Order.lines": "order lines",
 }
 """Every field of the roots and every list below: its row in a matrix."""
-ELSEWHERE: dict[str, str] = {}
+PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
+ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_needs_a_member"
+STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
+ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(
+        (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
+    ),
+    **dict.fromkeys(
+        (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
+    ),
+    **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
+}
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
 NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",

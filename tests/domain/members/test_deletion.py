@@ -11,14 +11,16 @@ from domain import db as database
 from domain.errors import NotFound
 from domain.ids import new_id
 from domain.members import deletion, people_screens
+from domain.members.alerts import raise_alert
 from domain.members.commands import sign_in
 from domain.members.errors import OnlyOwner, OpenOrders
 from domain.members.ports import ProvenIdentity
-from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASED
+from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASED, AlertKind
 from domain.shops.rules import Role
 from plusone.invariants import check
 from tests import books
-from tests.build import NOW, a_device, a_member, a_membership, a_shop
+from tests.build import NOW, ABuyer, a_device, a_member, a_membership, a_shop
+from tests.domain.members.test_linking import a_pickup
 from tests.domain.members.test_merging import a_merge, paid, two_people
 from tests.domain.members.test_names import a_session, an_identity, link
 from tests.wall import Wall, a_wall, wall_services
@@ -42,6 +44,13 @@ async def a_life(*, on_hand: int = 1) -> tuple[Wall, UUID]:
     return wall, member
 
 
+async def lent(to: str) -> None:
+    """The person lent a code to somebody."""
+    buyer = await database.fetchrow("select id, shop_id from buyer where external_id = $1", MARK)
+    pickup = await a_pickup(ABuyer(buyer["id"], buyer["shop_id"], None))
+    await database.execute("update pickup set issue_number = 1, lent_issue = 1, lent_to = $2, lent_at = $3 where id = $1", pickup, to, NOW)
+
+
 async def gone(member: UUID, now=DUE) -> int:
     await deletion.request(member_id=member, now=now - DELETION_WAIT)
     done = await deletion.run_due(now, wall_services().jobs)
@@ -63,13 +72,32 @@ async def where_it_still_says(*marks: str) -> list[str]:
 
 
 async def test_the_person_is_in_no_table_any_more_and_the_books_stand(db: str) -> None:
-    _wall, member = await a_life()
-    assert {"buyer", "social_comment", "comment_revision", "inbox_event", "identity", "device", "member", "claim"} <= set(
-        await where_it_still_says(MARK, "0912345678")
-    )
+    wall, member = await a_life()
+    said = await wall.says(MARK, f"{MARK} 在這", tags=[(0, 4)])
+    edited = await database.fetchval("select external_id from social_comment where text like '我是%'")
+    await wall.says(MARK, f"我是 {MARK}，改打 0912345679", comment=edited, verb="edited")
+    await wall.drain()
+    assert await database.fetchval("select mentions is not null from social_comment where external_id = $1", said)
+    await lent(MARK)
+    async with database.transaction() as tx:
+        await raise_alert(tx, AlertKind.NEW_DEVICE, member_id=member, session_id=new_id(), installation_id=f"phone of {MARK}", now=NOW)
+    assert {
+        "buyer",
+        "social_comment",
+        "comment_revision",
+        "inbox_event",
+        "identity",
+        "device",
+        "member",
+        "claim",
+        "pickup",
+        "sign_in_alert",
+    } <= set(await where_it_still_says(MARK, "0912345678"))
     money = await database.fetch('select id, number, total_minor, paid_minor, state from "order" order by id')
     assert await gone(member) == 1
     assert await where_it_still_says(MARK, "0912345678") == []
+    assert await database.fetchval("select count(*) from social_comment where mentions is not null") == 0
+    assert await database.fetchval("select count(*) from live_change where member_id = $1", member) == 0
     assert await database.fetch('select id, number, total_minor, paid_minor, state from "order" order by id') == money
     await books.books_agree()
     assert await check(NOW + timedelta(seconds=30)) == []

@@ -11,8 +11,11 @@ import pytest
 
 from domain import db as database
 from domain.errors import NotFound
+from domain.ids import new_id
 from domain.members import export
+from domain.members.alerts import raise_alert
 from domain.members.errors import TooManyExports, TooManyGuesses
+from domain.members.rules import AlertKind
 from domain.orders.rules import OrderState
 from tests.build import NOW, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_linking import a_notice
@@ -45,6 +48,9 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     await database.execute("update buyer set restricted_reason = '店家的話'")
     notice = await a_notice(elsewhere)
     await database.execute("update notice set member_id = $2 where id = $1", notice, member)
+    async with database.transaction() as tx:
+        for who in (member, other):
+            await raise_alert(tx, AlertKind.REUSED, member_id=who, session_id=new_id(), installation_id="phone-1", now=NOW)
     found, _ = await file_of(member)
     assert (found["format"], found["madeAt"], found["member"]["displayName"]) == ("plusone-export/1", "2026-11-21T08:05:00+00:00", "小美")
     assert [i["provider"] for i in found["identities"]] == ["google"]
@@ -55,6 +61,9 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     assert [(p["method"], p["amount"]) for p in hong_kong["payments"]] == [("CASH", "24.60")]
     assert [c["text"] for c in found["comments"]] == ["+3", "請問幾點"]
     assert [(w["quantity"], w["state"]) for w in found["waiting"]] == [(1, "WAITING")]
+    assert [[r["kind"] for r in c["revisions"]] for c in found["comments"]] == [["ADD"], ["ADD"]]
+    assert [[e["kind"] for e in o["events"]][:1] for o in found["orders"]] == [["OPENED"], ["OPENED"]]
+    assert [(a["kind"], a["installationId"]) for a in found["alerts"]] == [("REUSED", "phone-1")]
     assert len(found["devices"]) == 1
     assert any(n["kind"] == "ORDER_PLACED" for n in found["notices"])
     everything = orjson.dumps(found).decode()

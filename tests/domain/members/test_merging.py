@@ -12,6 +12,7 @@ from domain.audit.commands import Actor
 from domain.errors import NotFound
 from domain.ids import new_id
 from domain.members import claim_codes, linking_names, merging, people_screens
+from domain.members.alerts import raise_alert
 from domain.members.commands import sign_in
 from domain.members.errors import (
     DeletionUnderway,
@@ -25,7 +26,7 @@ from domain.members.errors import (
 )
 from domain.members.merging import Asking
 from domain.members.ports import ProvenIdentity
-from domain.members.rules import FRESH_SIGN_IN, UNDO_MERGE, CodeKind
+from domain.members.rules import FRESH_SIGN_IN, UNDO_MERGE, AlertKind, CodeKind
 from domain.orders.rules import OrderState
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
@@ -88,6 +89,28 @@ async def two_people() -> tuple[UUID, UUID, ABuyer, ABuyer]:
         await database.execute("update pickup set member_id = $2 where id = $1", pickup, member)
     await a_device(other)
     return keeper, other, first, second
+
+
+async def a_grant(member: UUID, subject: str) -> None:
+    await database.execute(
+        """insert into provider_grant (id, member_id, provider, subject, client_id, token_encrypted, created_at)
+           values ($1, $2, 'apple', $3, 'app', 'sealed', $4)""",
+        new_id(), member, subject, NOW,
+    )  # fmt: skip
+
+
+async def test_what_a_provider_wants_back_and_unsent_alerts_follow_the_account(db: str) -> None:
+    keeper, other = await a_member(), await a_member()
+    mine = await an_identity(keeper, "google", "g1")
+    await an_identity(other, "apple", "a1")
+    await a_grant(other, "a1")
+    async with database.transaction() as tx:
+        await raise_alert(tx, AlertKind.REUSED, member_id=other, session_id=new_id(), installation_id="i", now=NOW)
+    merge_id = await a_merge(keeper, other)
+    assert [await database.fetchval(f"select member_id from {table}") for table in ("provider_grant", "sign_in_alert")] == [keeper, keeper]
+    await merging.undo(merge_id=merge_id, member_id=keeper, now=NEXT_DAY)
+    assert await database.fetchval("select member_id from provider_grant") == other
+    assert await member_of("identity", mine) == keeper
 
 
 async def test_what_the_other_account_had_is_this_ones_and_both_books_know(db: str) -> None:

@@ -12,12 +12,13 @@ from domain import db as database
 from domain.claims.ports import SourcePlatform
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.members import claim_codes, linking_names, people_screens
+from domain.members import claim_codes, grants, linking_names, people_screens
 from domain.members.claim_codes import Spoken
 from domain.members.commands import sign_in
 from domain.members.errors import LastIdentity, LinkOver, SameProvider, TooManyGuesses
-from domain.members.ports import ProvenIdentity
+from domain.members.ports import KeptGrant, ProvenIdentity
 from domain.members.rules import CONFIRM_WITHIN, CodeKind
+from domain.vault import Vault
 from plusone.invariants import check
 from tests.build import NOW, AShop, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_linking import a_notice, a_pickup, member_of
@@ -243,6 +244,22 @@ async def test_an_identity_given_up_takes_its_names_and_all_other_sessions_along
         stranger = await sign_in(tx, ProvenIdentity("line", "U1"), LATER)
     assert stranger != member
     assert await member_of("buyer", buyer.id) == stranger
+
+
+async def test_what_apple_gave_for_an_identity_is_given_back_with_it_unless_they_come_back(db: str) -> None:
+    vault, member = Vault("a root secret that is used by tests only, 48 chars"), await a_member()
+    apple = await an_identity(member, "apple", "a1")
+    await an_identity(member, "google", "g1")
+    proven = ProvenIdentity("apple", "a1")
+    await grants.keep(member, proven, KeptGrant("app", "first"), vault, NOW)
+    assert await grants.claim_due("apple", vault, LATER) == []
+    await linking_names.unlink_identity(member_id=member, identity_id=apple, session_id=new_id(), now=LATER)
+    assert [grant.token for grant in await grants.claim_due("apple", vault, LATER)] == ["first"]
+    async with database.transaction() as tx:
+        stranger = await sign_in(tx, proven, LATER)
+    await grants.keep(stranger, proven, KeptGrant("app", "second"), vault, LATER)
+    assert await grants.claim_due("apple", vault, LATER + timedelta(days=9)) == []
+    assert await member_of("provider_grant", await database.fetchval("select id from provider_grant")) == stranger
 
 
 async def test_codes_are_not_made_without_end(db: str) -> None:
