@@ -47,7 +47,10 @@ CODE: Final = "For the app, from a list that may grow: what was refused."
 TABLE: Final[dict[str, Words]] = {
     "Query": {"": "What may be read.", "shop(handle)": "Instead of the id: the name in the shop's address."},
     "Mutation": {"": "What may be done."},
-    "Subscription": {"": "What may be watched, over web sockets."},
+    "Subscription": {
+        "": "What may be watched, over web sockets.", "myOrders(since)": "A place: of `me.liveCursor`, or `resumeFrom` of an earlier message.",
+        "myNotifications(since)": "A place: of `me.liveCursor`, or `resumeFrom` of an earlier message.",
+    },
     "idempotent": {"(key)": "1 to 120 printable ASCII characters, such as a UUID."},
     "AdjustReason": {
         "RECEIPT": "Goods came in.", "COUNT": "They were counted.", "DAMAGE": "Broken or spoilt.", "LOSS": "Lost or stolen.", "GIFT": "Given away.",

@@ -38,7 +38,9 @@ def at(folder: Path, name: str) -> Path:
 async def server(dsn: str, folder: Path) -> AsyncIterator[tuple[str, Popen[bytes]]]:
     """A `plusone serve` process on this database."""
     port = free_port()
-    env = environment(DATABASE_URL=dsn, PLUSONE_SECRET_KEY=SECRET_KEY, PLUSONE_PORT=str(port), PLUSONE_PUBLIC_URL=PUBLIC)
+    env = environment(
+        DATABASE_URL=dsn, PLUSONE_SECRET_KEY=SECRET_KEY, PLUSONE_PORT=str(port), PLUSONE_PUBLIC_URL=PUBLIC, PLUSONE_OPEN_OPERATIONS="true"
+    )
     with process("serve", cwd=folder, env=env) as child:
         base = f"http://127.0.0.1:{port}"
         await until_up(base, child)

@@ -74,8 +74,8 @@ async def where_it_still_says(*marks: str) -> list[str]:
 async def test_the_person_is_in_no_table_any_more_and_the_books_stand(db: str) -> None:
     wall, member = await a_life()
     said = await wall.says(MARK, f"{MARK} 在這", tags=[(0, 4)])
-    edited = await database.fetchval("select external_id from social_comment where text like '我是%'")
-    await wall.says(MARK, f"我是 {MARK}，改打 0912345679", comment=edited, verb="edited")
+    edited = await wall.says(MARK, f"{MARK} 晚到")
+    await wall.says(MARK, f"{MARK} 不來了", comment=edited, verb="edited")
     await wall.drain()
     assert await database.fetchval("select mentions is not null from social_comment where external_id = $1", said)
     await lent(MARK)
