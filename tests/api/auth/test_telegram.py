@@ -249,7 +249,11 @@ def test_what_is_no_bot_token_stops_the_start(bot: str) -> None:
             adapter(bot)
 
 
-@pytest.mark.parametrize(("bot_id", "key"), [("x", PUBLIC), ("", PUBLIC), ("1", ""), ("1", "zz"), ("1", PUBLIC[:-2])])
+@pytest.mark.parametrize(
+    ("bot_id", "key"),
+    [("x", PUBLIC), ("", PUBLIC), ("1", ""), ("1", "zz"), ("1", PUBLIC[:-2])],
+    ids=["no number", "no id", "no key", "no hexadecimal key", "a short key"],  # the key is a fresh one in each process
+)
 def test_what_is_no_bot_or_no_key_stops_the_start(bot_id: str, key: str) -> None:
     with pytest.raises(ValueError):
         TelegramMiniAppByKey(bot_id, key)
