@@ -73,6 +73,7 @@ async def test_an_unexpected_failure_tells_its_request_alone(signed_in, people, 
         raise RuntimeError("select secret from domain.members 0912345678")
 
     client: Client = await signed_in(people.member)
+    monkeypatch.setattr("api.execution.screens.fetch_columns", broken)
     monkeypatch.setattr("api.resolvers.order.queries.orders_of_buyer", broken)
     answer = await client.ask("{ me { orders { nodes { id } } } }")
     (error,) = answer.body["errors"]
