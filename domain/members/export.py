@@ -52,7 +52,7 @@ PARTS: Final = (
     Part("sessions", "select id, created_at, last_used_at, ended_at from session where member_id = $1 and id > $2 order by id limit $3"),
     Part(
         "alerts",
-        "select id, kind, installation_id, at, sent_at from sign_in_alert where member_id = $1 and id > $2 order by id limit $3",
+        "select id, kind, at, sent_at from sign_in_alert where member_id = $1 and id > $2 order by id limit $3",
     ),
     Part(
         "names",

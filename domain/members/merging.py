@@ -218,6 +218,12 @@ async def _give_back(tx: Tx, merge_id: UUID, keeper_id: UUID, merged: Record, ac
         absorbed_id, moved["identities"], keeper_id,
     )  # fmt: skip
     await grants_follow(tx, moved["identities"])
+    await tx.execute(
+        """update sign_in_alert a set member_id = s.member_id from session s
+           where a.member_id = $2 and s.id = a.session_id and s.member_id = $1""",
+        absorbed_id,
+        keeper_id,
+    )
     ended = await end_sessions(tx, keeper_id, "MERGE_UNDONE", now, since=merged["merged_at"])
     await _devices_go_back(tx, keeper_id, merged, moved["devices"], now)
     back = {(row["provider"], row["subject"]) for row in identities} | {("member", str(absorbed_id))}

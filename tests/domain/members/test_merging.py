@@ -105,11 +105,11 @@ async def test_what_a_provider_wants_back_and_unsent_alerts_follow_the_account(d
     await an_identity(other, "apple", "a1")
     await a_grant(other, "a1")
     async with database.transaction() as tx:
-        await raise_alert(tx, AlertKind.REUSED, member_id=other, session_id=new_id(), installation_id="i", now=NOW)
+        await raise_alert(tx, AlertKind.REUSED, member_id=other, session_id=await a_session(other), installation_id="i", now=NOW)
     merge_id = await a_merge(keeper, other)
     assert [await database.fetchval(f"select member_id from {table}") for table in ("provider_grant", "sign_in_alert")] == [keeper, keeper]
     await merging.undo(merge_id=merge_id, member_id=keeper, now=NEXT_DAY)
-    assert await database.fetchval("select member_id from provider_grant") == other
+    assert [await database.fetchval(f"select member_id from {table}") for table in ("provider_grant", "sign_in_alert")] == [other, other]
     assert await member_of("identity", mine) == keeper
 
 
