@@ -62,7 +62,7 @@ async def seed(database_dsn: str) -> AsyncIterator[Seeded]:
 async def of_shops(seed: Seeded) -> set[str]:
     """Tables that are distributed by shop_id: those that have one."""
     rows = await db.fetch("select table_name from information_schema.columns where table_schema = 'public' and column_name = 'shop_id'")
-    views = {"stock_ledger"}
+    views = {"stock_ledger", "comment_history"}
     return {row["table_name"] for row in rows} - views - REFERENCE
 
 

@@ -29,7 +29,7 @@ STATE = {
     "events": "select external_key, state, outcome, parked_reason from inbox_event where endpoint_id = $1",
     "comments": """select c.external_id, c.post_id, c.buyer_id, c.text, c.written_at, c.text_at, c.received_at, c.removed_at, c.author_name, c.is_owner
                    from social_comment c where c.shop_id = $1""",
-    "texts": "select comment_id, string_agg(kind || ' ' || text || ' ' || at, '; ' order by id) from comment_revision where shop_id = $1 group by 1",
+    "texts": "select comment_id, string_agg(kind || ' ' || text || ' ' || at, '; ' order by at, id) from comment_history where shop_id = $1 group by 1",
     "claims": """select comment_id, post_id, buyer_id, outcome, reason, intent, result::text, text_hash, rules_version, order_id, review, decided_at
                  from claim where shop_id = $1""",
     # A cancelled order is in nobody's review list, whether its flag was set before it was cancelled or not at all.
@@ -49,7 +49,7 @@ STATE = {
     "notices": "select buyer_id, kind, (data - 'orderNumber')::text, dedupe_key, created_at from notice where shop_id = $1",
     "replies": "select comment_id, kind, text, dedupe_key, state from platform_reply where shop_id = $1",
     # A cancelled order's reminders are dropped when they fall due, whether it had any depends on when it was cancelled.
-    "reminders": """select r.order_id, r.kind, r.due_at from payment_reminder r join "order" o on o.id = r.order_id
+    "reminders": """select r.order_id, r.half_at, r.last_hour_at, r.due_at from payment_reminder r join "order" o on o.id = r.order_id
                     where r.shop_id = $1 and o.state = 'OPEN'""",
     # The entry of a comment that was decided twice in one batch shows the pieces of both decisions, and its last order.
     "decisions": """select object_id, string_agg(concat_ws(' ', detail ->> 'outcome', detail ->> 'reason', detail ->> 'intent', detail ->> 'textHash'), '; ' order by id)
