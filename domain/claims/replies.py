@@ -56,7 +56,9 @@ async def enqueue_replies(tx: Tx, shop_id: UUID, drafts: Sequence[ReplyDraft], *
     if not drafts:
         return 0
     first = {d.dedupe_key: d for d in reversed(drafts)}
-    known = await tx.fetch("select dedupe_key from platform_reply where shop_id = $1 and dedupe_key = any($2::text[])", shop_id, list(first))
+    known = await tx.fetch(
+        "select dedupe_key from platform_reply where shop_id = $1 and dedupe_key = any($2::text[])", shop_id, list(first)
+    )
     for row in known:
         del first[row["dedupe_key"]]
     rows = [
