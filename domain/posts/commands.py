@@ -180,13 +180,6 @@ async def _raise_version(tx: Tx, shop_id: UUID, post_id: UUID) -> bool:
     return bool(await tx.execute("update sales_post set version = version + 1 where shop_id = $1 and id = $2", shop_id, post_id))
 
 
-async def show_item(tx: Tx, *, shop_id: UUID, post_id: UUID, item_id: UUID | None) -> None:
-    """The live now shows this item: a bare +1 means it."""
-    await tx.execute(
-        "update sales_post set focus_item_id = $3, version = version + 1 where id = $1 and shop_id = $2", post_id, shop_id, item_id
-    )
-
-
 async def set_policy(tx: Tx, *, shop_id: UUID, post_id: UUID | None, policy: Mapping[str, Any], now: datetime) -> UUID:
     """A new version of the shop's claim policy, or of one post's (`post_id`); answers its id. Earlier versions stay as they are.
 
