@@ -159,6 +159,7 @@ TABLE: Final[dict[str, Words]] = {
     "PaymentMethod": {
         "": "How a shop took money by itself.", "CASH": "Notes and coins.", "BANK_TRANSFER": "A transfer to the shop's account.",
         "CARD_TERMINAL": "The shop's own card terminal.", "OTHER": "Something else; the reference says what.",
+        "ONLINE": "Through a payment provider; only the provider's own word brings it, `orderMarkPaid` refuses it.",
     },
     "PaymentState": {
         "NONE_DUE": "There is nothing to pay.", "UNPAID": "Nothing has come.", "REPORTED": "The buyer says it was sent.", "PENDING": "The provider works on it.",
