@@ -203,13 +203,13 @@ async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, no
 
     Raises:
         NotFound: this shop has no such order.
-        InvalidTransition: the order is past OPEN, or paid.
+        InvalidTransition: the order is past OPEN, or paid, even in part: money would be left without an order.
     """
     async with db.transaction() as tx:
         order = await lock_order(tx, order_id, shop_id)
         if order.state is OrderState.CANCELLED:
             return
-        if order.state is OrderState.OPEN and order.payment_state not in UNPAID_STATES:
+        if order.state is OrderState.OPEN and (order.payment_state not in UNPAID_STATES or order.paid_minor):
             raise InvalidTransition(order.id, "payment", order.payment_state.value, OrderState.CANCELLED.value)
         await move(tx, order, state=OrderState.CANCELLED, now=now)
         await _release(tx, [order], MovementKind.RELEASED, actor=actor, now=now, jobs=jobs)

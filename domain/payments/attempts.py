@@ -152,9 +152,10 @@ def read_token(token: str, vault: Vault) -> UUID | None:
         raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
-    if len(raw) != 32 or not hmac.compare_digest(vault.mac("pay-page", raw[:16])[:16], raw[16:]):
+    if len(raw) != 32:
         return None
-    return UUID(bytes=raw[:16])
+    attempt_id = UUID(bytes=raw[:16])
+    return attempt_id if hmac.compare_digest(page_path(attempt_id, vault), f"/pay/{token}") else None
 
 
 async def _own_order(tx: Tx, order_id: UUID, member_id: UUID) -> tuple[LockedOrder, datetime | None]:
