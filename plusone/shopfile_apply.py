@@ -203,7 +203,9 @@ async def _payments(work: Work, shop_id: UUID, *, production: bool) -> None:
             work.note(Mark.LEFT, "payments", standing["merchant_id"], "not in the file, stays")
         return
     if production and part.site == "stage":
-        raise FileRefused(Problem("payments.site", "no money moves on the test site: it serves development (PLUSONE_ENVIRONMENT=development)"))
+        raise FileRefused(
+            Problem("payments.site", "no money moves on the test site: it serves development (PLUSONE_ENVIRONMENT=development)")
+        )
     with at("payments"):
         account_id, changed = await set_account(
             shop_id=shop_id, merchant_id=part.merchant_id, hash_key=work.secrets[part.hash_key_env], hash_iv=work.secrets[part.hash_iv_env],

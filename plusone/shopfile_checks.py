@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.money import minor_from_text
 from domain.payments.accounts import SECRET
-from domain.payments.ecpay import PUBLIC_TEST_SHOPS
+from domain.payments.ecpay import CURRENCY, PUBLIC_TEST_SHOPS
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.rules import SellBeyond
 from plusone.shopfile_parts import SOURCE_OF, ChannelPart, EndpointPart, FileRefused, PostPart, Problem, ProductPart, ShopFile, VariantPart
@@ -72,8 +72,8 @@ def _places(file: ShopFile) -> Iterator[Problem]:
 def _payments(file: ShopFile) -> Iterator[Problem]:
     if file.payments is None:
         return
-    if file.shop.currency != "TWD":
-        yield Problem("payments", "leave it out: ECPay takes TWD alone")
+    if file.shop.currency != CURRENCY:
+        yield Problem("payments", f"leave it out: ECPay takes {CURRENCY} alone")
     if file.payments.site == "live" and file.payments.merchant_id in PUBLIC_TEST_SHOPS:
         yield Problem("payments.merchant_id", "is ECPay's public test merchant: use your own on the live site")
 

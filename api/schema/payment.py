@@ -24,7 +24,7 @@ VALUES: Final[Mapping[type[StrEnum], tuple[str, Mapping[str, str]]]] = {
         {
             "CARD": "A credit card.",
             "ATM": "A transfer to an account number made for this payment; it takes at least until the next day.",
-            "STORE_CODE": "A code that is paid at a convenience store; 31 to 20,000 TWD.",
+            "STORE_CODE": "A code that is paid at a convenience store; from 31 to 20,000 dollars.",
         },
     ),
     AttemptState: (
@@ -68,7 +68,7 @@ class PaymentSurplus:
 
 @strawberry.type(description="One try to pay an order online.")
 class PaymentAttempt:
-    id: strawberry.ID = strawberry.field(description="For `paymentReturnRecord`.")
+    id: strawberry.ID = strawberry.field(description="What the shop names it by in `paymentReturnRecord`.")
     method: OnlinePaymentMethod = strawberry.field(description="How.")
     state: AttemptState = strawberry.field(description="How it stands, by the provider's own word alone.")
     amount: Money = strawberry.field(description="What was asked for.")
@@ -79,6 +79,7 @@ class PaymentAttempt:
 
 @strawberry.type(description="A surplus with its order, for the shop.")
 class PaymentSurplusEntry:
+    id: strawberry.ID = strawberry.field(description="The attempt's, for `paymentReturnRecord`.")
     attempt: PaymentAttempt = strawberry.field(description="The try by which the money came.")
     order: LATE_ORDER = strawberry.field(description="The order that was meant.")
 

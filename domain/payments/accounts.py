@@ -13,7 +13,7 @@ from domain import db
 from domain.audit.commands import Actor, Entry, record
 from domain.db import Record, Tx
 from domain.ids import new_id
-from domain.payments.ecpay import PUBLIC_TEST_SHOPS, Keys
+from domain.payments.ecpay import CURRENCY, PUBLIC_TEST_SHOPS, Keys
 from domain.payments.errors import InvalidAccount
 from domain.vault import SealBroken, Vault
 
@@ -44,10 +44,12 @@ async def set_account(
     the same merchant take the place of the old ones.
 
     Raises:
-        InvalidAccount: the named field cannot be, or a public test merchant on the live site, or one of the test site in production.
+        InvalidAccount: the named field cannot be (`currency`: the shop's), or a public test merchant on the live site, or one of the test site in production.
     """
     _check(merchant_id, hash_key, hash_iv, live=live, production=production)
     async with db.transaction() as tx:
+        if await tx.fetchval("select currency from shop where id = $1", shop_id) != CURRENCY:
+            raise InvalidAccount("currency")
         row = await tx.fetchrow(
             f"select {_COLUMNS} from payment_account a where a.shop_id = $1 and a.provider = $2 and a.ended_at is null for update",
             shop_id,

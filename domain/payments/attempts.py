@@ -33,7 +33,7 @@ FIRST_QUESTION: Final = timedelta(minutes=10)
 MOST_PER_HOUR: Final = 10
 LARGEST_MINOR: Final = 200_000
 LARGEST_CODE_MINOR: Final = 20_000
-"""TWD: what a card or an account number takes at most, and a store's code."""
+"""What a card or an account number takes at most, and a store's code."""
 SMALLEST_CODE_MINOR: Final = 31
 _SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -88,7 +88,7 @@ async def begin(*, order_id: UUID, member_id: UUID, method: OnlinePaymentMethod,
 
 def methods_for(due_minor: int, currency: str, pay_by: datetime | None, now: datetime) -> list[OnlinePaymentMethod]:
     """Ways in which this much may be paid online with this much time left. Pure."""
-    if currency != "TWD" or not 0 < due_minor <= LARGEST_MINOR or (pay_by is not None and pay_by - now < LEAST_LEFT):
+    if currency != ecpay.CURRENCY or not 0 < due_minor <= LARGEST_MINOR or (pay_by is not None and pay_by - now < LEAST_LEFT):
         return []
     found = [OnlinePaymentMethod.CARD]
     if ecpay.atm_days(pay_by, now) >= 1:

@@ -20,6 +20,8 @@ from urllib.parse import quote_plus, unquote_plus
 from domain.payments.rules import OnlinePaymentMethod
 
 TAIPEI: Final = timezone(timedelta(hours=8))
+CURRENCY: Final = "TWD"
+"""It takes no other."""
 LIVE: Final = "https://payment.ecpay.com.tw"
 STAGE: Final = "https://payment-stage.ecpay.com.tw"
 CHECK_OUT: Final = "/Cashier/AioCheckOut/V5"

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from domain.ids import public_id
 from domain.orders.payment_shapes import ATTEMPT
 from domain.orders.shapes import Viewpoint, order_shape
 from domain.paging import Args, Listing, Page, Shape, Slice, Wanted, fetch_page, shape
@@ -23,7 +24,7 @@ def entry_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     if "order" in wanted:
         order = order_shape(wanted["order"], viewpoint)
         branches.append(("order", order.row, order.read))
-    return shape(("t.id",), lambda _: {}, branches)
+    return shape(("t.id",), lambda row: {"id": public_id("attempt", row[0])}, branches)
 
 
 async def surpluses_of_shop(shop_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, count: bool = False) -> Slice:

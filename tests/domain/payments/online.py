@@ -51,7 +51,9 @@ async def a_till(*, vault: Vault = VAULT, days: int | None = 3) -> Till:
     member = await a_member()
     order = await an_order(shop, [(product.variants[0], 2)], buyer=await a_buyer(shop, member_id=member))
     await database.execute(
-        'update "order" set pay_by = $2, version = version + 1 where id = $1', order.id, None if days is None else NOW + timedelta(days=days)
+        'update "order" set pay_by = $2, version = version + 1 where id = $1',
+        order.id,
+        None if days is None else NOW + timedelta(days=days),
     )
     return Till(shop, product, await an_account(shop, vault), member, order)
 

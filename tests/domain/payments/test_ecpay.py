@@ -13,7 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.payments import ecpay
-from domain.payments.ecpay import Keys, NotAForm, Word, atm_days, code_minutes, form, genuine, plain, read_answer, read_form, read_notice, seal
+from domain.payments.ecpay import (
+    Keys,
+    NotAForm,
+    Word,
+    atm_days,
+    code_minutes,
+    form,
+    genuine,
+    plain,
+    read_answer,
+    read_form,
+    read_notice,
+    seal,
+)
 from domain.payments.rules import OnlinePaymentMethod
 from tests import ecpay_server
 
@@ -43,7 +56,9 @@ def test_the_seal_is_the_recorded_one_and_no_typical_mistake_passes(vector) -> N
 def test_two_hands_write_the_same_seal(fields) -> None:
     clean = {k: v for k, v in fields.items() if _writable(k + v)}
     names = {name.casefold() for name in clean} | {name.lower() for name in clean}
-    if len({name.lower() for name in clean}) == len({name.casefold() for name in clean}) == len(clean) and names == {n.lower() for n in clean}:
+    if len({name.lower() for name in clean}) == len({name.casefold() for name in clean}) == len(clean) and names == {
+        n.lower() for n in clean
+    }:
         assert seal(clean, KEYS) == ecpay_server.mac(clean)
 
 
@@ -113,9 +128,7 @@ def test_the_form_bears_the_seal_and_what_the_provider_asks_for() -> None:
     assert (fields["TradeDesc"], fields["ItemName"]) == ("阿美 s 團購 b", "阿美 A 1")
 
 
-@pytest.mark.parametrize(
-    ("hours", "days"), [(None, 3), (72, 2), (48, 1), (31, 0), (24, 0), (5, -1), (24 * 90, 60)], ids=str
-)
+@pytest.mark.parametrize(("hours", "days"), [(None, 3), (72, 2), (48, 1), (31, 0), (24, 0), (5, -1), (24 * 90, 60)], ids=str)
 def test_an_account_number_dies_before_its_pieces_are_given_away(hours: int | None, days: int) -> None:
     pay_by = None if hours is None else NOW + timedelta(hours=hours)
     assert atm_days(pay_by, NOW) == days

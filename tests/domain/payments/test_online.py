@@ -45,31 +45,31 @@ from tests.domain.payments.online import (
 from tests.ecpay_server import IV, KEY, account_number, mac, notice
 
 OWNER = Actor("member:1", "OWNER")
-O, P = OrderState, PaymentState
+S, P = OrderState, PaymentState
 M = OnlinePaymentMethod
 
 
 @pytest.mark.parametrize(
     ("received", "asked", "state", "payment", "due", "share"),
     [
-        (680, 680, O.OPEN, P.UNPAID, 680, Share(680, True, 0, None)),
-        (680, 680, O.OPEN, P.FAILED, 680, Share(680, True, 0, None)),
-        (680, 680, O.OPEN, P.UNPAID, 900, Share(680, False, 0, None)),
-        (680, 680, O.OPEN, P.PARTIALLY_PAID, 220, Share(220, True, 460, SurplusReason.MORE_THAN_DUE)),
-        (680, 680, O.OPEN, P.UNPAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, O.OPEN, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, O.COMPLETED, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, O.CANCELLED, P.UNPAID, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
-        (680, 680, O.CANCELLED, P.EXPIRED, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
-        (1, 680, O.OPEN, P.UNPAID, 680, Share(0, False, 1, SurplusReason.OTHER_AMOUNT)),
-        (681, 680, O.OPEN, P.UNPAID, 680, Share(0, False, 681, SurplusReason.OTHER_AMOUNT)),
+        (680, 680, S.OPEN, P.UNPAID, 680, Share(680, True, 0, None)),
+        (680, 680, S.OPEN, P.FAILED, 680, Share(680, True, 0, None)),
+        (680, 680, S.OPEN, P.UNPAID, 900, Share(680, False, 0, None)),
+        (680, 680, S.OPEN, P.PARTIALLY_PAID, 220, Share(220, True, 460, SurplusReason.MORE_THAN_DUE)),
+        (680, 680, S.OPEN, P.UNPAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
+        (680, 680, S.OPEN, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
+        (680, 680, S.COMPLETED, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
+        (680, 680, S.CANCELLED, P.UNPAID, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
+        (680, 680, S.CANCELLED, P.EXPIRED, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
+        (1, 680, S.OPEN, P.UNPAID, 680, Share(0, False, 1, SurplusReason.OTHER_AMOUNT)),
+        (681, 680, S.OPEN, P.UNPAID, 680, Share(0, False, 681, SurplusReason.OTHER_AMOUNT)),
     ],
 )
 def test_where_money_falls(received, asked, state, payment, due, share) -> None:
     assert share_of(received, asked, state, payment, due) == share
 
 
-@given(st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(O), st.sampled_from(P), st.integers(0, 10**9))
+@given(st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(S), st.sampled_from(P), st.integers(0, 10**9))
 def test_shares_are_all_that_came_and_never_more_than_is_due(received, asked, state, payment, due) -> None:
     share = share_of(received, asked, state, payment, due)
     assert share.takes + share.surplus == received
@@ -105,7 +105,7 @@ async def test_a_paid_attempt_pays_its_order_once_in_whatever_words_it_is_told(d
     assert [tuple(row) for row in rows] == [("ONLINE", "ECPay 2611000000001", 1180, None)]
     assert await figures(till.product.variants[0]) == (9, 0, 2)
     told_of = await database.fetch("select kind, data ->> 'paidMinor' as paid from notice order by id")
-    assert [tuple(row) for row in told_of][0] == ("PAYMENT_RECEIVED", "1180")
+    assert next(tuple(row) for row in told_of) == ("PAYMENT_RECEIVED", "1180")
     assert await check(NOW) == []
     await no_money_is_lost()
 
@@ -158,7 +158,8 @@ async def test_a_number_tells_how_to_pay_and_comes_too_late_after_the_money(db: 
     first, second = await begun(till, M.ATM), await begun(till, M.ATM)
     assert await told(till, account_number(first, "1180", "26110001"))
     row = await database.fetchrow("select state, bank, number, number_until from payment_attempt where trade_no = $1", first)
-    assert row is not None and (row["state"], row["bank"], row["number"]) == ("PENDING", "822", "9103522175887271")
+    assert row is not None
+    assert (row["state"], row["bank"], row["number"]) == ("PENDING", "822", "9103522175887271")
     await paid(till, second)
     assert await told(till, account_number(second, "1180", "26110002"))
     assert await database.fetchval("select number from payment_attempt where trade_no = $1", second) == ""
@@ -293,7 +294,7 @@ async def test_a_surplus_goes_back_once_and_only_by_its_shop(db: str) -> None:
     number = await begun(till)
     await paid(till, number, amount=5)
     attempt = await database.fetchval("select id from payment_attempt")
-    given_back = dict(attempt_id=attempt, note="退回 末五碼", actor=OWNER, by_member_id=till.member, now=NOW)
+    given_back = {"attempt_id": attempt, "note": "退回 末五碼", "actor": OWNER, "by_member_id": till.member, "now": NOW}
     with pytest.raises(NotFound):
         await mark_returned(**given_back, shop_id=other.id)
     assert await mark_returned(**given_back, shop_id=till.shop.id) == till.order.id
@@ -315,20 +316,34 @@ async def test_the_database_knows_the_moves_that_are_none(db: str, old: AttemptS
     number = await begun(till)
     received = 1180 if old is AttemptState.PAID else 0
     if old is not AttemptState.PENDING:
-        await database.execute("update payment_attempt set state = $2, received_minor = $3 where trade_no = $1", number, old.value, received)
-    with pytest.raises(Exception, match="payment.attempt"):
+        await database.execute(
+            "update payment_attempt set state = $2, received_minor = $3 where trade_no = $1", number, old.value, received
+        )
+    with pytest.raises(Exception, match=r"payment.attempt"):
         await database.execute("update payment_attempt set state = $2 where trade_no = $1", number, new.value)
 
 
 async def test_accounts_are_sealed_replaced_and_their_old_address_still_works(db: str) -> None:
     till = await a_till()
     row = await database.fetchrow("select hash_key_encrypted || hash_iv_encrypted as sealed, slug from payment_account")
-    assert row is not None and KEY not in row["sealed"] and len(row["slug"]) == 32
-    given = dict(shop_id=till.shop.id, hash_key=KEY, hash_iv=IV, live=False, production=False, vault=VAULT, now=NOW, actor=SETUP)
+    assert row is not None
+    assert KEY not in row["sealed"]
+    assert len(row["slug"]) == 32
+    given = {
+        "shop_id": till.shop.id,
+        "hash_key": KEY,
+        "hash_iv": IV,
+        "live": False,
+        "production": False,
+        "vault": VAULT,
+        "now": NOW,
+        "actor": SETUP,
+    }
     assert await set_account(**given, merchant_id="3002607") == (till.account.id, False)
     assert await set_account(**given | {"hash_iv": "B" * 16}, merchant_id="3002607") == (till.account.id, True)
     made, changed = await set_account(**given, merchant_id="3002608")
-    assert changed and made != till.account.id
+    assert changed
+    assert made != till.account.id
     assert await account_by_slug(row["slug"], VAULT) is not None
     assert await account_by_slug("x" * 32, VAULT) is None
 
@@ -340,7 +355,17 @@ async def test_accounts_are_sealed_replaced_and_their_old_address_still_works(db
 )  # fmt: skip
 async def test_accounts_that_cannot_be(db: str, change, field: str) -> None:
     shop = await a_shop()
-    given = dict(shop_id=shop.id, merchant_id="3002607", hash_key=KEY, hash_iv=IV, live=False, production=False, vault=VAULT, now=NOW, actor=SETUP)
+    given = {
+        "shop_id": shop.id,
+        "merchant_id": "3002607",
+        "hash_key": KEY,
+        "hash_iv": IV,
+        "live": False,
+        "production": False,
+        "vault": VAULT,
+        "now": NOW,
+        "actor": SETUP,
+    }
     with pytest.raises(InvalidAccount) as refused:
         await set_account(**given | change)
     assert refused.value.field == field
@@ -358,20 +383,24 @@ async def test_the_page_posts_what_was_begun_until_it_is_over(db: str) -> None:
         return await page(token=token, base_url="https://x.example", ecpay_url=None, vault=VAULT, now=at)
 
     now = await shown(NOW)
-    assert now is not None and now.url == "https://payment-stage.ecpay.com.tw/Cashier/AioCheckOut/V5"
+    assert now is not None
+    assert now.url == "https://payment-stage.ecpay.com.tw/Cashier/AioCheckOut/V5"
     assert (now.fields["MerchantTradeNo"], now.fields["TotalAmount"], now.fields["CheckMacValue"]) == (number, "1180", mac(now.fields))
     assert (await shown(NOW + timedelta(minutes=29))) == now
     late = await shown(NOW + timedelta(minutes=30))
-    assert late is not None and (late.state, late.fields) == ("EXPIRED", {})
+    assert late is not None
+    assert (late.state, late.fields) == ("EXPIRED", {})
     await paid(till, number)
     after = await shown(NOW)
-    assert after is not None and (after.state, after.fields) == ("PAID", {})
+    assert after is not None
+    assert (after.state, after.fields) == ("PAID", {})
     for wrong in ("", "x", token[:-1], token[:-2] + "AA", "A" * 43, token + "=", "é"):
         assert await page(token=wrong, base_url="", ecpay_url=None, vault=VAULT, now=NOW) is None
 
 
 STEPS = st.lists(
-    st.sampled_from(["begin", "pay 0", "pay 1", "pay 2", "fail 0", "fail 1", "number 0", "odd 1", "hand", "cancel", "late", "open 0"]), max_size=12
+    st.sampled_from(["begin", "pay 0", "pay 1", "pay 2", "fail 0", "fail 1", "number 0", "odd 1", "hand", "cancel", "late", "open 0"]),
+    max_size=12,
 )
 
 
@@ -441,5 +470,3 @@ async def test_a_duplicate_at_the_same_instant_counts_once(db: str) -> None:
     assert await order_of(till) == ("OPEN", "PAID", 1180)
     assert await database.fetchval("select count(*) from payment") == 1
     assert await check(NOW) == []
-
-
