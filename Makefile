@@ -62,7 +62,7 @@ format: $(STAMP)
 POT := $(VENV)/plusone.pot
 catalogues: $(STAMP)
 	@$(PY) -m babel.messages.frontend --quiet extract --mapping=domain/words/babel.cfg --add-location=file --sort-by-file --no-wrap --output-file=$(POT) .
-	@$(PY) -m babel.messages.frontend --quiet update --input-file=$(POT) --domain=plusone --output-dir=domain/words --init-missing \
+	@$(PY) -m babel.messages.frontend --quiet update --input-file=$(POT) --domain=plusone --output-dir=domain/words \
 	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
 	@$(PY) -m domain.words.extracting
 
