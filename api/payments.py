@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import logging
+from collections.abc import Mapping
 from secrets import token_urlsafe
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,7 +18,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.limits import unavailable
-from api.resolvers.base import language_of
 from domain.bootstrap import Services
 from domain.db import AWAY
 from domain.payments import ecpay
@@ -25,19 +25,20 @@ from domain.payments.accounts import account_by_slug
 from domain.payments.attempts import Page, page
 from domain.payments.results import take
 from domain.vault import SealBroken
+from domain.words import TAIWAN, Pair, negotiate, say
 
 log = logging.getLogger(__name__)
 
 FORM: Final = "application/x-www-form-urlencoded"
 LARGEST_NOTICE: Final = 32_768
-WORDS: Final = {
-    "PENDING": ("前往付款", "Go to payment", "正在帶您前往綠界付款頁…", "Taking you to ECPay's payment page…"),
-    "PAID": ("已收到款項", "Payment received", "可以關閉此頁，回到 App。", "You may close this page and go back to the app."),
-    "FAILED": ("付款沒有成功", "The payment did not go through", "請回到 App 再試一次。", "Please try again from the app."),
-    "EXPIRED": ("此付款頁已失效", "This page is over", "請回到 App 重新付款。", "Please begin again from the app."),
-    "WAITING": ("還在等付款結果", "Waiting for the result", "回到 App 即可看到最新狀態。", "The app shows what is known."),
+WORDS: Final[Mapping[str, tuple[Pair, Pair]]] = {
+    "PENDING": (("前往付款", "Go to payment"), ("正在帶您前往綠界付款頁…", "Taking you to the payment page…")),
+    "PAID": (("已收到款項", "Payment received"), ("可以關閉此頁，回到 App。", "You may close this page and go back to the app.")),
+    "FAILED": (("付款沒有成功", "The payment did not go through"), ("請回到 App 再試一次。", "Please try again from the app.")),
+    "EXPIRED": (("此付款頁已失效", "This page is over"), ("請回到 App 重新付款。", "Please begin again from the app.")),
+    "WAITING": (("還在等付款結果", "Waiting for the result"), ("回到 App 即可看到最新狀態。", "The app shows what is known.")),
 }
-"""State: title and text, each in Chinese and English."""
+"""State: the page's title and text."""
 
 
 def routes(services: Services) -> list[Route]:
@@ -105,8 +106,8 @@ async def _show(request: Request, services: Services, *, leave: bool) -> Respons
 
 
 def _page(state: str, found: Page | None, request: Request, status: int) -> Response:
-    chinese = (language_of(request.headers.get("accept-language", "")) or "zh").startswith("zh")
-    title, text = (WORDS[state][0], WORDS[state][2]) if chinese else (WORDS[state][1], WORDS[state][3])
+    language = negotiate(request.headers.get("accept-language", "")) or TAIWAN
+    title, text = (say(pair, language) for pair in WORDS[state])
     nonce = token_urlsafe(16)
     body, target = "", "'none'"
     if found is not None and found.fields:
@@ -116,7 +117,7 @@ def _page(state: str, found: Page | None, request: Request, status: int) -> Resp
         body += f'<script nonce="{nonce}">document.getElementById("pay").submit()</script>'
         parts = urlsplit(found.url)
         target = f"{parts.scheme}://{parts.netloc}"
-    shown = PAGE.format(language="zh-Hant" if chinese else "en", title=title, text=text, body=body, nonce=nonce)
+    shown = PAGE.format(language=language, title=title, text=text, body=body, nonce=nonce)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action {target}; base-uri 'none'; frame-ancestors 'none'"
     return HTMLResponse(shown, status, {"content-security-policy": policy, "cache-control": "no-store"})
 
