@@ -264,7 +264,6 @@ async def _alerts(seed: Seeded) -> int:
 
 async def looks(seed: Seeded) -> bool:
     """What health, metrics and the doctor ask."""
-    await inbox.oldest_age(NOW)
     await inbox.backlog(NOW)
     await replay_parked()
     return True
