@@ -38,6 +38,7 @@ from api.resolvers.account import AccountMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.dispute import DisputeMutations
 from api.resolvers.identity import IdentityMutations
 from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
@@ -55,6 +56,7 @@ from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
+from api.schema.dispute import Dispute
 from api.schema.notice import Notification
 from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
@@ -78,7 +80,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 
 @strawberry.type
 class Mutation(
-    OrderMutations, PaymentMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
+    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
     NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
 ):  # fmt: skip
     """What may be done."""

@@ -77,6 +77,8 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.DISPUTE_ANSWERED: Words(("{shop}：賣家回覆了您的問題", "賣家回覆了您的問題"), ("訂單 {number}", "請開啟 App 查看")),
+    K.DISPUTE_CLOSED: Words(("{shop}：賣家結束了您的問題", "賣家結束了您的問題"), ("訂單 {number}", "還有問題可以再提出")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -112,6 +114,12 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.DISPUTE_ANSWERED: Words(
+        ("{shop}: an answer to your problem", "An answer to your problem"), ("Order {number}", "Open the app to read it")
+    ),
+    K.DISPUTE_CLOSED: Words(
+        ("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")
+    ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
 REASONS: Mapping[str, Pair] = {

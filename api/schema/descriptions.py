@@ -118,6 +118,7 @@ TABLE: Final[dict[str, Words]] = {
         "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.",
         "PAYMENT_TO_RETURN": "Money came that is not the order's; the shop gives it back.", "PICKUP_READY": "Goods may be collected.",
         "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.",
+        "DISPUTE_ANSWERED": "The shop wrote about a problem with an order.", "DISPUTE_CLOSED": "The shop takes a problem for solved.",
     },
     "NotificationsMarkReadInput": {"": "Notifications that were seen."},
     "NotificationsMarkReadPayload": {"notifications": "Those of them that are mine, as they stand now.", "unreadCount": "Unread ones of the whole inbox."},

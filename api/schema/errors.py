@@ -25,6 +25,7 @@ FAMILIES: Final = {
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
+    "DisputeErrorCode": (*COMMON, *KEYS, "ALREADY_OPEN", "INVALID_TRANSITION", "OVER_LIMIT"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "PolicyErrorCode": COMMON,
@@ -46,6 +47,7 @@ MESSAGES: Final = {
     "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
     "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
     "PAYMENT_UNAVAILABLE": ("目前無法以這種方式線上付款。", "It cannot be paid online in this way now."),
+    "ALREADY_OPEN": ("這張訂單已經有處理中的問題。", "There is an open problem about this order already."),
     "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
@@ -105,6 +107,9 @@ if TYPE_CHECKING:
     class SuggestionErrorCode(Enum):
         """FAMILIES["SuggestionErrorCode"]."""
 
+    class DisputeErrorCode(Enum):
+        """FAMILIES["DisputeErrorCode"]."""
+
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
@@ -132,6 +137,7 @@ else:
     StockErrorCode = _enum("StockErrorCode")
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
+    DisputeErrorCode = _enum("DisputeErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
@@ -170,6 +176,11 @@ class CommentUserError(UserError):
 class SuggestionUserError(UserError):
     code: SuggestionErrorCode
     available_quantity: int | None
+
+
+@strawberry.type
+class DisputeUserError(UserError):
+    code: DisputeErrorCode
 
 
 @strawberry.type

@@ -46,6 +46,8 @@ WRITTEN: Final = (
        where buyer_id = any($1::uuid[]) and (result -> 'trail' <> '[]' or resolution <> '' or result -> 'beneficiary' <> 'null')""",
     """update order_line l set beneficiary = '' from "order" o
        where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
+    """update dispute_message m set text = '' from dispute d
+       where d.buyer_id = any($1::uuid[]) and m.dispute_id = d.id and m.side = 'BUYER' and m.text <> ''""",
     "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
     """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c
        where c.buyer_id = any($1::uuid[]) and p.comment_id = c.id and p.text <> ''""",

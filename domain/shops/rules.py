@@ -45,6 +45,7 @@ class Permission(StrEnum):
     CHANGE_CLAIM_RULES = "CHANGE_CLAIM_RULES"
     RESTRICT_BUYERS = "RESTRICT_BUYERS"
     SCAN_AND_HAND_OVER = "SCAN_AND_HAND_OVER"
+    ANSWER_BUYERS = "ANSWER_BUYERS"
 
 
 P = Permission
@@ -53,7 +54,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.OWNER: frozenset(Permission),
         Role.MANAGER: frozenset(Permission),
         Role.HELPER: frozenset(
-            {P.VIEW_ORDERS, P.VIEW_STOCK, P.VIEW_COMMENTS, P.CANCEL_ORDER, P.ADJUST_STOCK, P.RESOLVE_COMMENTS, P.SCAN_AND_HAND_OVER}
+            {P.VIEW_ORDERS, P.VIEW_STOCK, P.VIEW_COMMENTS, P.CANCEL_ORDER, P.ADJUST_STOCK, P.RESOLVE_COMMENTS, P.SCAN_AND_HAND_OVER, P.ANSWER_BUYERS}
         ),
         Role.SCANNER: frozenset({P.SCAN_AND_HAND_OVER}),
     }
