@@ -52,9 +52,7 @@ class Client(AsyncpgDBClient):
 
     async def create_pool(self, **kwargs: Any) -> asyncpg.Pool[Any]:
         """A pool, connected."""
-        return await Pool(
-            max_queries=MOST_QUERIES, max_inactive_connection_lifetime=IDLE_SECONDS, record_class=asyncpg.Record, **kwargs
-        )
+        return await Pool(max_queries=MOST_QUERIES, max_inactive_connection_lifetime=IDLE_SECONDS, record_class=asyncpg.Record, **kwargs)
 
 
 client_class = Client
