@@ -113,7 +113,7 @@ async def verify_access(token: str, *, issuer: str, now: datetime) -> Viewer:
         or standing.ver != proven.ver
     ):
         raise Unauthenticated
-    return viewer
+    return Viewer(viewer.member_id, viewer.session_id, standing.locale) if standing.locale else viewer
 
 
 def jwks(public: tuple[PublicKey, ...]) -> dict[str, Any]:

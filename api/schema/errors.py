@@ -1,4 +1,4 @@
-"""Refusals as data: `userErrors` of every payload, one enum of codes per family of mutations, words in two languages.
+"""Refusals as data: `userErrors` of every payload, one enum of codes per family of mutations, words as (zh-TW, en).
 
 A code never changes its meaning. `extras` are facts that help the app to go on; the words are for people.
 """
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import strawberry
 
 from domain.pickup.rules import PickupRefusal
+from domain.words import say
 
-CHINESE: Final = "zh-TW"
-ENGLISH: Final = "en"
 FALLBACK: Final = "REFUSED"
 
 COMMON = ("NOT_FOUND", "PERMISSION_DENIED", "INVALID_INPUT", FALLBACK)
@@ -87,8 +86,7 @@ REFUSALS: Final = {
 
 def message(code: str, language: str, refusal: str | None = None) -> str:
     """The words of a code, or of the pickup's refusal where there is one."""
-    words = REFUSALS[PickupRefusal(refusal)] if refusal else MESSAGES.get(code, MESSAGES[FALLBACK])
-    return words[0] if language == CHINESE else words[1]
+    return say(REFUSALS[PickupRefusal(refusal)] if refusal else MESSAGES.get(code, MESSAGES[FALLBACK]), language)
 
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: one of `domain.words`."""
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
