@@ -7,7 +7,7 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     orderNumber              as printed                            every kind about an order
     lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
     totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
-    paidMinor, currency      what has been received                PAYMENT_RECEIVED
+    paidMinor, currency      what has been received                PAYMENT_RECEIVED, PAYMENT_TO_RETURN
     dueMinor, currency       what is still owed                    PAYMENT_REMINDER
     payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
     postTitle                the sales post                        claims
@@ -74,6 +74,7 @@ ZH: Mapping[NoticeKind, Words] = {
     K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
+    K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
@@ -103,6 +104,9 @@ EN: Mapping[NoticeKind, Words] = {
     K.PAYMENT_REMINDER: Words(
         ("{shop}: please remember to pay", "Please remember to pay"),
         ("Order {number}", "{due} to pay", "Pay by {by}, or the goods are given to others"),
+    ),
+    K.PAYMENT_TO_RETURN: Words(
+        ("{shop}: money to give back", "Money to give back"), ("Order {number}", "{paid}", "The shop will get in touch to return it")
     ),
     K.PICKUP_READY: Words(
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
