@@ -56,7 +56,6 @@ from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
-from api.schema.dispute import Dispute
 from api.schema.notice import Notification
 from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup

@@ -117,9 +117,7 @@ EN: Mapping[NoticeKind, Words] = {
     K.DISPUTE_ANSWERED: Words(
         ("{shop}: an answer to your problem", "An answer to your problem"), ("Order {number}", "Open the app to read it")
     ),
-    K.DISPUTE_CLOSED: Words(
-        ("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")
-    ),
+    K.DISPUTE_CLOSED: Words(("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
 REASONS: Mapping[str, Pair] = {

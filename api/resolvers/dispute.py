@@ -80,7 +80,12 @@ class ShopDisputes:
         shop_id, wanted = await desk(info, root, Permission.ANSWER_BUYERS), selected(info)
         question = asked(info, f"disputes of {shop_id}", state, first=first, after=after, last=last, before=before)
         part = await screens.disputes_of_shop(
-            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), state=state, count=counts(wanted)
+            shop_id,
+            page=question.page,
+            wanted=wanted["nodes"],
+            viewpoint=await staff_view(info, shop_id),
+            state=state,
+            count=counts(wanted),
         )
         return connection(info, question, part, wanted)
 

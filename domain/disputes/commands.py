@@ -95,7 +95,10 @@ async def close(
         if state is DisputeState.CLOSED:
             return
         await tx.execute(
-            "update dispute set state = 'CLOSED', written_at = $2, closed_at = $2, closed_by = $3 where id = $1", dispute_id, now, side.value
+            "update dispute set state = 'CLOSED', written_at = $2, closed_at = $2, closed_by = $3 where id = $1",
+            dispute_id,
+            now,
+            side.value,
         )
         await add_events(tx, "DISPUTE_CLOSED", [order], {order.id: {"by": side.value}}, actor=actor, now=now)
         await record(tx, actor, [Entry(order.shop_id, "dispute.close", "dispute", dispute_id, {"side": side.value})], now=now)
@@ -113,9 +116,7 @@ async def _of_buyer(tx: Tx, order_id: UUID, member_id: UUID) -> LockedOrder:
     return order
 
 
-async def _lock(
-    tx: Tx, dispute_id: UUID, side: Side, member_id: UUID, shop_id: UUID | None
-) -> tuple[LockedOrder, DisputeState]:
+async def _lock(tx: Tx, dispute_id: UUID, side: Side, member_id: UUID, shop_id: UUID | None) -> tuple[LockedOrder, DisputeState]:
     found = await tx.fetchrow("select order_id, shop_id from dispute where id = $1", dispute_id)
     if found is None or (side is Side.SHOP and found["shop_id"] != shop_id):
         raise NotFound

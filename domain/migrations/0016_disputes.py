@@ -32,8 +32,14 @@ class Migration(migrations.Migration):
                 ("shop_id", fields.UUIDField()),
                 ("order_id", fields.UUIDField()),
                 ("buyer_id", fields.UUIDField()),
-                ("reason", fields.CharEnumField(description="\n".join(f"{r}: {r}" for r in DisputeReason), enum_type=DisputeReason, max_length=16)),
-                ("state", fields.CharEnumField(description="\n".join(f"{s}: {s}" for s in DisputeState), enum_type=DisputeState, max_length=16)),
+                (
+                    "reason",
+                    fields.CharEnumField(description="\n".join(f"{r}: {r}" for r in DisputeReason), enum_type=DisputeReason, max_length=16),
+                ),
+                (
+                    "state",
+                    fields.CharEnumField(description="\n".join(f"{s}: {s}" for s in DisputeState), enum_type=DisputeState, max_length=16),
+                ),
                 ("opened_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("written_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("closed_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),

@@ -54,7 +54,16 @@ GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.OWNER: frozenset(Permission),
         Role.MANAGER: frozenset(Permission),
         Role.HELPER: frozenset(
-            {P.VIEW_ORDERS, P.VIEW_STOCK, P.VIEW_COMMENTS, P.CANCEL_ORDER, P.ADJUST_STOCK, P.RESOLVE_COMMENTS, P.SCAN_AND_HAND_OVER, P.ANSWER_BUYERS}
+            {
+                P.VIEW_ORDERS,
+                P.VIEW_STOCK,
+                P.VIEW_COMMENTS,
+                P.CANCEL_ORDER,
+                P.ADJUST_STOCK,
+                P.RESOLVE_COMMENTS,
+                P.SCAN_AND_HAND_OVER,
+                P.ANSWER_BUYERS,
+            }
         ),
         Role.SCANNER: frozenset({P.SCAN_AND_HAND_OVER}),
     }
