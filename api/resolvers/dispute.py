@@ -24,7 +24,7 @@ from api.schema.member import Buyer
 from api.schema.shop import Shop
 from domain.audit.commands import Actor
 from domain.disputes import commands, screens
-from domain.disputes.rules import LONGEST_TEXT, DisputeState, Side
+from domain.disputes.rules import LONGEST_TEXT, Side
 from domain.ids import public_id
 from domain.orders.shapes import Viewpoint
 from domain.paging import Row
@@ -47,10 +47,10 @@ class BuyerDisputes:
         filter: DisputeFilter | None = None,
     ) -> Row:
         viewer, wanted = info.context.require_viewer(), selected(info)
-        narrowed = None if filter is None else filter.open
+        narrowed = None if filter is None else filter.state
         question = asked(info, "me.disputes", narrowed, first=first, after=after, last=last, before=before)
         part = await screens.disputes_of_buyer(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), open_only=narrowed,
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), state=narrowed,
             count=counts(wanted),
         )  # fmt: skip
         return connection(info, question, part, wanted)
@@ -75,10 +75,11 @@ class ShopDisputes:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-        state: DisputeState | None = None,
+        filter: DisputeFilter | None = None,
     ) -> Row:
         shop_id, wanted = await desk(info, root, Permission.ANSWER_BUYERS), selected(info)
-        question = asked(info, f"disputes of {shop_id}", state, first=first, after=after, last=last, before=before)
+        narrowed = None if filter is None else filter.state
+        question = asked(info, f"disputes of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
         part = await screens.disputes_of_shop(
             shop_id,
             page=question.page,

@@ -63,7 +63,7 @@ DisputeConnection = Connection[Dispute]
 
 @strawberry.input(description="Narrows a list of disputes; absent fields narrow nothing.")
 class DisputeFilter:
-    open: bool | None = strawberry.field(default=None, description="True: those not closed; false: the closed ones.")
+    state: DisputeState | None = strawberry.field(default=None, description="Only those that stand so.")
 
 
 @strawberry.input(description="A problem with an order of mine.")

@@ -53,11 +53,12 @@ def dispute_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
 
 
 async def disputes_of_buyer(
-    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, open_only: bool | None = None, count: bool = False
+    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, state: DisputeState | None = None, count: bool = False
 ) -> Slice:
     """A member's disputes at all shops, the last written first."""
     args = Args(member_id)
-    listing = Listing(OF_BUYER, "b.member_id = $1" + _narrowed(open_only), at="d.written_at", id="d.id")
+    where = "b.member_id = $1" + (f" and d.state = {args(state.value)}" if state else "")
+    listing = Listing(OF_BUYER, where, at="d.written_at", id="d.id")
     return await fetch_page(dispute_shape(wanted, viewpoint), listing, page, args, count=count)
 
 
@@ -78,10 +79,6 @@ async def visible_disputes(ids: Collection[UUID], member_id: UUID, *, wanted: Wa
         permission=Permission.ANSWER_BUYERS, ids=ids, member_id=member_id,
     )  # fmt: skip
     return {seen.key: as_seen(seen, language) for seen in found}
-
-
-def _narrowed(open_only: bool | None) -> str:
-    return "" if open_only is None else " and d.state <> 'CLOSED'" if open_only else " and d.state = 'CLOSED'"
 
 
 async def is_buyer(dispute_id: UUID, member_id: UUID) -> bool:

@@ -101,6 +101,17 @@ def _whole(known: Mapping[str, str]) -> Iterator[Screen]:
         yield Screen(f"{name.lower()}, whole", MEMBER, getattr(budgets, name))
     for name in ("DESK_ORDERS", "DESK_STOCK", "DESK_COMMENTS"):
         yield Screen(f"{name.lower()}, whole", OWNER, getattr(budgets, name), {"shop": known["shop"]})
+    yield Screen(
+        "my disputes",
+        MEMBER,
+        "{ me { disputes(first: 5, filter: {state: WAITS_FOR_SHOP}) { totalCount nodes { state messages { text } order { number } } } } }",
+    )
+    yield Screen(
+        "disputes",
+        OWNER,
+        "query ($shop: ID!) { shop(id: $shop) { disputes(first: 5, filter: {state: CLOSED}) { totalCount nodes { messages { text } } } } }",
+        {"shop": known["shop"]},
+    )
     yield Screen("surpluses", OWNER, SURPLUSES, {"shop": known["shop"]})
     yield Screen("post", NOBODY, budgets.POST, {"post": known["post"]})
 

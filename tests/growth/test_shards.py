@@ -44,7 +44,7 @@ OF_THE_QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_stat
 
 OF_ONE_SHOP = {
     "shop_id", "id", "order_id", "buyer_id", "comment_id", "claim_id", "post_id", "product_id", "variant_id", "channel_id", "endpoint_id", "pickup_id",
-    "hand_over_id", "order_line_id", "notice_id", "object_id", "code_id",
+    "hand_over_id", "dispute_id", "order_line_id", "notice_id", "object_id", "code_id",
 }  # fmt: skip
 """Columns whose one value belongs to one shop: its id, and the ids of things that are a shop's."""
 LEFT_SIDE = re.compile(r"\(+(\w+)\)?(?:::\w+)? = ")
