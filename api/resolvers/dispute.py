@@ -85,7 +85,7 @@ class ShopDisputes:
             page=question.page,
             wanted=wanted["nodes"],
             viewpoint=await staff_view(info, shop_id),
-            state=state,
+            state=narrowed,
             count=counts(wanted),
         )
         return connection(info, question, part, wanted)
