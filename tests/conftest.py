@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -55,6 +56,12 @@ KEEP = {"tortoise_migrations", "legal_move"}
 def more_settings() -> dict[str, str]:
     """PLUSONE_TEST_SETTINGS: "enable_hashjoin=off work_mem=64kB" shakes the suite with other plans than PostgreSQL's own choice."""
     return dict(setting.split("=", 1) for setting in os.environ.get("PLUSONE_TEST_SETTINGS", "").split())
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: whoever looks for garbage, some tests do so often, need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
