@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
 from domain.orders.shapes import LINES_AT_ONCE
-from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
+from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, flag, instant, public, text, whole, word
 
 
 @lru_cache(maxsize=512)
@@ -55,6 +56,7 @@ ORDER_FIELDS: Final = Fields(
         "paid": Amount("o.paid_minor", "o.currency"),
         "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
         "actions": ACTIONS,
+        "pays_online": flag(ONLINE),
         "shop": Within(SHOP_FIELDS),
         "lines": Paged(
             Rows(
