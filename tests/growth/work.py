@@ -236,7 +236,7 @@ async def looks(seed: Seeded) -> bool:
 
 async def upkeep(seed: Seeded) -> int:
     """Years later: whatever goes, goes in one run. Half of the notices were read by then."""
-    await db.execute("/* arranged */ update inbox_event set state = 'PARKED' where id % 7 = 0")
+    await db.execute("/* arranged */ update inbox_event set state = 'PARKED', parked_reason = 'odd' where id % 7 = 0")
     await db.execute("/* arranged */ update notice set read_at = created_at where read_at is null and hashtext(id::text) % 2 = 0")
     await db.execute("/* arranged */ analyze")
     kept = commands.LOT, commands.LOTS
