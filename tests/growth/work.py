@@ -28,6 +28,7 @@ from domain.payments.returning import mark_returned
 from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -147,7 +148,7 @@ async def deadlines(seed: Seeded) -> int:
 
 async def outbox(seed: Seeded) -> int:
     """Pushes and replies are leased, marked, put off and dropped."""
-    jobs = seed.services.jobs
+    jobs = PgQueuerJobs()  # of a program that has a sender of replies
     await db.execute("/* arranged */ update push_delivery set state = 'PENDING', tries = 0, next_try_at = $1, use_by = $2 where id in (select id from push_delivery order by id desc limit 150)",
                      NOW, NOW + timedelta(hours=1))  # fmt: skip
     pushes = await deliveries.claim_due(now=NOW, limit=100)
@@ -295,7 +296,7 @@ WORK: dict[str, Work] = {
     "payments": Work(payments, 20),
     "outbox": Work(outbox, 15),
     "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
-    "looks": Work(looks, 3),
+    "looks": Work(looks, 2),
     "deadlines": Work(deadlines, 12),
     "upkeep": Work(upkeep, 100),
 }
