@@ -82,11 +82,17 @@ def plain_comment(payload: Mapping[str, Any]) -> SocialEvent | None:
     value, page = payload["value"], payload["page"]
     if type(value) is not dict or not value.keys() <= _VALUE or value.get("item") != "comment" or value.get("verb") != "add":
         return None
-    text, comment_id, post_id, parent_id = value.get("message"), value.get("comment_id"), value.get("post_id"), value.get("parent_id")
-    author, post, seconds = value.get("from"), value.get("post"), value.get("created_time")
+    said: Mapping[str, Any] = value
+    text, comment_id, post_id, parent_id = (
+        said.get("message", ""),
+        said.get("comment_id", ""),
+        said.get("post_id", ""),
+        said.get("parent_id", ""),
+    )
+    author, post, seconds = said.get("from"), said.get("post"), said.get("created_time")
     if not text or type(text) is not str or type(author) is not dict or type(post) is not dict or type(seconds) is not int:
         return None
-    author_id, status, link = author.get("id"), post.get("status_type"), post.get("permalink_url")
+    author_id, status, link = author.get("id", ""), post.get("status_type"), post.get("permalink_url")
     ids = (page, comment_id, post_id, parent_id, author_id)
     if not all(ids) or set(map(type, ids)) != {str} or not is_plain("".join(ids)) or not _TEXTS.issuperset((type(status), type(link))):
         return None
