@@ -6,7 +6,7 @@ The adapter is `domain/providers/pgqueuer_jobs.py`. A job runs at least once; it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,11 @@ LOT: Final = 20
 
 class JobQueue(Protocol):
     """Durable jobs and schedules on the same database."""
+
+    @property
+    def unheard(self) -> Collection[str]:
+        """Names of jobs that nobody runs by the settings of this program: what they would do is closed as it is written."""
+        ...
 
     async def enqueue(self, tx: Tx, name: str, payloads: Sequence[Payload], *, run_at: datetime | None = None) -> None:
         """Add jobs in this transaction: they exist when it commits and never before. An empty list does nothing."""

@@ -38,7 +38,6 @@ REPLIES_AT_A_TIME: Final = 5
 THROTTLED_DEVICES: Final = 3
 """So many devices in a row answered 429: the project is meant, not a device."""
 NO_CREDENTIALS: Final = "no push credentials"
-NO_SENDER: Final = "no reply sender"
 
 
 class Pushes:
@@ -167,14 +166,14 @@ class Replies:
         """Send the replies of a REPLY job that are still due."""
         ids = [UUID(text) for text in payload["replies"]]
         if self._sender is None:
-            await replies.drop_all(NO_SENDER, ids=ids)
+            await replies.drop_all(replies.NO_SENDER, ids=ids)
             return
         await self._send(self._sender, await replies.claim_due(now=self._services.clock.now(), ids=ids))
 
     async def sweep(self) -> None:
         """Send what jobs have left behind."""
         if self._sender is None:
-            await replies.drop_all(NO_SENDER)
+            await replies.drop_all(replies.NO_SENDER)
             return
         deadline = asyncio.get_running_loop().time() + SWEEP_SECONDS
         while asyncio.get_running_loop().time() < deadline:

@@ -39,7 +39,8 @@ A_FEW = 3
 """So many rows are cheaper by an INSERT each than by a COPY within a savepoint."""
 
 BY_KEYS = """
-select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
 """
 
 Record = asyncpg.Record

@@ -38,7 +38,7 @@ BY_MEMBER = {
     "member_merge", "account_deletion", "data_export", "member_event", "live_change", "cost_bucket",
 }  # fmt: skip
 """A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's, a merge its keeper's, a bucket its owner's."""
-AT_THE_DOOR = {"inbox_event", "lane_tries", "login_attempt", "seen_token", "guess_count"}
+AT_THE_DOOR = {"inbox_event", "inbox_undecided", "lane_tries", "login_attempt", "seen_token", "guess_count"}
 """Before anybody knows which shop is meant: on the coordinator, or by lane."""
 OF_THE_QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
 

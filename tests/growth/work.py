@@ -28,6 +28,7 @@ from domain.payments.returning import mark_returned
 from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -147,7 +148,7 @@ async def deadlines(seed: Seeded) -> int:
 
 async def outbox(seed: Seeded) -> int:
     """Pushes and replies are leased, marked, put off and dropped."""
-    jobs = seed.services.jobs
+    jobs = PgQueuerJobs()  # of a program that has a sender of replies
     await db.execute("/* arranged */ update push_delivery set state = 'PENDING', tries = 0, next_try_at = $1, use_by = $2 where id in (select id from push_delivery order by id desc limit 150)",
                      NOW, NOW + timedelta(hours=1))  # fmt: skip
     pushes = await deliveries.claim_due(now=NOW, limit=100)
@@ -271,7 +272,7 @@ async def looks(seed: Seeded) -> bool:
 
 async def upkeep(seed: Seeded) -> int:
     """Years later: whatever goes, goes in one run. Half of the notices were read by then."""
-    await db.execute("/* arranged */ update inbox_event set state = 'PARKED' where id % 7 = 0")
+    await db.execute("/* arranged */ update inbox_event set state = 'PARKED', parked_reason = 'odd' where id % 7 = 0")
     await db.execute("/* arranged */ update notice set read_at = created_at where read_at is null and hashtext(id::text) % 2 = 0")
     connection = await db.dedicated()  # without a limit: it waits wherever the server cleans just then
     await connection.execute("/* arranged */ analyze")

@@ -285,6 +285,7 @@ BREAKS = {
     "stock_level_backorder": f"{FREE}, sell_beyond = 'DENY'",
     "stock_level_never_oversold": f"{FREE}, held = 11, committed = 10",
     "variant_price": "price_minor = -1",
+    "inbox_event_parked": "state = 'PARKED', parked_reason = ''",
     "order_amounts": "subtotal_minor = -1, shipping_minor = 1, discount_minor = 0, total_minor = 0",
     "order_total": "subtotal_minor = 5, shipping_minor = 2, discount_minor = 1, total_minor = 7",
     "order_paid": "paid_minor = total_minor + 1",
