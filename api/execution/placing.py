@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
+from graphql import GraphQLField, GraphQLList, GraphQLObjectType, GraphQLOutputType, get_nullable_type
 
 from api.execution.leaves import Misfit
 from api.execution.plans import Unplannable
@@ -49,6 +50,17 @@ def instant(piece: str) -> str:
     raise Misfit
 
 
+def day(piece: str) -> str:
+    """A date as JSON.
+
+    Raises:
+        Misfit: a year that Python does not know, or PostgreSQL shows dates in another way.
+    """
+    if len(piece) == 10 and piece[4] == piece[7] == "-":
+        return f'"{piece}"'
+    raise Misfit
+
+
 def cents(minor: str, currency: str) -> str:
     """An amount in major units of a currency that has minor ones."""
     digits = DIGITS[currency]
@@ -76,7 +88,7 @@ def end(rows: list[str], which: int, question: Question) -> str:
 
 
 ENVIRONMENT: Final[Mapping[str, Any]] = {
-    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
+    "instant": instant, "day": day, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
     "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip
@@ -175,3 +187,19 @@ def _whole(entry: Leaf | Rows, row: str | None) -> str:
     if row is None or not isinstance(entry, Rows):
         return entry.piece if isinstance(entry, Leaf) else ""
     return column_of(entry.select.replace("{row}", row))
+
+
+def object_type(type_: GraphQLOutputType) -> GraphQLObjectType:
+    """The type of a field that is one object."""
+    named = get_nullable_type(type_)
+    if not isinstance(named, GraphQLObjectType):
+        raise Unplannable
+    return named
+
+
+def item_type(field_: GraphQLField) -> GraphQLObjectType:
+    """The type of the objects of a field that is a list."""
+    found = get_nullable_type(field_.type)
+    if not isinstance(found, GraphQLList):
+        raise Unplannable
+    return object_type(found.of_type)

@@ -15,6 +15,9 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
     title, body              the shop's own words                  ANNOUNCEMENT
     pickupId                 UUID; the deep link opens the pass    PICKUP_READY, PICKED_UP
+    shipmentId               UUID; the deep link opens the parcel  SHIPMENT_*
+    carrier, trackingNumber  as the shop names them                SHIPMENT_*
+    store, lastDay           where, and until which day (ISO)      SHIPMENT_SENT, SHIPMENT_ARRIVED, SHIPMENT_LAST_DAY
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,6 +76,11 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("訂單 {number}", "{carrier}", "{store}", "{lines}")),
+    K.SHIPMENT_ARRIVED: Words(("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {day} 前取件", "訂單 {number}", "{carrier}")),
+    K.SHIPMENT_LAST_DAY: Words(("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {day}", "{store}", "訂單 {number}")),
+    K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("訂單 {number}", "{carrier}")),
+    K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("訂單 {number}", "{carrier}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -105,6 +113,17 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.SHIPMENT_SENT: Words(("{shop}: on its way to you", "On its way to you"), ("Order {number}", "{carrier}", "{store}", "{lines}")),
+    K.SHIPMENT_ARRIVED: Words(
+        ("{shop}: your parcel is at the store", "Your parcel is at the store"), ("{store}", "Fetch it by {day}", "Order {number}", "{carrier}")
+    ),
+    K.SHIPMENT_LAST_DAY: Words(
+        ("{shop}: your parcel goes back soon", "Your parcel goes back soon"), ("The store keeps it until {day}", "{store}", "Order {number}")
+    ),
+    K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("Order {number}", "{carrier}")),
+    K.SHIPMENT_RETURNED: Words(
+        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"), ("Order {number}", "{carrier}")
+    ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -139,9 +158,11 @@ def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushTex
 
 
 def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
-    """Where a tap leads: the pass, the order, or the inbox."""
+    """Where a tap leads: the pass, the parcel, the order, or the inbox."""
     if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
+    if kind.value.startswith("SHIPMENT_") and (parcel := _uuid(data.get("shipmentId"))) is not None:
+        return f"plusone://shipments/{public_id('shipment', parcel)}"
     order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
 
@@ -193,6 +214,9 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], str]]] = {
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, chinese: REASONS.get(_text(data.get("reason")), ("", ""))[0 if chinese else 1],
+    "carrier": lambda data, _: _short(" ".join(filter(None, (_text(data.get("carrier")), _text(data.get("trackingNumber"))))), 80),
+    "store": lambda data, _: _text(data.get("store")),
+    "day": lambda data, _: _day(data.get("lastDay")),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
 }
@@ -226,6 +250,14 @@ def _clock(at: object, zone: object) -> str:
     try:
         return f"{datetime.fromisoformat(_text(at)).astimezone(ZoneInfo(_text(zone))):%m/%d %H:%M}"
     except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
+        return ""
+
+
+def _day(value: object) -> str:
+    """Month and day, such as 11/24."""
+    try:
+        return f"{date.fromisoformat(_text(value)):%m/%d}"
+    except ValueError:
         return ""
 
 

@@ -26,6 +26,7 @@ FAMILIES: Final = {
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
+    "ShipmentErrorCode": (*COMMON, *KEYS, "NOT_SHIPPABLE", "INVALID_TRANSITION", "INSUFFICIENT_STOCK", "VERSION_CONFLICT"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
@@ -53,6 +54,7 @@ MESSAGES: Final = {
     "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
+    "NOT_SHIPPABLE": ("這張訂單目前無法出貨，或數量不符。", "This order cannot be sent now, or these pieces are not left in it."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -108,6 +110,9 @@ if TYPE_CHECKING:
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
+    class ShipmentErrorCode(Enum):
+        """FAMILIES["ShipmentErrorCode"]."""
+
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
 
@@ -133,6 +138,7 @@ else:
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
+    ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
@@ -176,6 +182,13 @@ class SuggestionUserError(UserError):
 class PickupUserError(UserError):
     code: PickupErrorCode
     refusal: PickupRefusal | None
+
+
+@strawberry.type
+class ShipmentUserError(UserError):
+    code: ShipmentErrorCode
+    available_quantity: int | None
+    conflicting_version: int | None
 
 
 @strawberry.type

@@ -24,6 +24,7 @@ from tests import books, build
 from tests.api.graphql import test_access as matrix
 from tests.api.graphql.conftest import People, pid
 from tests.api.graphql.test_access import DENIED, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, SIGN_IN, YES, act, person, said
+from tests.parcels import an_order_to_send, ship
 from tests.sql_recorder import recorded
 
 NONE = "none"
@@ -38,7 +39,7 @@ def own(field: str) -> Ask:
 
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name == "suggestionAccept" else ""
+    key = "@idempotent(key: $key)" if name in ("suggestionAccept", "shipmentCreate", "shipmentUpdate") else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -53,6 +54,11 @@ ASK: dict[str, Ask] = {
     "my notifications": own("notifications"),
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
+    "my shipments": own("shipments"),
+    "order timeline": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }", {"id": t["order"]}),
+    "node shipment": lambda t: ("query ($id: ID!) { found: node(id: $id) { id } }", {"id": t["shipment"]}),
+    "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
+    "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -73,7 +79,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "ship":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "follow":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
     "simulate":         (NULL,      NULL,      YES,       YES,       FORBIDDEN, FORBIDDEN, NULL,      NULL,      SIGN_IN),
@@ -85,7 +96,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
 }  # fmt: skip
-READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "nodes", "server time", "simulate")]
+READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "order timeline", "node shipment", "nodes", "server time", "simulate")]
 OWN = {"read notices", "device"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
@@ -123,6 +134,10 @@ ROWS = {
     "Shop.stock": "shop stock",
     "Shop.comments": "shop comments",
     "Order.lines": "order lines",
+    "Order.timeline": "order timeline",
+    "Buyer.shipments": "my shipments",
+    "Mutation.shipmentCreate": "ship",
+    "Mutation.shipmentUpdate": "follow",
 }
 """Every field of the roots and every list below: its row in a matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
@@ -140,7 +155,7 @@ ELSEWHERE: dict[str, str] = {
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
 NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",
-    "pickup": "node pickup", "post": "node post", "shop": "node shop", "variant": "node variant",
+    "pickup": "node pickup", "post": "node post", "shipment": "node shipment", "shop": "node shop", "variant": "node variant",
 }  # fmt: skip
 
 
@@ -167,7 +182,7 @@ def test_every_field_has_its_row() -> None:
 
 def test_every_kind_of_node_has_its_row() -> None:
     assert KINDS.keys() == NODES.keys()
-    assert sorted(set(NODES.values()) - matrix.TABLE.keys()) == []
+    assert sorted(set(NODES.values()) - matrix.TABLE.keys() - TABLE.keys()) == []
 
 
 def test_what_is_said_to_be_elsewhere_is_there() -> None:
@@ -189,12 +204,15 @@ async def one_of_each(people: People, services: Any) -> dict[str, str]:
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
     )  # fmt: skip
+    to_send, sent = [await an_order_to_send(people.shop, buyer=people.buyer) for _ in range(2)]
+    shipment = await ship(sent, jobs=services.jobs)
+    found |= {"to send": pid("order", to_send.id), "shipment": pid("shipment", shipment)}
     return {**found, "suggestion": suggestion_id(claim, version_of_text("隨便")), "buyer": pid("buyer", people.buyer.id)}
 
 
 def nowhere(things: dict[str, str]) -> dict[str, str]:
     """Ids of the same kinds that nothing has."""
-    ids = {name: public_id(name, new_id()) for name in things if name != "suggestion"}
+    ids = {name: public_id("order" if name == "to send" else name, new_id()) for name in things if name != "suggestion"}
     return {**ids, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
 
 
