@@ -115,10 +115,12 @@ EN: Mapping[NoticeKind, Words] = {
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
     K.SHIPMENT_SENT: Words(("{shop}: on its way to you", "On its way to you"), ("Order {number}", "{carrier}", "{store}", "{lines}")),
     K.SHIPMENT_ARRIVED: Words(
-        ("{shop}: your parcel is at the store", "Your parcel is at the store"), ("{store}", "Fetch it by {day}", "Order {number}", "{carrier}")
+        ("{shop}: your parcel is at the store", "Your parcel is at the store"),
+        ("{store}", "Fetch it by {day}", "Order {number}", "{carrier}"),
     ),
     K.SHIPMENT_LAST_DAY: Words(
-        ("{shop}: your parcel goes back soon", "Your parcel goes back soon"), ("The store keeps it until {day}", "{store}", "Order {number}")
+        ("{shop}: your parcel goes back soon", "Your parcel goes back soon"),
+        ("The store keeps it until {day}", "{store}", "Order {number}"),
     ),
     K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("Order {number}", "{carrier}")),
     K.SHIPMENT_RETURNED: Words(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from domain.orders.queries import ORDERS, UNPAID
 from domain.orders.shapes import Viewpoint, order_shape
 from domain.orders.written import ORDER_FIELDS
 from domain.paging import SHOP, Args, Listing, Page, Row, Slice, Wanted, fetch_page, money
+from domain.paging.shape import Read
 from domain.paging.written import SHOP_FIELDS, Amount, Fields, Rows, Screen, Within, instant, public, text, whole
 
 NO_DEADLINE: Final = "timestamptz '9999-12-31 00:00:00Z'"
@@ -81,14 +82,31 @@ _LINE_ROW: Final = (
     f"row(l.id, o.id, o.number, l.title, l.variant_label, l.quantity, l.unit_price_minor * l.quantity, o.currency, o.pay_by, {SHOP.row})"
 )
 _SHOP_ROW: Final = f"row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row})"
-PARTS: Final = {
+
+
+def _of_shop(row: Any) -> Row:
+    return {"amount_due": money(row[0], row[3]), "order_count": row[1], "pay_by": row[2], "shop": SHOP.read(row[4])}
+
+
+def _of_deadline(row: Any) -> Row:
+    return {"pay_by": row[0], "amount_due": money(row[1], row[2]), "order_count": row[3]}
+
+
+def _line(row: Any) -> Row:
+    return {
+        "line_id": public_id("line", row[0]), "order_id": public_id("order", row[1]), "order_number": row[2], "title": row[3], "variant_label": row[4],
+        "quantity": row[5], "total": money(row[6], row[7]), "pay_by": row[8], "shop": SHOP.read(row[9]),
+    }  # fmt: skip
+
+
+PARTS: Final[Mapping[str, tuple[str, str, Read]]] = {
     "totals": (TOTALS, "row(t.currency, t.due)", lambda row: money(row[1], row[0])),
-    "by_shop": (BY_SHOP, _SHOP_ROW, lambda row: _of_shop(row)),
-    "by_deadline": (BY_DEADLINE, _DUE_ROW, lambda row: _of_deadline(row)),
-    "lines": (LINES, _LINE_ROW, lambda row: _line(row)),
+    "by_shop": (BY_SHOP, _SHOP_ROW, _of_shop),
+    "by_deadline": (BY_DEADLINE, _DUE_ROW, _of_deadline),
+    "lines": (LINES, _LINE_ROW, _line),
 }
 """What may be asked of all that is owed: statement, row, reader."""
-WRITTEN: Final = {
+WRITTEN: Final[Mapping[str, tuple[str, Fields | Amount]]] = {
     "totals": (TOTALS, TOTAL_FIELDS), "by_shop": (BY_SHOP, OWED_FIELDS), "by_deadline": (BY_DEADLINE, DEADLINE_FIELDS), "lines": (LINES, LINE_FIELDS),
 }  # fmt: skip
 """The same as texts."""
@@ -125,18 +143,3 @@ def unpaid_screen(member_id: UUID, args: Args, *, page: Page, narrowed: UnpaidFi
 def _unpaid(member_id: UUID, narrowed: UnpaidFilter, args: Args) -> Listing:
     where = f"o.member_id = {args(member_id)} and {OWED}{narrowed.where(args)}"
     return Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')
-
-
-def _of_shop(row: Any) -> Row:
-    return {"amount_due": money(row[0], row[3]), "order_count": row[1], "pay_by": row[2], "shop": SHOP.read(row[4])}
-
-
-def _of_deadline(row: Any) -> Row:
-    return {"pay_by": row[0], "amount_due": money(row[1], row[2]), "order_count": row[3]}
-
-
-def _line(row: Any) -> Row:
-    return {
-        "line_id": public_id("line", row[0]), "order_id": public_id("order", row[1]), "order_number": row[2], "title": row[3], "variant_label": row[4],
-        "quantity": row[5], "total": money(row[6], row[7]), "pay_by": row[8], "shop": SHOP.read(row[9]),
-    }  # fmt: skip

@@ -46,7 +46,12 @@ INSTANTS = [
     datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC),
 ]  # fmt: skip
 DAYS = [None, date(2026, 11, 21), date(1000, 1, 1), date(9999, 12, 30)]
-EVENTS = ["{}", '{"lines": []}', '{"lines": 3}', '{"lines": [{"title": "五 \\u001f\\"", "label": "", "quantity": 2}, {"title": "", "label": "x", "quantity": 1}]}']
+EVENTS = [
+    "{}",
+    '{"lines": []}',
+    '{"lines": 3}',
+    '{"lines": [{"title": "五 \\u001f\\"", "label": "", "quantity": 2}, {"title": "", "label": "x", "quantity": 1}]}',
+]
 AMOUNTS = [0, 1, 9, 10, 99, 100, 123_456, 2**53 + 1, 10**15 - 1]
 CURRENCIES = ["TWD", "HKD", "JPY", "USD"]
 

@@ -55,7 +55,10 @@ ASK: dict[str, Ask] = {
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
     "my shipments": own("shipments"),
-    "order timeline": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }", {"id": t["order"]}),
+    "order timeline": lambda t: (
+        "query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }",
+        {"id": t["order"]},
+    ),
     "node shipment": lambda t: ("query ($id: ID!) { found: node(id: $id) { id } }", {"id": t["shipment"]}),
     "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
     "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
@@ -96,7 +99,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
 }  # fmt: skip
-READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "order timeline", "node shipment", "nodes", "server time", "simulate")]
+READS = [
+    what
+    for what in TABLE
+    if what.startswith("my ") or what in ("order lines", "order timeline", "node shipment", "nodes", "server time", "simulate")
+]
 OWN = {"read notices", "device"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
