@@ -35,6 +35,7 @@ from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
+from api.resolvers.announcement import AnnouncementMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
@@ -48,6 +49,7 @@ from api.resolvers.order import OrderMutations
 from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
+from api.resolvers.preferences import PreferenceMutations
 from api.resolvers.shipping import ShipmentMutations
 from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
@@ -80,7 +82,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 @strawberry.type
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations, ShipmentMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
+    NoticeMutations, PreferenceMutations, AnnouncementMutations, MemberMutations, IdentityMutations, AccountMutations,
 ):  # fmt: skip
     """What may be done."""
 

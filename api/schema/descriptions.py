@@ -52,6 +52,19 @@ TABLE: Final[dict[str, Words]] = {
         "myNotifications(since)": "A place: of `me.liveCursor`, or `resumeFrom` of an earlier message.",
     },
     "idempotent": {"(key)": "1 to 120 printable ASCII characters, such as a UUID."},
+    "Announcement": {"title": "As buyers read it.", "body": "As buyers read it.", "createdAt": "When it was made."},
+    "AnnouncementCreateInput": {"shopId": "Whose buyers are told."},
+    "AnnouncementCreatePayload": {"announcement": "It is told from now on, to some hundred buyers at a time."},
+    "KindPreference": {"kind": "Which kind."},
+    "KindPreferenceInput": {"kind": "Which kind."},
+    "NotificationPreferencesUpdatePayload": {"preferences": "As they are now."},
+    "NotificationTopic": {
+        "ORDER": "What was ordered, and what became of it.", "PAYMENT": "Money.", "SHIPMENT": "Parcels.", "PICKUP": "Goods that are collected.",
+        "ANNOUNCEMENT": "What the shop tells.",
+    },
+    "ShopMuteInput": {"shopId": "Any shop."},
+    "ShopMutePayload": {"preferences": "As they are now."},
+    "ShopPreferences": {"shop": "Which shop."},
     "AdjustReason": {
         "RECEIPT": "Goods came in.", "COUNT": "They were counted.", "DAMAGE": "Broken or spoilt.", "LOSS": "Lost or stolen.", "GIFT": "Given away.",
         "RETURN": "A buyer brought them back.", "TRANSFER": "Moved to or from another place.", "CORRECTION": "An earlier entry was wrong.",
@@ -106,7 +119,7 @@ TABLE: Final[dict[str, Words]] = {
     "MoneyInput": {"amount": "Exact; a text such as \"590\".", "currencyCode": "Of the amount; it must be the shop's."},
     "Node": {"id": "Opaque: good for `node`, and never reused."},
     "Notification": {
-        "kind": "What it is about.", "title": "As the push said it, in the language of the request.", "body": "As the push said it.",
+        "kind": "What happened.", "topic": "What it is about.", "title": "As the push said it, in the language of the request.", "body": "As the push said it.",
         "deepLink": "Where a tap leads inside the app.", "shop": "Whose news it is.", "createdAt": "When it came to be.", "readAt": "Null while it is unread.",
     },
     "NotificationFilter": {"unread": "True: only those not read; false: only those read."},

@@ -28,6 +28,7 @@ FAMILIES: Final = {
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (*COMMON, *KEYS, "NOT_SHIPPABLE", "INVALID_TRANSITION", "INSUFFICIENT_STOCK", "VERSION_CONFLICT"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -55,6 +56,7 @@ MESSAGES: Final = {
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "NOT_SHIPPABLE": ("這張訂單目前無法出貨，或數量不符。", "This order cannot be sent now, or these pieces are not left in it."),
+    "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -116,6 +118,9 @@ if TYPE_CHECKING:
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
 
+    class AnnouncementErrorCode(Enum):
+        """FAMILIES["AnnouncementErrorCode"]."""
+
     class PolicyErrorCode(Enum):
         """FAMILIES["PolicyErrorCode"]."""
 
@@ -140,6 +145,7 @@ else:
     PickupErrorCode = _enum("PickupErrorCode")
     ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
+    AnnouncementErrorCode = _enum("AnnouncementErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
@@ -194,6 +200,11 @@ class ShipmentUserError(UserError):
 @strawberry.type
 class MemberUserError(UserError):
     code: MemberErrorCode
+
+
+@strawberry.type
+class AnnouncementUserError(UserError):
+    code: AnnouncementErrorCode
 
 
 @strawberry.type

@@ -36,7 +36,10 @@ NARROWED = {
     "orders": ["filter: {state: OPEN}", "filter: {paymentState: PAID}", "filter: {shopIds: [$shop]}", 'filter: {since: "2026-11-01T00:00:00Z"}'],
     "unpaid": ["filter: {shopIds: [$shop]}", "filter: {currency: TWD}", 'filter: {dueBefore: "2026-11-23T00:00:00Z"}'],
     "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}"],
-    "notices": ["filter: {unread: true}", "filter: {unread: false}"],
+    "notices": [
+        "filter: {unread: true}", "filter: {unread: false}", "filter: {topics: [ORDER]}", "filter: {shopIds: [$shop]}",
+        'filter: {since: "2026-11-01T00:00:00Z"}', "filter: {unread: true, kinds: [ORDER_PLACED]}",
+    ],
     "pickups": ["filter: {state: OPEN}", "filter: {state: COLLECTED}"],
     "desk orders": [
         *[f"list: {name}" for name in ("TO_PAY", "TO_SHIP", "TO_PICK_UP", "TO_RECEIVE", "REVIEW", "DONE")],

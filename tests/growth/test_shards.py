@@ -26,7 +26,7 @@ REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_mov
 """Small and the same everywhere."""
 BY_MEMBER = {
     "member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant", "claim_code",
-    "member_merge", "account_deletion", "data_export", "member_event", "live_change", "cost_bucket",
+    "member_merge", "account_deletion", "data_export", "member_event", "live_change", "cost_bucket", "notice_settings", "push_digest",
 }  # fmt: skip
 """A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's, a merge its keeper's, a bucket its owner's."""
 AT_THE_DOOR = {"inbox_event", "lane_tries", "login_attempt", "seen_token", "guess_count"}
@@ -44,6 +44,7 @@ ACROSS = {
     "screens of a member": "rows keyed by member_id: `order`, `pickup`, `shipment`, `notice` and `buyer` carry it, so a copy distributed by member_id serves them",
     "deadlines": "each shard sweeps its own: the statements have no shop, and are run where the rows are",
     "outbox": "by the member's device and by the reply's own id; each shard sends what it wrote",
+    "announcing": "the shop's own but for what its buyers wish, by their members",
     "sweeps": "tables of the door and of members",
     "looks": "figures of the whole, from each shard's own",
     "upkeep": "each shard forgets its own",

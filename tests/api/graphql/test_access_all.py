@@ -39,7 +39,7 @@ def own(field: str) -> Ask:
 
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name in ("suggestionAccept", "shipmentCreate", "shipmentUpdate") else ""
+    key = "@idempotent(key: $key)" if name in ("suggestionAccept", "shipmentCreate", "shipmentUpdate", "announcementCreate") else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -60,6 +60,9 @@ ASK: dict[str, Ask] = {
         {"id": t["order"]},
     ),
     "node shipment": lambda t: ("query ($id: ID!) { found: node(id: $id) { id } }", {"id": t["shipment"]}),
+    "wishes": mutation("notificationPreferencesUpdate", dailyPushes=3),
+    "mute": mutation("shopMute", shopId=lambda t: t["shop"]),
+    "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
     "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
     "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
@@ -86,6 +89,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "ship":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "follow":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
@@ -104,7 +110,7 @@ READS = [
     for what in TABLE
     if what.startswith("my ") or what in ("order lines", "order timeline", "node shipment", "nodes", "server time", "simulate")
 ]
-OWN = {"read notices", "device"}
+OWN = {"read notices", "device", "wishes", "mute"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
 ROWS = {
@@ -143,6 +149,9 @@ ROWS = {
     "Order.lines": "order lines",
     "Order.timeline": "order timeline",
     "Buyer.shipments": "my shipments",
+    "Mutation.notificationPreferencesUpdate": "wishes",
+    "Mutation.shopMute": "mute",
+    "Mutation.announcementCreate": "announce",
     "Mutation.shipmentCreate": "ship",
     "Mutation.shipmentUpdate": "follow",
 }

@@ -34,8 +34,8 @@ migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
 inbox = importlib.import_module("domain.migrations.0011_inbox")
-"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py."""
-OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", *(f"{t}_{c}" for t, c, _ in inbox.WITHIN_SHOP)}
+"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py and tests/domain/notices/test_tables.py."""
+OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", *(f"{t}_{c}" for t, c, _ in (*inbox.WITHIN_SHOP, *inbox.TO_MEMBER))}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
 """Those of 0005, 0009 and 0010, broken where what they guard is tested."""
 FOREIGN_KEYS = [
