@@ -11,7 +11,7 @@ ONCE ?=
 ARGS ?=
 WORKERS ?= auto
 
-.PHONY: help demo test coverage bench lint format lock clean
+.PHONY: help demo test suite coverage bench lint format catalogues lock clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -43,7 +43,9 @@ lint: $(STAMP)
 	@$(VENV)/bin/lint-imports
 
 # The tests also hold the models against the migrations and the schema against schema.graphql.
-test: lint
+test: lint suite
+
+suite: $(STAMP)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The same suite, traced.
@@ -57,6 +59,14 @@ bench: $(STAMP)
 format: $(STAMP)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+# What the code says and the catalogues lack goes into them, to be filled in; docs/words.md tells how.
+POT := $(VENV)/plusone.pot
+catalogues: $(STAMP)
+	@$(PY) -m babel.messages.frontend --quiet extract --mapping=domain/words/babel.cfg --add-location=file --sort-by-file --no-wrap --output-file=$(POT) .
+	@$(PY) -m babel.messages.frontend --quiet update --input-file=$(POT) --domain=plusone --output-dir=domain/words \
+	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	@$(PY) -m domain.words.extracting
 
 # Needs uv; writes both requirements files anew from pyproject.toml.
 lock:

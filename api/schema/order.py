@@ -11,6 +11,7 @@ import strawberry
 from api.schema.claim import Claim
 from api.schema.errors import OrderUserError
 from api.schema.paging import Connection, Edge, Node, PageInfo
+from api.schema.payment import PaymentAttempt
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import CurrencyCode, Money
 from api.schema.shop import Shop
@@ -104,6 +105,10 @@ class Order(Node):
     amount_due: Money
     pay_by: datetime | None
     actions: list[OrderAction]
+    pays_online: bool = strawberry.field(
+        description="`paymentSessionCreate` takes this order: its shop has a payment provider, and something is owed."
+    )
+    payment_attempts: list[PaymentAttempt] = strawberry.field(description="Tries to pay it online, newest first; the last 20.")
     payments: list[OrderPayment] = strawberry.field(
         description="The receipt: what the shop has received for it, oldest first; at most 100."
     )

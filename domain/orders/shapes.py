@@ -13,9 +13,10 @@ from typing import Any
 from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders import parcels
+from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
-from domain.paging.shape import Read
+from domain.paging.shape import Read, same
 from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
@@ -37,7 +38,7 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: one of `domain.words`."""
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
@@ -100,7 +101,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payments, timeline, shipments, pickup."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payments, payment_attempts, pays_online, timeline, shipments, pickup."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -126,6 +127,10 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     if "pickup" in wanted:
         found = pickup_shape(wanted["pickup"], viewpoint)
         branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
+    if "payment_attempts" in wanted:
+        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
+    if "pays_online" in wanted:
+        branches.append(("pays_online", ONLINE, same))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:

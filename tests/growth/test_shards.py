@@ -22,7 +22,16 @@ from tests.growth.screens import MEMBER, NOBODY, OWNER, screens
 from tests.growth.seeded import Seeded, seeded
 from tests.growth.work import WORK
 
-REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_move", "tortoise_migrations", "trusted_operation"}
+REFERENCE = {
+    "shop",
+    "membership",
+    "webhook_endpoint",
+    "payment_account",
+    "signing_key",
+    "legal_move",
+    "tortoise_migrations",
+    "trusted_operation",
+}
 """Small and the same everywhere."""
 BY_MEMBER = {
     "member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant", "claim_code",
@@ -43,6 +52,7 @@ LEFT_SIDE = re.compile(r"\(+(\w+)\)?(?:::\w+)? = ")
 ACROSS = {
     "screens of a member": "rows keyed by member_id: `order`, `pickup`, `shipment`, `notice` and `buyer` carry it, so a copy distributed by member_id serves them",
     "deadlines": "each shard sweeps its own: the statements have no shop, and are run where the rows are",
+    "payments": "a notice names a contract and the provider's number, then all is the shop's; open attempts are asked about where they are",
     "outbox": "by the member's device and by the reply's own id; each shard sends what it wrote",
     "announcing": "the shop's own but for what its buyers wish, by their members",
     "sweeps": "tables of the door and of members",

@@ -57,7 +57,7 @@ async def test_a_digest_is_sent_once_to_each_phone_in_its_language(desk: Desk, c
     assert await send_digests(phones, services) == 0
     assert [(m.target, m.title, m.body) for m in phones.got[2:]] == [
         ("t1", "今天還有 2 則通知", "小芳團購 2 則"),
-        ("t2", "2 more notifications today", "小芳團購 (2)"),
+        ("t2", "2 more notifications today", "2 from 小芳團購"),
     ]
     assert len({m.dedupe_id for m in phones.got}) == 1
     assert phones.got[0].data["deep_link"] == "plusone://notifications"
@@ -85,10 +85,10 @@ async def test_a_digest_that_could_not_be_sent_is_dropped_in_the_end(desk: Desk,
 @pytest.mark.parametrize(
     ("count", "shops", "locale", "title", "body"),
     [
-        (1, [("A", 1)], "en", "1 more notification today", "A (1)"),
-        (9, [("A", 5), ("B", 4)], "ja", "9 more notifications today", "A (5), B (4)"),
+        (1, [("A", 1)], "en", "One more notification today", "1 from A"),
+        (9, [("A", 5), ("B", 4)], "ja", "9 more notifications today", "5 from A, 4 from B"),
         (9, [("很" * 30, 9)], "", "今天還有 9 則通知", "很" * 23 + "… 9 則"),
-        (2, [], "zh-HK", "今天還有 2 則通知", "請開啟 App 查看"),
+        (2, [], "zh-HK", "今日還有 2 則通知", "請開啟 App 查看"),
     ],
 )
 def test_the_words_of_a_digest(count: int, shops: list[tuple[str, int]], locale: str, title: str, body: str) -> None:

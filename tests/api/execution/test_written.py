@@ -268,7 +268,7 @@ def _type(types: Any, name: str) -> GraphQLNamedType:
     return get_named_type(types["Buyer"].fields[name].type)
 
 
-LEFT_OUT = {"receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom"}
+LEFT_OUT = {"paymentAttempts", "receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom"}
 """Fields without a writer: with them, few operations had one."""
 
 
