@@ -7,8 +7,8 @@ from datetime import datetime
 import strawberry
 
 from api.schema.errors import MemberUserError
-from api.schema.notice import NoticeKind
 from api.schema.shop import Shop
+from domain.notices.rules import NoticeKind
 
 
 @strawberry.type(

@@ -172,7 +172,7 @@ async def _digest(tx: Tx, member_id: UUID, due_at: datetime, zone: ZoneInfo) -> 
             at,
         )
         assert row is not None
+        found: UUID = row["id"]
         if row["state"] == "PENDING":
             break
-    found: UUID = row["id"]
     return found
