@@ -71,12 +71,14 @@ _LOCK: Final = """select a.shop_id, a.post_id, a.title, a.body, s.name as shop f
   where a.id = $1 and a.done_at is null for update of a"""
 _BUYERS: Final = """
 select b.id, b.member_id,
-  b.member_id is not null and ($3::uuid is null or exists (select from "order" o join order_line l on l.order_id = o.id
-    where o.buyer_id = b.id and o.shop_id = b.shop_id and l.post_id = $3))
-  and not exists (select from notice_settings w where w.member_id = b.member_id and w.off ? 'ANNOUNCEMENT')
-  and not exists (select from shop_notice_settings w where w.member_id = b.member_id and w.shop_id = b.shop_id and w.off ? 'ANNOUNCEMENT')
-  and not exists (select from notice n where n.shop_id = b.shop_id and n.dedupe_key = $5 || b.member_id::text) as wanted
-from buyer b where b.shop_id = $1 and b.id > $2 order by b.id limit $4"""
+  b.member_id is not null{of_post}
+  and (select true from notice_settings w where w.member_id = b.member_id and w.off ? 'ANNOUNCEMENT') is null
+  and (select true from shop_notice_settings w where w.member_id = b.member_id and w.shop_id = b.shop_id and w.off ? 'ANNOUNCEMENT') is null
+  and (select true from notice n where n.shop_id = b.shop_id and n.dedupe_key = $4 || b.member_id::text) is null as wanted
+from buyer b where b.shop_id = $1 and b.id > $2 order by b.id limit $3"""
+"""Scalar sub-selects are looked up by key for each row, whatever the planner thinks of the tables."""
+_OF_POST: Final = """ and (select true from "order" o join order_line l on l.order_id = o.id
+    where o.buyer_id = b.id and o.shop_id = b.shop_id and l.post_id = $5 limit 1) is not null"""
 
 
 async def tell_next(announcement_id: UUID, after: UUID | None, *, now: datetime, jobs: JobQueue) -> int:
@@ -86,7 +88,9 @@ async def tell_next(announcement_id: UUID, after: UUID | None, *, now: datetime,
         if found is None:
             return 0
         key = f"announcement:{announcement_id}:"
-        rows = await tx.fetch(_BUYERS, found["shop_id"], after or UUID(int=0), found["post_id"], LOT, key)
+        post = found["post_id"]
+        sql = _BUYERS.format(of_post=_OF_POST if post else "")
+        rows = await tx.fetch(sql, found["shop_id"], after or UUID(int=0), LOT, key, *([post] if post else []))
         people = {row["member_id"]: row["id"] for row in reversed(rows) if row["wanted"]}
         facts = {"shopName": found["shop"], "title": found["title"], "body": found["body"], "announcementId": str(announcement_id)}
         drafts = [NoticeDraft(buyer_id, NoticeKind.ANNOUNCEMENT, f"{key}{member_id}", facts) for member_id, buyer_id in people.items()]

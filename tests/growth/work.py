@@ -321,7 +321,9 @@ WORK: dict[str, Work] = {
     "counter": Work(counter, 25),
     "payments": Work(payments, 20),
     "outbox": Work(outbox, 15),
-    "announcing": Work(announcing, 15),
+    "announcing": Work(
+        announcing, 15, {"l.post_id = $5": "of a post's buyers: what each of a lot of the shop's buyers ordered is looked through"}
+    ),
     "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 2),
     "deadlines": Work(deadlines, 12),
