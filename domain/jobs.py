@@ -19,6 +19,8 @@ PUSH: Final = "push"
 """{"deliveries": [push_delivery id, …]}: at most LOT of them."""
 REPLY: Final = "reply"
 """{"replies": [platform_reply id, …]}: at most LOT of them."""
+ANNOUNCE: Final = "announce"
+"""{"announcement": id, "after": buyer id or null}: the next lot of buyers is told."""
 RESTOCKED: Final = "restocked"
 """{"shop_id": …, "variants": [variant id, …]}: pieces became free; waiting buyers come first."""
 LOT: Final = 20

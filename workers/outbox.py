@@ -25,9 +25,11 @@ from domain.claims.replies import Reply
 from domain.ids import public_id
 from domain.jobs import PUSH, REPLY, Handler, JobRunner, Payload
 from domain.notices import deliveries
+from domain.notices.deciding import admit
 from domain.notices.deliveries import Push
 from domain.providers.platforms.fake import HttpReplySender
 from workers.alerts import send_due
+from workers.digests import send_digests
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +70,20 @@ class Pushes:
                 return
 
     async def _send(self, gateway: PushGateway, pushes: Sequence[Push]) -> int:
-        """Send leased pushes and mark them; answers how many were taken."""
+        """Decide on leased pushes, send those that go and mark them; answers how many were taken, or are not to be sent now."""
         now = self._services.clock.now()
         if self._not_before is not None and now < self._not_before:
             await self._put_off(pushes, self._not_before)
             return 0
+        leased = len(pushes)
+        pushes = await admit(pushes, now=now, jobs=self._services.jobs)
         if not pushes:
-            return 0
+            return leased
         results = await gateway.send([message_of(push, now=now) for push in pushes])
         outcomes = list(zip(pushes, results, strict=True))
         self._heed(outcomes)
         await self._mark(outcomes)
-        return sum(result.outcome is Outcome.SENT for result in results)
+        return leased - len(pushes) + sum(result.outcome is Outcome.SENT for result in results)
 
     async def _put_off(self, pushes: Sequence[Push], until: datetime) -> None:
         async with db.transaction() as tx:
@@ -264,7 +268,11 @@ def register(
     async def alerts() -> None:
         await send_due(gateway, services)
 
+    async def told_together() -> None:
+        await send_digests(gateway, services)
+
     runner.every(SWEEP, "sweep-sign-in-alerts", alerts)
+    runner.every(SWEEP, "sweep-digests", told_together)
 
     async def close() -> None:
         for each in opened:

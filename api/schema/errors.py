@@ -27,7 +27,9 @@ FAMILIES: Final = {
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "DisputeErrorCode": (*COMMON, *KEYS, "ALREADY_OPEN", "INVALID_TRANSITION", "OVER_LIMIT"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
+    "ShipmentErrorCode": (*COMMON, *KEYS, "NOT_SHIPPABLE", "INVALID_TRANSITION", "INSUFFICIENT_STOCK", "VERSION_CONFLICT"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -56,6 +58,8 @@ MESSAGES: Final = {
     "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
+    "NOT_SHIPPABLE": ("這張訂單目前無法出貨，或數量不符。", "This order cannot be sent now, or these pieces are not left in it."),
+    "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -113,8 +117,14 @@ if TYPE_CHECKING:
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
+    class ShipmentErrorCode(Enum):
+        """FAMILIES["ShipmentErrorCode"]."""
+
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
+
+    class AnnouncementErrorCode(Enum):
+        """FAMILIES["AnnouncementErrorCode"]."""
 
     class PolicyErrorCode(Enum):
         """FAMILIES["PolicyErrorCode"]."""
@@ -139,7 +149,9 @@ else:
     SuggestionErrorCode = _enum("SuggestionErrorCode")
     DisputeErrorCode = _enum("DisputeErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
+    ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
+    AnnouncementErrorCode = _enum("AnnouncementErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
@@ -190,8 +202,20 @@ class PickupUserError(UserError):
 
 
 @strawberry.type
+class ShipmentUserError(UserError):
+    code: ShipmentErrorCode
+    available_quantity: int | None
+    conflicting_version: int | None
+
+
+@strawberry.type
 class MemberUserError(UserError):
     code: MemberErrorCode
+
+
+@strawberry.type
+class AnnouncementUserError(UserError):
+    code: AnnouncementErrorCode
 
 
 @strawberry.type

@@ -6,6 +6,8 @@ constraint is broken on purpose by a test.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
@@ -256,13 +258,15 @@ def _lost(column: str, to: str, same_shop: bool) -> str:
     return f"{found} is distinct from {{0}}.shop_id" if same_shop else f"{found} is null"
 
 
-def references_hold(table: str) -> str:
+def references_hold(table: str, found: Sequence[tuple[str, str, str, bool]] = ()) -> str:
     """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
+
+    `found`: the references, for tables that are not of this migration.
 
     A row that comes to point elsewhere is looked at by itself. Keyed look-ups always: the plan of a trigger is kept, and is often made while
     the tables are still small.
     """
-    references = references_of(table)
+    references = found or references_of(table)
     fresh, moved = [], []
     for name, column, to, same_shop in references:
         rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"

@@ -68,6 +68,7 @@ class OrderAction(StrEnum):
     SHOW_CODE = "SHOW_CODE"
     MARK_PAID = "MARK_PAID"
     HAND_OVER = "HAND_OVER"
+    SHIP = "SHIP"
 
 
 S = TypeVar("S", bound=StrEnum)
@@ -146,23 +147,41 @@ def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentStat
     return OrderList.TO_PICK_UP if method is DeliveryMethod.PICKUP else OrderList.TO_SHIP
 
 
-def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
+SHIPPABLE: Mapping[PaymentState, frozenset[FulfilmentState]] = MappingProxyType(
+    {P.PAID: frozenset({F.UNFULFILLED, F.READY, F.PARTIAL, F.LABELLED})}
+)
+"""Where the goods of a paid order are when they may be sent; those of no other order may."""
+
+
+def buyer_actions(
+    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod = DeliveryMethod.PICKUP
+) -> list[OrderAction]:
     """What the buyer may do now."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.PAY)
-    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if _may_be_collected(state, payment, fulfilment, method):
         actions.append(OrderAction.SHOW_CODE)
     return actions
 
 
-def seller_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
+def seller_actions(
+    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod = DeliveryMethod.PICKUP
+) -> list[OrderAction]:
     """What staff may do now, before their own permissions are looked at."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.MARK_PAID)
         if payment is not P.PARTIALLY_PAID:
             actions.append(OrderAction.CANCEL)
-    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if _may_be_collected(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
+    if state is State.OPEN and method is DeliveryMethod.SHIP and fulfilment in SHIPPABLE.get(payment, ()):
+        actions.append(OrderAction.SHIP)
     return actions
+
+
+def _may_be_collected(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod) -> bool:
+    """A part of what is collected has gone over the counter, a part of what is sent has gone in a parcel."""
+    where = (F.READY_FOR_PICKUP, F.PARTIAL) if method is DeliveryMethod.PICKUP else (F.READY_FOR_PICKUP,)
+    return state is State.OPEN and payment in SETTLED_STATES and fulfilment in where

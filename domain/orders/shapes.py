@@ -12,14 +12,18 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
+from domain.orders import parcels
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read, same
+from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
 
+AXES = ("state", "payment_state", "fulfilment_state", "delivery_method")
+"""What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
 
@@ -27,6 +31,7 @@ NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
+    OrderAction.SHIP: Permission.SHIP,
 }
 """What a member of staff must hold for an action to be offered."""
 
@@ -42,9 +47,9 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
+    def actions(self, state: str, payment: str, fulfilment: str, method: str) -> list[OrderAction]:
         """What this viewer may do with an order in these states."""
-        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method)
         if self.granted is None:
             return buyer_actions(*axes)
         return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
@@ -96,7 +101,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payment_attempts, pays_online."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payments, payment_attempts, pays_online, timeline, shipments, pickup."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -109,7 +114,19 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
-        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
+        branches.append(
+            ("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes))
+        )
+    if "payments" in wanted:
+        branches.append(("payments", f"array({parcels.PAYMENTS.format(row=parcels.PAYMENT.row)})", parcels.PAYMENT.read_all))
+    if "timeline" in wanted:
+        branches.append(("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all))
+    if "shipments" in wanted:
+        parcel = shipment_shape(wanted["shipments"], viewpoint)
+        branches.append(("shipments", f"array({parcels.SHIPMENTS.format(row=parcel.row)})", parcel.read_all))
+    if "pickup" in wanted:
+        found = pickup_shape(wanted["pickup"], viewpoint)
+        branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
     if "payment_attempts" in wanted:
         branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
     if "pays_online" in wanted:
@@ -122,6 +139,26 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         return order
 
     return Shape(base.columns, read)
+
+
+@lru_cache(maxsize=128)
+def shipment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A parcel; aliases `h`, `o` and `s`. Branches: shop, order, events, lines."""
+    branches = parcels.branches_of(wanted)
+    if "order" in wanted:
+        order = order_shape(wanted["order"], viewpoint)
+        branches.append(("order", order.row, order.read))
+    return shape(parcels.SHIPMENT, parcels.read_shipment, branches)
+
+
+@lru_cache(maxsize=128)
+def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "orders" in wanted:
+        order = order_shape(wanted["orders"], viewpoint)
+        branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))
+    return shape(parcels.PICKUP, parcels.read_pickup(own=viewpoint.granted is None), branches)
 
 
 def _buyer(row: Any) -> Row:
@@ -285,13 +322,15 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         return
     if "actions" in value:
         own = value["actions"] if also_buyer else []
-        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"])]
+        value["actions"] = [*own, *viewpoint.actions(*(value[axis] for axis in AXES))]
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint
         for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
+        if value.get("loan"):
+            value["loan"]["to"] = None  # the buyer's own words
         if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):
             value["matched"] = []
     for child in value.values():

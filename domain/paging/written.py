@@ -57,6 +57,8 @@ class Kind(Enum):
     """`t` or `f`."""
     INSTANT = auto()
     """As PostgreSQL shows a timestamptz in UTC."""
+    DAY = auto()
+    """As PostgreSQL shows a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Maybe:
+    """An object that may be missing; `select` is a statement of one row at most, with `{row}` for the row's text."""
+
+    fields: Fields
+    select: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paged:
     """The beginning of a list that has pages of its own. `most`: rows that are shown at once; `select` answers one more."""
 
@@ -135,7 +145,7 @@ class Paged:
     most: int
 
 
-Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Paged
+Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | Paged
 
 
 def real(carried: str) -> str:
@@ -171,6 +181,11 @@ def flag(sql: str) -> Leaf:
 def instant(sql: str, *, nullable: bool = False) -> Leaf:
     """A timestamptz."""
     return Leaf(Kind.INSTANT, sql, nullable)
+
+
+def day(sql: str, *, nullable: bool = False) -> Leaf:
+    """A date."""
+    return Leaf(Kind.DAY, sql, nullable)
 
 
 def as_base64(sql: str) -> str:

@@ -33,7 +33,9 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
-OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id"}
+inbox = importlib.import_module("domain.migrations.0011_inbox")
+"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py and tests/domain/notices/test_tables.py."""
+OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", *(f"{t}_{c}" for t, c, _ in (*inbox.WITHIN_SHOP, *inbox.TO_MEMBER))}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
 """Those of 0005, 0009 and 0010, broken where what they guard is tested."""
 FOREIGN_KEYS = [
@@ -181,12 +183,12 @@ async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -
         *OTHER_KEYS,
         *(f"{table}_{column}" for table, column in people.TO_MEMBER),
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS)} | OTHER_CHECKS
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
-    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event"}
+    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", *inbox.APPEND_ONLY}
     assert len(APPEND_ONLY) == 5
     for trigger, tables in (
-        ("references_hold", migration.IN_BULK), ("references_still_hold", migration.IN_BULK),
+        ("references_hold", (*migration.IN_BULK, *inbox.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *inbox.REFERENCES)),
         ("never_gone", migration.KEPT), ("never_moved", (*migration.KEPT, "webhook_endpoint")),
     ):  # fmt: skip
         rows = await database.fetch(
