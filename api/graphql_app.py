@@ -35,6 +35,7 @@ from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
+from api.resolvers.acting import ActingMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
@@ -52,6 +53,7 @@ from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
+from api.resolvers.waitlist import WaitlistMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
 from api.schema.notice import Notification
@@ -63,6 +65,7 @@ from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions
 from domain.bootstrap import Services
+from domain.clock import asked
 from domain.ids import new_id, public_id
 
 IS_AWAITABLE: Any = optimized_is_awaitable
@@ -78,7 +81,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 @strawberry.type
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
+    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, WaitlistMutations, ActingMutations,
 ):  # fmt: skip
     """What may be done."""
 
@@ -179,6 +182,7 @@ class Endpoint:
             bill = self.budgets.bill(viewer, client)
             language = request.headers.get("accept-language", "")
             context = GraphQLContext(self._services, viewer, request_id, client, accept_language=language, bill=bill)
+            asked(context.now())
             return await self._run(operation, context, bill, media_type, reading=request.method == "GET")
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)

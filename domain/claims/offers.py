@@ -185,7 +185,8 @@ async def accept(*, offer_id: UUID, member_id: UUID, now: datetime, jobs: JobQue
         free = level.on_hand + level.backorder_limit - level.held - level.committed
         if free < pieces:
             raise TooFew(place.variant_id, pieces, max(free, 0))
-        turn = (await loading.turns_of(tx, desk, [claim], at=None))[claim.id]
+        # The tap is the act: by the rule of this moment, and its line may be undone from now on.
+        turn = (await loading.turns_of(tx, desk, [claim], at=now))[claim.id]
         waiting.hand(desk, place, claim, turn, pieces)
         desk.freed.clear()
         actor = Actor(f"member:{member_id}", "buyer")

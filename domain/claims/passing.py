@@ -21,7 +21,7 @@ LOT: Final = 200
 
 DUE: Final = """select id, buyer_id, variant_id from waitlist_offer where state = 'OPEN' and expires_at <= $1 order by expires_at, id limit $2"""
 LOCK_BUYERS: Final = "select id from buyer where id = any($1::uuid[]) order by id for no key update skip locked"
-PASS: Final = """
+END_PLACES: Final = """
 with passed as (
   update waitlist_offer set state = 'PASSED'
   where id = any($1::uuid[]) and buyer_id = any($2::uuid[]) and state = 'OPEN' and expires_at <= $3 returning id, place_id),
@@ -57,7 +57,7 @@ async def _pass_on(tx: Tx, now: datetime, limit: int, jobs: JobQueue) -> int:
         return 0
     buyers = [row["id"] for row in await tx.fetch(LOCK_BUYERS, sorted({row["buyer_id"] for row in due}))]
     await lock_levels(tx, [row["variant_id"] for row in due])
-    gone = await tx.fetch(PASS, [row["id"] for row in due], buyers, now)
+    gone = await tx.fetch(END_PLACES, [row["id"] for row in due], buyers, now)
     await tx.execute(FEWER, [row["variant_id"] for row in gone], [row["quantity"] for row in gone])
     for _, found in groupby(gone, key=lambda row: row["shop_id"]):
         await _tell(tx, list(found), now, jobs)
