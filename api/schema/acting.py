@@ -74,7 +74,9 @@ class ShopTimesUpdateInput:
 @strawberry.type(description="The shop's times for what buyers do.")
 class ShopTimes:
     undo_minutes: int = strawberry.field(description="How long a line is taken back without asking; 0 is never.")
-    offer_minutes: int | None = strawberry.field(description="How long pieces that became free wait for a yes; null gives them out at once.")
+    offer_minutes: int | None = strawberry.field(
+        description="How long pieces that became free wait for a yes; null gives them out at once."
+    )
     ship_later_days: int = strawberry.field(description="How long a paid parcel may wait for others; 0 is never.")
 
 

@@ -34,7 +34,9 @@ class WaitlistPlace:
     quantity: int = strawberry.field(description="Pieces waited for.")
     ahead: int = strawberry.field(description="Pieces that others wait for in front of this place.")
     queued_at: datetime = strawberry.field(description="The place in the line: when it was asked for.")
-    offer: WaitlistOffer | None = strawberry.field(description="What may be taken now; null while there is nothing, or where the shop gives out at once.")
+    offer: WaitlistOffer | None = strawberry.field(
+        description="What may be taken now; null while there is nothing, or where the shop gives out at once."
+    )
 
 
 WaitlistConnection = Connection[WaitlistPlace]

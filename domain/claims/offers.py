@@ -168,7 +168,10 @@ async def accept(*, offer_id: UUID, member_id: UUID, now: datetime, jobs: JobQue
     """
     async with db.transaction() as tx:
         found = await _mine(
-            tx, "select w.id, f.variant_id from waitlist_offer f join waitlist_entry w on w.id = f.place_id where f.id = $1", offer_id, member_id
+            tx,
+            "select w.id, f.variant_id from waitlist_offer f join waitlist_entry w on w.id = f.place_id where f.id = $1",
+            offer_id,
+            member_id,
         )
         desk = await _desk(tx, found["shop_id"], [found["buyer_id"]], [found], [found["variant_id"]], now)
         await _still_mine(tx, found, member_id)

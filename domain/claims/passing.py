@@ -19,7 +19,9 @@ from domain.stock.commands import lock_levels, restocked
 LOT: Final = 200
 """Offers that one transaction passes on."""
 
-DUE: Final = """select id, buyer_id, variant_id from waitlist_offer where state = 'OPEN' and expires_at <= $1 order by expires_at, id limit $2"""
+DUE: Final = (
+    """select id, buyer_id, variant_id from waitlist_offer where state = 'OPEN' and expires_at <= $1 order by expires_at, id limit $2"""
+)
 LOCK_BUYERS: Final = "select id from buyer where id = any($1::uuid[]) order by id for no key update skip locked"
 END_PLACES: Final = """
 with passed as (

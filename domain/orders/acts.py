@@ -61,7 +61,9 @@ def read_acts(text: str) -> Acts:
     return Acts(undo, reduce, merge == 1, requested == 1, later, days)
 
 
-def buyer_acts(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, acts: Acts, now: datetime | None) -> list[OrderAction]:
+def buyer_acts(
+    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, acts: Acts, now: datetime | None
+) -> list[OrderAction]:
     """What the buyer may do beside paying and collecting; without an instant nothing that depends on one."""
     if state is not OrderState.OPEN:
         return []
@@ -79,7 +81,9 @@ def buyer_acts(state: OrderState, payment: PaymentState, fulfilment: FulfilmentS
     return found
 
 
-def parcel_acts(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, acts: Acts, now: datetime | None) -> list[OrderAction]:
+def parcel_acts(
+    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, acts: Acts, now: datetime | None
+) -> list[OrderAction]:
     """Whether a parcel that is sent may wait for others, or need not any more. The caller has made sure that it is sent."""
     if state is not OrderState.OPEN or payment not in SETTLED or fulfilment not in WAITS_TO_SHIP or now is None:
         return []

@@ -98,7 +98,9 @@ async def reduce(
 async def _lock(tx: Tx, line_id: UUID, member_id: UUID) -> tuple[LockedOrder, Record]:
     """The order, with its buyer locked before it as everybody does who changes claims; the line as it then stands."""
     found = await tx.fetchrow(
-        'select o.id, o.buyer_id from order_line l join "order" o on o.id = l.order_id where l.id = $1 and o.member_id = $2', line_id, member_id
+        'select o.id, o.buyer_id from order_line l join "order" o on o.id = l.order_id where l.id = $1 and o.member_id = $2',
+        line_id,
+        member_id,
     )
     if found is None:
         raise NotFound
@@ -123,7 +125,9 @@ async def _take_back(
     tx: Tx, order: LockedOrder, row: Record, pieces: int, why: str, member_id: UUID, now: datetime, jobs: JobQueue
 ) -> TakenBack:
     actor = Actor(f"member:{member_id}", "buyer")
-    line = Line(**{name: row[name] for name in ("id", "shop_id", "order_id", "variant_id", "title", "variant_label", "quantity", "handed_over")})
+    line = Line(
+        **{name: row[name] for name in ("id", "shop_id", "order_id", "variant_id", "title", "variant_label", "quantity", "handed_over")}
+    )
     await lock_levels(tx, [line.variant_id])
     await move_stock(tx, MovementKind.RELEASED, [Move(line.shop_id, line.variant_id, line.id, held=-pieces)], actor=actor, now=now)
     if await tx.execute(FEWER, line.id, pieces, line.quantity) != 1:
@@ -135,11 +139,15 @@ async def _take_back(
     if await tx.fetchval("select coalesce(sum(quantity), 0) from order_line where order_id = $1", order.id) == 0:
         order = await move(tx, order, state=OrderState.CANCELLED, now=now)
         await add_events(tx, "CANCELLED", [order], {order.id: {"reason": "EMPTY"}}, actor=actor, now=now)
-    entries = [Entry(order.shop_id, f"order.{why.lower()}", "order", order.id, {"number": order.number, "line": str(line.id), "pieces": pieces})]
+    entries = [
+        Entry(order.shop_id, f"order.{why.lower()}", "order", order.id, {"number": order.number, "line": str(line.id), "pieces": pieces})
+    ]
     if row["claim_id"] is not None and (left := await tx.fetchval(OF_CLAIM, row["claim_id"], why, now)) is not None:
         entries.append(Entry(order.shop_id, "CLAIM_DECIDED", "claim", row["claim_id"], {"outcome": left, "reason": why}))
     await record(tx, actor, entries, now=now)
-    draft = NoticeDraft(order.buyer_id, NoticeKind.LINES_CANCELLED, f"lines_{why.lower()}:{line.id}:{order.version}", order.facts() | {"lines": [facts]})
+    draft = NoticeDraft(
+        order.buyer_id, NoticeKind.LINES_CANCELLED, f"lines_{why.lower()}:{line.id}:{order.version}", order.facts() | {"lines": [facts]}
+    )
     await enqueue(tx, order.shop_id, [draft], now=now, jobs=jobs)
     await restocked(tx, order.shop_id, [line.variant_id], jobs=jobs)
     waits = await tx.fetchval("select waiting > 0 from stock_level where variant_id = $1", line.variant_id)

@@ -58,7 +58,16 @@ async def request(*, order_id: UUID, reason: str, member_id: UUID, now: datetime
 
 
 async def answer(
-    *, order_id: UUID, shop_id: UUID, accept: bool, note: str, refund_reference: str, may_refund: bool, actor: Actor, now: datetime, jobs: JobQueue
+    *,
+    order_id: UUID,
+    shop_id: UUID,
+    accept: bool,
+    note: str,
+    refund_reference: str,
+    may_refund: bool,
+    actor: Actor,
+    now: datetime,
+    jobs: JobQueue,
 ) -> None:
     """Answer a request: the order is cancelled and its pieces are free again, or it stands. The buyer is told; `note` is kept in the timeline.
 

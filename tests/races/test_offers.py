@@ -92,7 +92,9 @@ async def test_twin_where_the_end_does_not_look_again_takes_the_place_of_one_who
     wall, members = await a_line(("甲", 2), ("乙", 1))
     await restock(wall, 1)
     offer, place = await offer_to("甲"), await place_of("甲")
-    monkeypatch.setattr(passing, "END_PLACES", passing.END_PLACES.replace("and state = 'OPEN' and expires_at <= $3", "and $3::timestamptz is not null"))
+    monkeypatch.setattr(
+        passing, "END_PLACES", passing.END_PLACES.replace("and state = 'OPEN' and expires_at <= $3", "and $3::timestamptz is not null")
+    )
     lock = passing.LOCK_BUYERS
     monkeypatch.setattr(passing, "LOCK_BUYERS", lock.replace("order by id for no key update skip locked", ""))
     levels = passing.lock_levels

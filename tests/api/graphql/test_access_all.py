@@ -53,6 +53,7 @@ ASK: dict[str, Ask] = {
     "my notifications": own("notifications"),
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
+    "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -73,6 +74,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -119,6 +121,7 @@ ROWS = {
     "Buyer.notifications": "my notifications",
     "Buyer.pickups": "my pickups",
     "Buyer.suggestions": "my suggestions",
+    "Buyer.waitlist": "my waitlist",
     "Shop.orders": "shop orders",
     "Shop.stock": "shop stock",
     "Shop.comments": "shop comments",
@@ -127,6 +130,7 @@ ROWS = {
 """Every field of the roots and every list below: its row in a matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
 ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_needs_a_member"
+ACTING = "tests/api/graphql/test_acting_access.py::test_everybody_gets_the_answer_of_the_matrix"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
@@ -134,6 +138,16 @@ ELSEWHERE: dict[str, str] = {
     ),
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
+    ),
+    **dict.fromkeys(
+        (
+            f"Mutation.{name}"
+            for name in (
+                "claimCreate", "waitlistOfferAccept", "waitlistLeave", "claimUndo", "orderLineQuantityReduce", "orderCancelRequest",
+                "orderCancelAnswer", "ordersMerge", "orderShipLater", "orderShipNow", "shopTimesUpdate",
+            )
+        ),
+        ACTING,
     ),
     **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
 }
@@ -188,6 +202,11 @@ async def one_of_each(people: People, services: Any) -> dict[str, str]:
     await database.execute(
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
+    )  # fmt: skip
+    await database.execute(
+        """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
+           values ($1, $2, $3, $4, $5, 1, 'WAITING', $6)""",
+        new_id(), people.shop.id, variant, claim, people.buyer.id, build.NOW,
     )  # fmt: skip
     return {**found, "suggestion": suggestion_id(claim, version_of_text("隨便")), "buyer": pid("buyer", people.buyer.id)}
 

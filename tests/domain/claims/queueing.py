@@ -70,9 +70,7 @@ async def offer_to(author: str) -> UUID:
 
 async def place_of(author: str) -> UUID:
     """The place of an author who has one."""
-    found: UUID = await db.fetchval(
-        "select w.id from waitlist_entry w join buyer b on b.id = w.buyer_id where b.external_id = $1", author
-    )
+    found: UUID = await db.fetchval("select w.id from waitlist_entry w join buyer b on b.id = w.buyer_id where b.external_id = $1", author)
     return found
 
 

@@ -216,7 +216,9 @@ async def answered(wall: Wall, order: UUID, *, accept: bool, reference: str = ""
 
 
 async def order_row() -> tuple[object, ...]:
-    row = await database.fetchrow('select state, payment_state, fulfilment_state, list, flagged, cancel_requested_at, cancel_reason from "order"')
+    row = await database.fetchrow(
+        'select state, payment_state, fulfilment_state, list, flagged, cancel_requested_at, cancel_reason from "order"'
+    )
     assert row is not None
     return tuple(row.values())
 
@@ -300,7 +302,12 @@ async def two_names(services: Services, **second: Any) -> tuple[UUID, build.ASho
     names = [await build.a_buyer(shop, member_id=member) for _ in range(2)]
     first = await build.an_order(shop, {variant: 1}, buyer=names[0])
     given: dict[str, Any] = {"pay_by": NOW + timedelta(days=1), "shipping_minor": 60, **second}
-    return member, shop, variant, [first, await build.an_order(shop, {variant: 2}, buyer=names[1], created_at=NOW + timedelta(hours=1), **given)]
+    return (
+        member,
+        shop,
+        variant,
+        [first, await build.an_order(shop, {variant: 2}, buyer=names[1], created_at=NOW + timedelta(hours=1), **given)],
+    )
 
 
 async def merged(services: Services, member: UUID, orders: list[build.AnOrder], *, at: datetime = NOW) -> UUID:
@@ -310,11 +317,13 @@ async def merged(services: Services, member: UUID, orders: list[build.AnOrder], 
 async def test_two_orders_become_the_older_one(services: Services) -> None:
     member, _, variant, orders = await two_names(services)
     await database.execute(
-        "insert into payment_reminder (order_id, shop_id, half_at, last_hour_at, due_at) select o.id, o.shop_id, o.pay_by, null, o.pay_by from \"order\" o"
+        'insert into payment_reminder (order_id, shop_id, half_at, last_hour_at, due_at) select o.id, o.shop_id, o.pay_by, null, o.pay_by from "order" o'
     )
     assert "MERGE" in await actions(member, orders[0].id)
     assert await merged(services, member, orders) == orders[0].id
-    rows = await database.fetch('select state, subtotal_minor, shipping_minor, total_minor, pay_by, version from "order" order by created_at')
+    rows = await database.fetch(
+        'select state, subtotal_minor, shipping_minor, total_minor, pay_by, version from "order" order by created_at'
+    )
     assert [tuple(row.values()) for row in rows] == [
         ("OPEN", 1770, 60, 1830, NOW + timedelta(days=1), 2), ("CANCELLED", 0, 0, 0, NOW + timedelta(days=1), 3),
     ]  # fmt: skip
@@ -334,9 +343,7 @@ async def test_orders_that_differ_stay_apart(services: Services) -> None:
     await refused(NotMergeable, merged(services, member, orders))
     assert "MERGE" not in await actions(member, orders[0].id)
     elsewhere = await build.a_shop()
-    other = await build.an_order(
-        elsewhere, {await build.a_variant(elsewhere): 1}, buyer=await build.a_buyer(elsewhere, member_id=member)
-    )
+    other = await build.an_order(elsewhere, {await build.a_variant(elsewhere): 1}, buyer=await build.a_buyer(elsewhere, member_id=member))
     await refused(CrossShopMerge, merged(services, member, [orders[0], other]))
     await refused(NotFound, merged(services, await build.a_member(), orders))
     await refused(NotFound, merged(services, member, [orders[0], orders[0]]))
@@ -359,9 +366,7 @@ async def test_orders_with_money_or_past_their_time_stay_apart(services: Service
 async def a_parcel(**given: Any) -> tuple[UUID, build.AnOrder]:
     shop, member = await build.a_shop(), await build.a_member()
     state: dict[str, Any] = {"payment": PaymentState.PAID, "method": DeliveryMethod.SHIP, **given}
-    return member, await build.an_order(
-        shop, {await build.a_variant(shop): 1}, buyer=await build.a_buyer(shop, member_id=member), **state
-    )
+    return member, await build.an_order(shop, {await build.a_variant(shop): 1}, buyer=await build.a_buyer(shop, member_id=member), **state)
 
 
 async def until() -> datetime | None:
