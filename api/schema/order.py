@@ -10,6 +10,7 @@ import strawberry
 from api.schema.claim import Claim
 from api.schema.errors import OrderUserError
 from api.schema.paging import Connection, Edge, Node, PageInfo
+from api.schema.payment import PaymentAttempt
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import Money
 from api.schema.shop import Shop
@@ -78,6 +79,10 @@ class Order(Node):
     ship_later_until: datetime | None = strawberry.field(description="Its buyer wants the parcel to wait for others until then; null when not.")
     cancel_requested_at: datetime | None = strawberry.field(description="Since when its buyer asks the shop to cancel it; null when nobody does.")
     cancel_reason: str | None = strawberry.field(description="The buyer's words to that; null without any.")
+    pays_online: bool = strawberry.field(
+        description="`paymentSessionCreate` takes this order: its shop has a payment provider, and something is owed."
+    )
+    payment_attempts: list[PaymentAttempt] = strawberry.field(description="Tries to pay it online, newest first; the last 20.")
 
 
 @strawberry.type(description="What a buyer owes one shop.")

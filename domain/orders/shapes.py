@@ -14,6 +14,7 @@ from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders.acts import ACTS, buyer_acts, parcel_acts, read_acts, seller_acts
+from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read, same
@@ -35,7 +36,7 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: one of `domain.words`."""
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
@@ -106,7 +107,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payment_attempts, pays_online."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -122,6 +123,10 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(("acts", ACTS, same))
     if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
         branches.append(("wishes", WISHES, tuple))
+    if "payment_attempts" in wanted:
+        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
+    if "pays_online" in wanted:
+        branches.append(("pays_online", ONLINE, same))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
