@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from api.resolvers.base import Info, granted, key_of, selected
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
@@ -121,7 +122,7 @@ class ActingMutations:
         for name, value in given.items():
             least, most = times.RANGES[name]
             if (value is None and name not in times.OPTIONAL) or (value is not None and not least <= value <= most):
-                raise InvalidInput(strawberry.utils.str_converters.to_camel_case(name))
+                raise InvalidInput(to_camel_case(name))
         return {"times": await times.change(shop_id, given, actor=actor, now=info.context.now())}
 
 

@@ -38,6 +38,11 @@ ACTS: Final = f"""case when o.state <> 'OPEN' then '' else concat_ws(' ',
 """Aliases `o` and `s` (the order's shop)."""
 
 
+UNDO_UNTIL: Final = """case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0 then
+    (select max(al.created_at) + s.undo_minutes * interval '1 minute' from order_line al where al.order_id = o.id and al.quantity > 0) end"""
+"""The same aliases."""
+
+
 class Acts(NamedTuple):
     """What the column says of an open order."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
-from domain.orders.acts import ACTS, buyer_acts, parcel_acts, read_acts, seller_acts
+from domain.orders.acts import ACTS, UNDO_UNTIL, buyer_acts, parcel_acts, read_acts, seller_acts
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
@@ -142,9 +142,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
 
 
 ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts")
-WISHES = """row(case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0 then
-      (select max(al.created_at) + s.undo_minutes * interval '1 minute' from order_line al where al.order_id = o.id and al.quantity > 0) end,
-    o.ship_later_until, o.cancel_requested_at, nullif(o.cancel_reason, ''))"""
+WISHES = f"row({UNDO_UNTIL}, o.ship_later_until, o.cancel_requested_at, nullif(o.cancel_reason, ''))"
 
 
 def _buyer(row: Any) -> Row:

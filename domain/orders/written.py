@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from domain.orders.acts import ACTS
+from domain.orders.acts import ACTS, UNDO_UNTIL
 from domain.orders.rules import OrderAction
 from domain.orders.shapes import LINES_AT_ONCE, own_actions
 from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
@@ -61,6 +61,10 @@ ORDER_FIELDS: Final = Fields(
         "paid": Amount("o.paid_minor", "o.currency"),
         "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
         "actions": ACTIONS,
+        "undo_until": instant(UNDO_UNTIL, nullable=True),
+        "ship_later_until": instant("o.ship_later_until", nullable=True),
+        "cancel_requested_at": instant("o.cancel_requested_at", nullable=True),
+        "cancel_reason": text("nullif(o.cancel_reason, '')", nullable=True),
         "shop": Within(SHOP_FIELDS),
         "lines": Paged(
             Rows(

@@ -54,7 +54,7 @@ async def test_an_offer_follows_its_place(db: str) -> None:
 
 
 async def test_a_request_is_over_with_its_order(db: str) -> None:
-    _ = await a_line(("甲", 3), on_hand=1)
+    await a_line(("甲", 3), on_hand=1)
     await database.execute("update \"order\" set cancel_requested_at = $1, cancel_reason = 'x', version = version + 1", NOW)
     assert await database.fetchval('select cancel_reason from "order"') == "x"
     await database.execute("update \"order\" set state = 'CANCELLED', version = version + 1")
