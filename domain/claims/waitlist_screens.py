@@ -59,6 +59,6 @@ def _shape(wanted: Wanted, language: str, now: str) -> Shape:
 async def places_of_member(member_id: UUID, *, page: Page, wanted: Wanted, language: str, now: datetime, count: bool = False) -> Slice:
     """What a member waits for, the oldest place first."""
     args = Args(member_id)
-    instant = f"{args(now)}::timestamptz"
+    instant = f"{args(now)}::timestamptz" if "offer" in wanted else ""
     listing = Listing(SOURCE, "b.member_id = $1 and w.state = 'WAITING'", at="w.queued_at", id="w.id", newest_first=False)
     return await fetch_page(_shape(wanted, language, instant), listing, page, args, count=count)
