@@ -69,9 +69,13 @@ class Migration(migrations.Migration):
         ops.AddField(model_name="Shop", name="undo_minutes", field=fields.IntField(default=5)),
         ops.AddField(model_name="Shop", name="offer_minutes", field=fields.IntField(null=True)),
         ops.AddField(model_name="Shop", name="ship_later_days", field=fields.IntField(default=14)),
-        ops.AddField(model_name="Order", name="cancel_requested_at", field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+        ops.AddField(
+            model_name="Order", name="cancel_requested_at", field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)
+        ),
         ops.AddField(model_name="Order", name="cancel_reason", field=fields.CharField(max_length=200, default="")),
-        ops.AddField(model_name="Order", name="ship_later_until", field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+        ops.AddField(
+            model_name="Order", name="ship_later_until", field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)
+        ),
         ops.CreateModel(
             name="WaitlistOffer",
             fields=[

@@ -67,8 +67,17 @@ ELSEWHERE: dict[str, str] = {
         (
             f"Mutation.{name}"
             for name in (
-                "claimCreate", "waitlistOfferAccept", "waitlistLeave", "claimUndo", "orderLineQuantityReduce", "orderCancelRequest",
-                "orderCancelAnswer", "ordersMerge", "orderShipLater", "orderShipNow", "shopTimesUpdate",
+                "claimCreate",
+                "waitlistOfferAccept",
+                "waitlistLeave",
+                "claimUndo",
+                "orderLineQuantityReduce",
+                "orderCancelRequest",
+                "orderCancelAnswer",
+                "ordersMerge",
+                "orderShipLater",
+                "orderShipNow",
+                "shopTimesUpdate",
             )
         ),
         ACTING,
