@@ -35,6 +35,7 @@ from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
+from api.resolvers.acting import ActingMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
@@ -54,6 +55,7 @@ from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
+from api.resolvers.waitlist import WaitlistMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
 from api.schema.notice import Notification
@@ -65,6 +67,7 @@ from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions
 from domain.bootstrap import Services
+from domain.clock import asked as asked_now
 from domain.ids import new_id, public_id
 
 IS_AWAITABLE: Any = optimized_is_awaitable
@@ -79,8 +82,8 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 
 @strawberry.type
 class Mutation(
-    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
+    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations,
+    PickupMutations, NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, WaitlistMutations, ActingMutations,
 ):  # fmt: skip
     """What may be done."""
 
@@ -209,6 +212,7 @@ class Endpoint:
             bill = self.budgets.bill(viewer, asked.client)
             language = asked.headers.get("accept-language", "")
             context = GraphQLContext(self._services, viewer, request_id, asked.client, accept_language=language, bill=bill)
+            asked_now(context.now())
             return await self._run(operation, context, bill, media_type, reading=asked.reading)
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)

@@ -10,6 +10,7 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     paidMinor, currency      what has been received                PAYMENT_RECEIVED, PAYMENT_TO_RETURN
     dueMinor, currency       what is still owed                    PAYMENT_REMINDER
     payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
+    expiresAt, timeZone      until when, and whose time             WAITLIST_OFFERED
     postTitle                the sales post                        claims
     place                    where the goods are handed over       PICKUP_READY
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
@@ -65,6 +66,8 @@ ZH: Mapping[NoticeKind, Words] = {
     ),
     K.WAITLISTED: Words(("{shop}：已排入候補", "已排入候補"), ("候補 {waiting}", "有貨時會通知您")),
     K.WAITLIST_FILLED: Words(("{shop}：候補到了", "候補到了"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.WAITLIST_OFFERED: Words(("{shop}：候補輪到您了", "候補輪到您了"), ("{lines}", "請在 {until} 前確認，逾時會讓給下一位")),
+    K.WAITLIST_OFFER_OVER: Words(("{shop}：候補已讓給下一位", "候補已讓給下一位"), ("{lines}", "{post}")),
     K.SUGGESTION: Words(("{shop}：您是要訂這個嗎？", "您是要訂這個嗎？"), ("{lines}", "{reason}", "請開啟 App 確認")),
     K.CLAIM_REJECTED: Words(("{shop}：這則留言沒有成立訂單", "這則留言沒有成立訂單"), ("{reason}", "{post}")),
     K.LINES_CANCELLED: Words(("{shop}：已取消品項", "已取消品項"), ("{lines}", "{reason}", "訂單 {number}", "目前合計 {total}")),
@@ -72,6 +75,7 @@ ZH: Mapping[NoticeKind, Words] = {
     K.ASK_BUYER: Words(("{shop}：需要您再確認", "需要您再確認"), ("{reason}", "{post}", "請開啟 App 查看")),
     K.ORDER_CANCELLED: Words(("{shop}：訂單已取消", "訂單已取消"), ("訂單 {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
+    K.CANCEL_DECLINED: Words(("{shop}：無法取消訂單", "無法取消訂單"), ("訂單 {number}", "請與賣場聯絡")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
@@ -93,6 +97,10 @@ EN: Mapping[NoticeKind, Words] = {
     K.WAITLIST_FILLED: Words(
         ("{shop}: your waiting is over", "Your waiting is over"), ("{lines}", "Order {number}", "Total so far {total}")
     ),
+    K.WAITLIST_OFFERED: Words(
+        ("{shop}: it is your turn", "It is your turn"), ("{lines}", "Say yes by {until}, or the next in line is asked")
+    ),
+    K.WAITLIST_OFFER_OVER: Words(("{shop}: the next in line was asked", "The next in line was asked"), ("{lines}", "{post}")),
     K.SUGGESTION: Words(("{shop}: is this what you want?", "Is this what you want?"), ("{lines}", "{reason}", "Open the app to confirm")),
     K.CLAIM_REJECTED: Words(("{shop}: no order from this comment", "No order from this comment"), ("{reason}", "{post}")),
     K.LINES_CANCELLED: Words(
@@ -102,6 +110,9 @@ EN: Mapping[NoticeKind, Words] = {
     K.ASK_BUYER: Words(("{shop}: please have a look", "Please have a look"), ("{reason}", "{post}", "Open the app to answer")),
     K.ORDER_CANCELLED: Words(("{shop}: order cancelled", "Order cancelled"), ("Order {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}: order expired unpaid", "Order expired unpaid"), ("Order {number} was not paid in time", "{lines}")),
+    K.CANCEL_DECLINED: Words(
+        ("{shop}: the order stands", "The order stands"), ("Order {number} was not cancelled", "Please talk to the shop")
+    ),
     K.PAYMENT_RECEIVED: Words(("{shop}: payment received", "Payment received"), ("Order {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(
         ("{shop}: please remember to pay", "Please remember to pay"),
@@ -208,6 +219,7 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "paid": lambda data, _: _amount(data.get("paidMinor"), data.get("currency")),
     "due": lambda data, _: _amount(data.get("dueMinor"), data.get("currency")),
     "by": lambda data, _: _clock(data.get("payBy"), data.get("timeZone")),
+    "until": lambda data, _: _clock(data.get("expiresAt"), data.get("timeZone")),
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),

@@ -113,6 +113,8 @@ TABLE: Final[dict[str, Words]] = {
     "NotificationKind": {
         "ORDER_PLACED": "A comment became an order.", "ORDER_PARTIAL": "A part of a comment became an order.",
         "WAITLISTED": "Pieces of a comment wait.", "WAITLIST_FILLED": "Pieces that waited are ordered.", "SUGGESTION": "A comment needs a yes.",
+        "WAITLIST_OFFERED": "Pieces are kept for me until I say yes.", "WAITLIST_OFFER_OVER": "I let an offer pass.",
+        "CANCEL_DECLINED": "The shop did not cancel an order.",
         "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
         "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
         "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.",
@@ -133,7 +135,9 @@ TABLE: Final[dict[str, Words]] = {
     },
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
-        "HAND_OVER": "Hand its goods over.",
+        "HAND_OVER": "Hand its goods over.", "UNDO": "Take its newest line back, until `undoUntil`.", "REDUCE": "Make lines smaller, or drop them.",
+        "REQUEST_CANCEL": "Ask the shop to cancel it.", "MERGE": "Make it one with another of my orders.", "SHIP_LATER": "Let the parcel wait for others.",
+        "SHIP_NOW": "The parcel need not wait any more.", "ANSWER_CANCEL": "Answer its buyer, who asks to cancel it.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},

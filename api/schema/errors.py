@@ -26,6 +26,13 @@ FAMILIES: Final = {
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "DisputeErrorCode": (*COMMON, *KEYS, "ALREADY_OPEN", "INVALID_TRANSITION", "OVER_LIMIT"),
+    "ClaimErrorCode": (
+        *COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED", "HOLD_EXPIRED", "INVALID_TRANSITION",
+    ),
+    "ActingErrorCode": (
+        *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
+        "APPROVAL_REQUIRED",
+    ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "PolicyErrorCode": COMMON,
@@ -53,8 +60,11 @@ MESSAGES: Final = {
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
     "OVER_LIMIT": ("數量超過上限。", "This is over the limit."),
     "BUYER_RESTRICTED": ("目前無法在這個賣場下單。", "You cannot order from this shop at present."),
-    "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
+    "NOT_EDITABLE": ("已經處理過，或目前無法這樣更改。", "It was dealt with already, or cannot be changed like this."),
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
+    "HOLD_EXPIRED": ("保留的時間已過。", "The time for this is over."),
+    "CROSS_SHOP_MERGE": ("不同賣場的訂單無法合併。", "Orders of several shops cannot be one."),
+    "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
@@ -110,6 +120,12 @@ if TYPE_CHECKING:
     class DisputeErrorCode(Enum):
         """FAMILIES["DisputeErrorCode"]."""
 
+    class ClaimErrorCode(Enum):
+        """FAMILIES["ClaimErrorCode"]."""
+
+    class ActingErrorCode(Enum):
+        """FAMILIES["ActingErrorCode"]."""
+
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
@@ -138,6 +154,8 @@ else:
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
     DisputeErrorCode = _enum("DisputeErrorCode")
+    ClaimErrorCode = _enum("ClaimErrorCode")
+    ActingErrorCode = _enum("ActingErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
@@ -176,6 +194,18 @@ class CommentUserError(UserError):
 class SuggestionUserError(UserError):
     code: SuggestionErrorCode
     available_quantity: int | None
+
+
+@strawberry.type(description="Why a wish, a place in a waiting list or an offer was refused.")
+class ClaimUserError(UserError):
+    code: ClaimErrorCode = strawberry.field(description="For the app.")
+    available_quantity: int | None = strawberry.field(description="Pieces that are left, where there are too few.")
+
+
+@strawberry.type(description="Why an act on an order that stands was refused.")
+class ActingUserError(UserError):
+    code: ActingErrorCode = strawberry.field(description="For the app.")
+    conflicting_version: int | None = strawberry.field(description="The order's version now, when it was changed meanwhile.")
 
 
 @strawberry.type

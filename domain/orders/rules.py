@@ -66,8 +66,15 @@ class OrderAction(StrEnum):
     PAY = "PAY"
     CANCEL = "CANCEL"
     SHOW_CODE = "SHOW_CODE"
+    UNDO = "UNDO"
+    REDUCE = "REDUCE"
+    REQUEST_CANCEL = "REQUEST_CANCEL"
+    MERGE = "MERGE"
+    SHIP_LATER = "SHIP_LATER"
+    SHIP_NOW = "SHIP_NOW"
     MARK_PAID = "MARK_PAID"
     HAND_OVER = "HAND_OVER"
+    ANSWER_CANCEL = "ANSWER_CANCEL"
 
 
 S = TypeVar("S", bound=StrEnum)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
+from domain.orders.acts import ACTS, UNDO_UNTIL, buyer_acts, parcel_acts, read_acts, seller_acts
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
@@ -27,6 +29,7 @@ NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
+    OrderAction.ANSWER_CANCEL: Permission.CANCEL_ORDER,
 }
 """What a member of staff must hold for an action to be offered."""
 
@@ -42,12 +45,20 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
-        """What this viewer may do with an order in these states."""
-        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+    def actions(self, state: str, payment: str, fulfilment: str, method: str, acts: str) -> list[OrderAction]:
+        """What this viewer may do with an order in these states; `acts` is its ACTS."""
         if self.granted is None:
-            return buyer_actions(*axes)
-        return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
+            return own_actions(state, payment, fulfilment, method, acts)
+        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+        found = [*seller_actions(*axes), *seller_acts(axes[0], axes[2], read_acts(acts))]
+        return [action for action in found if NEEDED[action] in self.granted]
+
+
+def own_actions(state: str, payment: str, fulfilment: str, method: str, acts: str) -> list[OrderAction]:
+    """What the buyer of an order may do, at the instant of the request."""
+    axes, read, now = (OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)), read_acts(acts), asked_at()
+    parcel = parcel_acts(*axes, read, now) if method == "SHIP" else ()
+    return [*buyer_actions(*axes), *buyer_acts(*axes, read, now), *parcel]
 
 
 ORDER = (
@@ -109,7 +120,9 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
     if "actions" in wanted:
-        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
+        branches.append(("acts", ACTS, same))
+    if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
+        branches.append(("wishes", WISHES, tuple))
     if "payment_attempts" in wanted:
         branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
     if "pays_online" in wanted:
@@ -118,10 +131,18 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
 
     def read(row: Any) -> Row:
         order: Row = base.read(row)
+        if "acts" in order:
+            order["actions"] = viewpoint.actions(*(order[name] for name in ACTING))
+        if "wishes" in order:
+            order |= zip(("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"), order.pop("wishes"), strict=True)
         order["viewpoint"] = viewpoint
         return order
 
     return Shape(base.columns, read)
+
+
+ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts")
+WISHES = f"row({UNDO_UNTIL}, o.ship_later_until, o.cancel_requested_at, nullif(o.cancel_reason, ''))"
 
 
 def _buyer(row: Any) -> Row:
@@ -285,7 +306,7 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         return
     if "actions" in value:
         own = value["actions"] if also_buyer else []
-        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"])]
+        value["actions"] = [*own, *viewpoint.actions(*(value[name] for name in ACTING))]
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint

@@ -8,17 +8,23 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
-from domain.orders.shapes import LINES_AT_ONCE
+from domain.orders.acts import ACTS, UNDO_UNTIL
+from domain.orders.rules import OrderAction
+from domain.orders.shapes import LINES_AT_ONCE, own_actions
 from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
 
 
 @lru_cache(maxsize=512)
-def _actions(state: str, payment: str, fulfilment: str) -> tuple[OrderAction, ...]:
-    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)))
+def _over(state: str, payment: str, fulfilment: str, method: str) -> tuple[OrderAction, ...]:
+    return tuple(own_actions(state, payment, fulfilment, method, ""))
 
 
-ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state"), _actions))
+def _actions(state: str, payment: str, fulfilment: str, method: str, acts: str) -> tuple[OrderAction, ...]:
+    """Of an order that is over, which most are, its states alone say it."""
+    return tuple(own_actions(state, payment, fulfilment, method, acts)) if acts else _over(state, payment, fulfilment, method)
+
+
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method", ACTS), _actions))
 
 LINE_FIELDS: Final = Fields(
     {
@@ -55,6 +61,10 @@ ORDER_FIELDS: Final = Fields(
         "paid": Amount("o.paid_minor", "o.currency"),
         "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
         "actions": ACTIONS,
+        "undo_until": instant(UNDO_UNTIL, nullable=True),
+        "ship_later_until": instant("o.ship_later_until", nullable=True),
+        "cancel_requested_at": instant("o.cancel_requested_at", nullable=True),
+        "cancel_reason": text("nullif(o.cancel_reason, '')", nullable=True),
         "shop": Within(SHOP_FIELDS),
         "lines": Paged(
             Rows(

@@ -237,7 +237,7 @@ def _type(types: Any, name: str) -> GraphQLNamedType:
     return get_named_type(types["Buyer"].fields[name].type)
 
 
-LEFT_OUT = {"receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom"}
+LEFT_OUT = {"receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom", "paymentAttempts", "paysOnline"}
 """Fields without a writer: with them, few operations had one."""
 
 

@@ -91,6 +91,7 @@ ASK: dict[str, Ask] = {
     "my notifications": own("notifications"),
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
+    "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -137,6 +138,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -195,6 +197,11 @@ async def a_suggestion(people: People, post: UUID, variant: UUID) -> str:
     await database.execute(
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
+    )  # fmt: skip
+    await database.execute(
+        """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
+           values ($1, $2, $3, $4, $5, 1, 'WAITING', $6)""",
+        new_id(), people.shop.id, variant, claim, people.buyer.id, build.NOW,
     )  # fmt: skip
     return suggestion_id(claim, version_of_text("隨便"))
 

@@ -33,8 +33,10 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
-OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id"}
-OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
+acting = importlib.import_module("domain.migrations.0012_acting")
+"""Its guards are broken on purpose in tests/domain/claims/test_acting_tables.py."""
+OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", "waitlist_offer_place"}
+OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"} | {name for _, name, _ in acting.CHECKS}
 """Those of 0005, 0009 and 0010, broken where what they guard is tested."""
 FOREIGN_KEYS = [
     *[(t, "shop_id", f"{t}_shop", "shop") for t in migration.TO_SHOP],
