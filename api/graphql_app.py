@@ -52,6 +52,7 @@ from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
+from api.resolvers.transfer import TransferMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
 from api.schema.notice import Notification
@@ -78,7 +79,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 @strawberry.type
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
+    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, TransferMutations,
 ):  # fmt: skip
     """What may be done."""
 

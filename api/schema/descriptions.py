@@ -115,6 +115,7 @@ TABLE: Final[dict[str, Words]] = {
         "WAITLISTED": "Pieces of a comment wait.", "WAITLIST_FILLED": "Pieces that waited are ordered.", "SUGGESTION": "A comment needs a yes.",
         "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
         "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
+        "TRANSFER_REFUSED": "A reported transfer was not found, or nobody looked for it.",
         "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.", "PICKUP_READY": "Goods may be collected.",
         "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.",
     },
@@ -131,7 +132,7 @@ TABLE: Final[dict[str, Words]] = {
     },
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
-        "HAND_OVER": "Hand its goods over.",
+        "HAND_OVER": "Hand its goods over.", "REPORT_TRANSFER": "Say that money was sent.", "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},
@@ -246,6 +247,10 @@ TABLE: Final[dict[str, Words]] = {
     "StockSetPayload": {"stockLevel": "As it stands now."},
     "StockUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
     "SuggestionUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
+    "TransferState": {
+        "OPEN": "The shop has yet to look.", "CONFIRMED": "The money came; the order is paid by it.", "REFUSED": "The shop did not find the money.",
+        "LAPSED": "Nobody answered in time.", "REPLACED": "The buyer said it anew.", "OVER": "The order was paid in another way, or is no more.",
+    },
     "UnpaidConnection": {"byShop": "The same by shop, the nearest deadline first."},
     "UnpaidOfShop": {"shop": "Whom it is owed to.", "amountDue": "All of it, in the shop's currency.", "orderCount": "Orders with something due."},
 }  # fmt: skip

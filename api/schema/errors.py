@@ -27,6 +27,7 @@ FAMILIES: Final = {
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -61,6 +62,7 @@ MESSAGES: Final = {
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
     "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),
+    "HOLD_EXPIRED": ("保留時間已過，無法再回報轉帳。", "The goods were held as long as they may be; no further report is taken."),
     "OPEN_ORDERS": ("還有未完成的訂單，完成後才能刪除帳號。", "There are orders under way; they have to end first."),
     "ONLY_OWNER": ("您是賣場唯一的擁有者，請先移交。", "You are a shop's only owner; hand it over first."),
     "TOO_MANY_EXPORTS": ("今天的下載次數已達上限，請明天再試。", "No more files today; try again tomorrow."),
@@ -123,6 +125,9 @@ if TYPE_CHECKING:
     class AccountErrorCode(Enum):
         """FAMILIES["AccountErrorCode"]."""
 
+    class TransferErrorCode(Enum):
+        """FAMILIES["TransferErrorCode"]."""
+
 else:
 
     def _enum(name):
@@ -138,6 +143,7 @@ else:
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
     AccountErrorCode = _enum("AccountErrorCode")
+    TransferErrorCode = _enum("TransferErrorCode")
 
 
 @strawberry.interface(description="Why a mutation was refused.")
@@ -201,3 +207,8 @@ class IdentityUserError(UserError):
 @strawberry.type(description="Why an act on the account was refused.")
 class AccountUserError(UserError):
     code: AccountErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on a reported transfer was refused.")
+class TransferUserError(UserError):
+    code: TransferErrorCode = strawberry.field(description="For the app.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
+from domain.orders.attached_shapes import TRANSFER
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read
@@ -24,10 +25,13 @@ LINES_AT_ONCE = 100
 
 NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
+    OrderAction.ANSWER_TRANSFER: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
 }
 """What a member of staff must hold for an action to be offered."""
+HIDDEN = (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS), ("transfer", Permission.MARK_PAID))
+"""Branches, and what a member of staff must hold to see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,9 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    if "transfer" in wanted:
+        newest = f"(select {TRANSFER.row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1)"
+        branches.append(("transfer", newest if viewpoint.may(Permission.MARK_PAID) else "null::record", TRANSFER.read_if))
     if "actions" in wanted:
         branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
     base = shape(ORDER, _order_with(wanted), branches)
@@ -284,7 +291,7 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint
-        for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
+        for branch, permission in HIDDEN:
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
         if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):

@@ -124,6 +124,7 @@ OWNERS = {
     "variant": "select shop_id from variant where id = $1",
     "pickup": "select shop_id from pickup where id = $1",
     "buyer": "select shop_id from buyer where id = $1",
+    "transfer": "select shop_id from transfer_report where id = $1",
 }
 
 
