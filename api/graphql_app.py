@@ -38,6 +38,8 @@ from api.resolvers.account import AccountMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.delivery import DeliveryMutations
+from api.resolvers.gift import GiftMutations, GiftQuery
 from api.resolvers.identity import IdentityMutations
 from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
@@ -72,7 +74,7 @@ REQUEST_SECONDS: Final = 10.0
 
 
 @strawberry.type
-class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
+class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery, GiftQuery):
     """What may be read."""
 
 
@@ -80,6 +82,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
     NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, TransferMutations,
+    DeliveryMutations, GiftMutations,
 ):  # fmt: skip
     """What may be done."""
 

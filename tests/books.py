@@ -21,7 +21,8 @@ async def queued(name: str) -> list[dict[str, object]]:
 
 
 TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
-    "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
+    "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer", "transfer_report", "transfer_slip",
+    "order_delivery", "pickup_slot", "delivery_offer", "order_gift")  # fmt: skip
 
 
 async def everything(*, but: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -8,8 +8,9 @@ from uuid import UUID
 import strawberry
 
 from api.resolvers.base import Info, attach, key_of, selected
-from api.resolvers.mutation import NOWHERE, effect, mutation, staff_of, text
-from api.resolvers.order import minor, staff_view
+from api.resolvers.delivery import own_order
+from api.resolvers.mutation import effect, mutation, staff_of, text
+from api.resolvers.order import in_minor, minor, staff_view
 from api.schema.errors import TransferUserError
 from api.schema.order import Order
 from api.schema.transfer import (
@@ -29,7 +30,6 @@ from domain.paging import Row
 from domain.payments import slips, transfers
 from domain.payments.transfer_rules import LONGEST_REASON, UPLOAD_BYTES
 from domain.shops.rules import Permission
-from domain.shops.screens import shop_owning
 
 MEDIA_TYPES = ["image/jpeg", "image/png", "image/webp"]
 UPLOADS = "/uploads/slips/"
@@ -71,8 +71,7 @@ class TransferMutations:
         """Say that I sent money for an order of mine. Its deadline stands still until the shop answers; saying it again replaces what I said."""
         member_id, order_id = info.context.require_viewer().member_id, key_of(input.order_id, "order")
         slip_id = None if input.slip_upload_id is None else key_of(input.slip_upload_id, "slip")
-        shop_id = await shop_owning("order", order_id) or NOWHERE
-        amount = await minor(input.amount, shop_id, "amount") if shop_id != NOWHERE else 1
+        amount = in_minor(input.amount, await transfers.currency_of_own(order_id, member_id), "amount")
         said = transfers.Transfer(input.last_five_digits, input.paid_at, amount, slip_id)
 
         async def act() -> Row:
@@ -80,7 +79,7 @@ class TransferMutations:
             return {}
 
         await effect(info, input, act)
-        return {"order": await _own(info, order_id, member_id)}
+        return {"order": await own_order(info, order_id, member_id)}
 
     @mutation(TransferUserError, TransferConfirmPayload, idempotent=True)
     async def transfer_confirm(self, info: Info, input: TransferConfirmInput) -> Row:
@@ -113,12 +112,6 @@ class TransferMutations:
             return {"order": str(order_id)}
 
         return {"order": await _after(info, shop_id, await effect(info, input, act))}
-
-
-async def _own(info: Info, order_id: UUID, member_id: UUID) -> Row | None:
-    """The changed order, for its buyer."""
-    found = await queries.visible_orders([order_id], member_id, wanted=selected(info, "order"), language=info.context.language)
-    return found.get(order_id)
 
 
 async def _after(info: Info, shop_id: UUID, outcome: Any) -> Row | None:

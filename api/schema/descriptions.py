@@ -45,7 +45,7 @@ USER_ERRORS: Final = "Why it was refused; empty when it was done."
 CODE: Final = "For the app, from a list that may grow: what was refused."
 
 TABLE: Final[dict[str, Words]] = {
-    "Query": {"": "What may be read.", "shop(handle)": "Instead of the id: the name in the shop's address."},
+    "Query": {"": "What may be read.", "gift(token)": "From `giftLinkCreate`.", "shop(handle)": "Instead of the id: the name in the shop's address."},
     "Mutation": {"": "What may be done."},
     "Subscription": {
         "": "What may be watched, over web sockets.", "myOrders(since)": "A place: of `me.liveCursor`, or `resumeFrom` of an earlier message.",
@@ -82,6 +82,12 @@ TABLE: Final[dict[str, Words]] = {
         "JPY": "Yen; no decimals.", "KRW": "Won; no decimals.", "MOP": "Macanese pataca.", "MYR": "Malaysian ringgit.", "PHP": "Philippine peso.",
         "SGD": "Singapore dollar.", "THB": "Thai baht.", "TWD": "New Taiwan dollar; whole amounts in practice.", "USD": "US dollar.",
         "VND": "Vietnamese dong; no decimals.",
+    },
+    "DeliveryKind": {
+        "FACE_TO_FACE": "At a place and time of the shop.", "CONVENIENCE_STORE": "Kept at a store until it is fetched.", "HOME": "To an address.",
+    },
+    "StoreChain": {
+        "SEVEN_ELEVEN": "7-ELEVEN.", "FAMILY_MART": "FamilyMart.", "HI_LIFE": "Hi-Life.", "OK_MART": "OK mart.",
     },
     "DeliveryMethod": {"PICKUP": "Face to face, with a pass.", "SHIP": "Sent."},
     "Device": {"platform": "What it runs on."},
@@ -132,7 +138,9 @@ TABLE: Final[dict[str, Words]] = {
     },
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
-        "HAND_OVER": "Hand its goods over.", "REPORT_TRANSFER": "Say that money was sent.", "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
+        "HAND_OVER": "Hand its goods over.", "REPORT_TRANSFER": "Say that money was sent.",
+        "CHOOSE_DELIVERY": "Choose how it is delivered.", "MAKE_GIFT": "Hand a link on that shows no price.",
+        "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},

@@ -50,6 +50,7 @@ INDEXES = (
     "create unique index transfer_report_open on transfer_report (order_id) where state = 'OPEN'",
     "create index transfer_report_due on transfer_report (answer_by, id) where state = 'OPEN'",
     "create index transfer_report_slip on transfer_report (slip_id) where slip_id is not null",
+    "create index transfer_slip_age on transfer_slip (created_at)",
     "create index delivery_offer_of_shop on delivery_offer (shop_id, created_at, id) where withdrawn_at is null",
     "drop index order_expiry",
     "create index order_expiry on \"order\" (pay_by) where state = 'OPEN' and payment_state in ('UNPAID', 'FAILED') and pay_by is not null",
@@ -62,6 +63,7 @@ SETTINGS = (
     """alter table order_delivery alter column store_code set default '', alter column store_name set default '',
        alter column recipient_name set default '', alter column recipient_phone set default '',
        alter column postal_code set default '', alter column address set default ''""",
+    "alter table shop alter column offers_delivery set default false",
     "alter table order_gift alter column sender set default '', alter column message set default ''",
 )
 """Pictures do not get smaller by another compression."""
@@ -240,5 +242,6 @@ class Migration(migrations.Migration):
             },
             bases=["Model"],
         ),
+        ops.AddField(model_name="Shop", name="offers_delivery", field=fields.BooleanField(default=False)),
         ops.RunSQL(statements()),
     ]

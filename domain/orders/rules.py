@@ -67,6 +67,8 @@ class OrderAction(StrEnum):
     CANCEL = "CANCEL"
     SHOW_CODE = "SHOW_CODE"
     REPORT_TRANSFER = "REPORT_TRANSFER"
+    CHOOSE_DELIVERY = "CHOOSE_DELIVERY"
+    MAKE_GIFT = "MAKE_GIFT"
     MARK_PAID = "MARK_PAID"
     ANSWER_TRANSFER = "ANSWER_TRANSFER"
     HAND_OVER = "HAND_OVER"
@@ -171,13 +173,17 @@ def may_make_gift(state: OrderState, fulfilment: FulfilmentState) -> bool:
     return state in (State.OPEN, State.LOCKED) and fulfilment not in GONE
 
 
-def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
-    """What the buyer may do now."""
+def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, *, delivers: bool = False) -> list[OrderAction]:
+    """What the buyer may do now. `delivers`: the shop offers ways of delivery."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.PAY)
     if may_report(state, payment):
         actions.append(OrderAction.REPORT_TRANSFER)
+    if delivers and may_choose_delivery(state, payment, fulfilment):
+        actions.append(OrderAction.CHOOSE_DELIVERY)
+    if may_make_gift(state, fulfilment):
+        actions.append(OrderAction.MAKE_GIFT)
     if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
         actions.append(OrderAction.SHOW_CODE)
     return actions

@@ -12,9 +12,18 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
-from domain.orders.attached_shapes import TRANSFER
+from domain.orders.attached_shapes import (
+    DELIVERY,
+    DELIVERY_OF_ORDER,
+    GIFT,
+    GIFT_OF_ORDER,
+    IS_GIFT,
+    RECIPIENT,
+    RECIPIENT_OF_ORDER,
+    TRANSFER,
+)
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
-from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
+from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
 from domain.paging.shape import Read
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
@@ -45,11 +54,11 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
-        """What this viewer may do with an order in these states."""
+    def actions(self, state: str, payment: str, fulfilment: str, delivers: bool = False) -> list[OrderAction]:
+        """What this viewer may do with an order in these states. `delivers`: its shop offers ways of delivery."""
         axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
         if self.granted is None:
-            return buyer_actions(*axes)
+            return buyer_actions(*axes, delivers=delivers)
         return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
 
 
@@ -60,6 +69,13 @@ ORDER = (
 )  # fmt: skip
 
 
+ATTACHED = (
+    ("delivery", DELIVERY_OF_ORDER, DELIVERY.read_if),
+    ("recipient", RECIPIENT_OF_ORDER, RECIPIENT.read_if),
+    ("is_gift", IS_GIFT, same),
+    ("gift", GIFT_OF_ORDER, GIFT.read_if),
+)
+"""What hangs on an order, each a branch."""
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
 
 
@@ -111,11 +127,16 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    for name, sql, reader in ATTACHED:
+        if name in wanted:
+            branches.append((name, sql, reader))
     if "transfer" in wanted:
         newest = f"(select {TRANSFER.row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1)"
         branches.append(("transfer", newest if viewpoint.may(Permission.MARK_PAID) else "null::record", TRANSFER.read_if))
     if "actions" in wanted:
-        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
+        branches.append(
+            ("actions", "row(o.state, o.payment_state, o.fulfilment_state, s.offers_delivery)", lambda axes: viewpoint.actions(*axes))
+        )
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:

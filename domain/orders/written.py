@@ -14,11 +14,12 @@ from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part
 
 
 @lru_cache(maxsize=512)
-def _actions(state: str, payment: str, fulfilment: str) -> tuple[OrderAction, ...]:
-    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)))
+def _actions(state: str, payment: str, fulfilment: str, delivers: str) -> tuple[OrderAction, ...]:
+    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), delivers=delivers == "yes"))
 
 
-ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state"), _actions))
+DELIVERS: Final = "case when s.offers_delivery then 'yes' else 'no' end"
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", DELIVERS), _actions))
 
 LINE_FIELDS: Final = Fields(
     {

@@ -53,7 +53,11 @@ def write_ticket(vault: Vault, ticket: Ticket) -> str:
     """The ticket as text for an address."""
     facts = _FACTS.pack(ticket.slip_id.bytes, ticket.member_id.bytes, ticket.order_id.bytes, int(ticket.expires_at.timestamp()))
     mac = vault.mac(PURPOSE, facts)[:_MAC_BYTES]
-    return base64.urlsafe_b64encode(facts + mac).rstrip(b"=").decode()
+    return _as_text(facts + mac)
+
+
+def _as_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def read_ticket(vault: Vault, text: str, now: datetime) -> Ticket:
@@ -68,7 +72,7 @@ def read_ticket(vault: Vault, text: str, now: datetime) -> Ticket:
         slip, member, order, expires = _FACTS.unpack(facts)
     except (ValueError, struct.error):
         raise SlipTicketOver from None
-    if not hmac.compare_digest(vault.mac(PURPOSE, facts)[:_MAC_BYTES], mac) or expires <= now.timestamp():
+    if not hmac.compare_digest(vault.mac(PURPOSE, facts)[:_MAC_BYTES], mac) or _as_text(raw) != text or expires <= now.timestamp():
         raise SlipTicketOver
     return Ticket(UUID(bytes=slip), UUID(bytes=member), UUID(bytes=order), datetime.fromtimestamp(expires, UTC))
 

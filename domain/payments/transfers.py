@@ -52,6 +52,18 @@ class Transfer:
     slip_id: UUID | None = None
 
 
+async def currency_of_own(order_id: UUID, member_id: UUID) -> str:
+    """The currency of an order of this member.
+
+    Raises:
+        NotFound: the member has no such order.
+    """
+    found: str | None = await db.fetchval('select currency from "order" where id = $1 and member_id = $2', order_id, member_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
 async def report(*, order_id: UUID, member_id: UUID, transfer: Transfer, now: datetime) -> UUID:
     """Say that money was sent for one's own order; answers the report's id. Said again, it takes the place of what was said before.
 
@@ -102,7 +114,8 @@ async def confirm(
         came = found["amount_minor"] if amount_minor is None else amount_minor
         if came != order.due_minor:
             raise AmountMismatch(order.id, order.due_minor, came, order.currency)
-        await _answer(tx, report_id, ReportState.CONFIRMED, by_member_id, now)
+        if not await _answer(tx, report_id, ReportState.CONFIRMED, by_member_id, now):
+            raise InvalidTransition(order.id, "transfer", "ANSWERED", ReportState.CONFIRMED.value)
         reference = found["last_five"] or "-"
         await settle(
             tx, order, method=PaymentMethod.BANK_TRANSFER, reference=reference, actor=actor, recorded_by=by_member_id, now=now, jobs=jobs
@@ -124,7 +137,8 @@ async def refuse(*, report_id: UUID, shop_id: UUID, reason: str, actor: Actor, b
         order, found = await _lock_report(tx, report_id, shop_id)
         check_payable(order)
         _check_open(order, found, ReportState.REFUSED)
-        await _answer(tx, report_id, ReportState.REFUSED, by_member_id, now, reason[:LONGEST_REASON])
+        if not await _answer(tx, report_id, ReportState.REFUSED, by_member_id, now, reason[:LONGEST_REASON]):
+            raise InvalidTransition(order.id, "transfer", "ANSWERED", ReportState.REFUSED.value)
         await _come_to_nothing(tx, order, "TRANSFER_REFUSED", report_id, words=reason, actor=actor, now=now, jobs=jobs)
         return order.id
 

@@ -20,6 +20,8 @@ class Shop(Model):
     locale = fields.CharField(max_length=16)
     pay_within_minutes = fields.IntField(default=4320)
     pickup_place = fields.CharField(max_length=200, default="")
+    offers_delivery = fields.BooleanField(default=False)
+    """There is a way of delivery that buyers may choose; kept with the offers, so that lists of orders need not look."""
     created_at = fields.DatetimeField()
 
     class Meta:

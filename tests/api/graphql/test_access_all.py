@@ -19,16 +19,22 @@ from domain import db as database
 from domain.claims.offering import suggestion_id, version_of_text
 from domain.claims.planning import text_hash
 from domain.claims.rules import ClaimOutcome
+from domain.delivery import gifts
 from domain.ids import new_id, public_id
+from domain.payments import transfers
 from tests import books, build
 from tests.api.graphql import test_access as matrix
 from tests.api.graphql.conftest import People, pid
 from tests.api.graphql.test_access import DENIED, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, SIGN_IN, YES, act, person, said
+from tests.domain.delivery.acts import a_shop_with_ways
 from tests.sql_recorder import recorded
 
 NONE = "none"
 """An empty list: these are the viewer's own, and there are none."""
 
+KEYED = {
+    "suggestionAccept", "paymentReport", "transferConfirm", "transferRefuse", "orderDeliveryChoose", "deliveryOfferCreate", "pickupSlotCreate",
+}  # fmt: skip
 Ask = Callable[[dict[str, str]], tuple[str, dict[str, Any]]]
 
 
@@ -36,9 +42,9 @@ def own(field: str) -> Ask:
     return lambda _: (f"{{ me {{ found: {field} {{ totalCount }} }} }}", {})
 
 
-def mutation(name: str, **given: Any) -> Ask:
+def mutation(name: str, /, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name == "suggestionAccept" else ""
+    key = "@idempotent(key: $key)" if name in KEYED else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -64,6 +70,22 @@ ASK: dict[str, Ask] = {
     "restore": mutation("buyerRestore", buyerId=lambda t: t["buyer"]),
     "read notices": mutation("notificationsMarkRead", ids=lambda t: [t["notice"]]),
     "device": mutation("deviceRegister", installationId="i", platform="WEB", target="t"),
+    "report transfer": mutation(
+        "paymentReport", orderId=lambda t: t["order"], lastFiveDigits="12345", paidAt="2026-11-21T07:00:00Z", amount="590"
+    ),
+    "send slip": mutation("slipUploadStart", orderId=lambda t: t["order"]),
+    "confirm transfer": mutation("transferConfirm", reportId=lambda t: t["transfer"]),
+    "refuse transfer": mutation("transferRefuse", reportId=lambda t: t["transfer"]),
+    "choose delivery": mutation("orderDeliveryChoose", orderId=lambda t: t["order"], offerId=lambda t: t["offer"], slotId=lambda t: t["slot"]),
+    "make gift": mutation("giftLinkCreate", orderId=lambda t: t["order"]),
+    "revoke gift": mutation("giftLinkRevoke", orderId=lambda t: t["order"]),
+    "gift": lambda t: ("query ($token: String!) { found: gift(token: $token) { shopName } }", {"token": t["gift"]}),
+    "offer": mutation("deliveryOfferCreate", shopId=lambda t: t["shop"], kind="HOME", name="宅配", fee="60"),
+    "withdraw": mutation("deliveryOfferWithdraw", offerId=lambda t: t["offer"]),
+    "add slot": mutation(
+        "pickupSlotCreate", offerId=lambda t: t["offer"], startsAt="2026-11-23T08:00:00Z", endsAt="2026-11-23T09:00:00Z", capacity=3
+    ),
+    "change slot": mutation("pickupSlotUpdate", slotId=lambda t: t["slot"], capacity=9),
 }
 
 #                      member     stranger   owner      manager    helper     scanner    ended      other      nobody
@@ -84,8 +106,20 @@ TABLE: dict[str, tuple[str, ...]] = {
     "restore":          (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "report transfer":  (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "send slip":        (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "confirm transfer": (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "refuse transfer":  (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "choose delivery":  (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "make gift":        (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "revoke gift":      (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "gift":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
+    "offer":            (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "withdraw":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "add slot":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "change slot":      (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
 }  # fmt: skip
-READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "nodes", "server time", "simulate")]
+READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "nodes", "server time", "simulate", "gift")]
 OWN = {"read notices", "device"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
@@ -114,6 +148,18 @@ ROWS = {
     "Mutation.pickupConfirm": "confirm",
     "Mutation.notificationsMarkRead": "read notices",
     "Mutation.deviceRegister": "device",
+    "Mutation.paymentReport": "report transfer",
+    "Mutation.slipUploadStart": "send slip",
+    "Mutation.transferConfirm": "confirm transfer",
+    "Mutation.transferRefuse": "refuse transfer",
+    "Mutation.orderDeliveryChoose": "choose delivery",
+    "Mutation.giftLinkCreate": "make gift",
+    "Mutation.giftLinkRevoke": "revoke gift",
+    "Mutation.deliveryOfferCreate": "offer",
+    "Mutation.deliveryOfferWithdraw": "withdraw",
+    "Mutation.pickupSlotCreate": "add slot",
+    "Mutation.pickupSlotUpdate": "change slot",
+    "Query.gift": "gift",
     "Buyer.orders": "my orders",
     "Buyer.unpaid": "my unpaid",
     "Buyer.notifications": "my notifications",
@@ -189,13 +235,21 @@ async def one_of_each(people: People, services: Any) -> dict[str, str]:
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
     )  # fmt: skip
+    told = await build.an_order(people.shop, {await build.a_variant(people.shop): 1}, buyer=people.buyer, method=build.DeliveryMethod.SHIP)
+    transfer = await transfers.report(
+        order_id=told.id, member_id=people.member, transfer=transfers.Transfer("00001", build.NOW, told.total_minor), now=build.NOW
+    )
+    ways = await a_shop_with_ways(shop=people.shop)
+    order = await database.fetchval('select id from "order" where delivery_method = $1 and payment_state = $2', "PICKUP", "UNPAID")
+    gift, _ = await gifts.make_link(order_id=order, member_id=people.member, sender="", message="", now=build.NOW)
+    found |= {"transfer": pid("transfer", transfer), "offer": pid("offer", ways.meet), "slot": pid("slot", ways.slot), "gift": gift}
     return {**found, "suggestion": suggestion_id(claim, version_of_text("隨便")), "buyer": pid("buyer", people.buyer.id)}
 
 
 def nowhere(things: dict[str, str]) -> dict[str, str]:
     """Ids of the same kinds that nothing has."""
-    ids = {name: public_id(name, new_id()) for name in things if name != "suggestion"}
-    return {**ids, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
+    ids = {name: public_id(name, new_id()) for name in things if name not in ("suggestion", "gift")}
+    return {**ids, "gift": "gift_" + "A" * 32, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
 
 
 def kind_of(body: dict[str, Any]) -> str:

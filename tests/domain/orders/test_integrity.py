@@ -33,9 +33,10 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
-OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id"}
-OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
-"""Those of 0005, 0009 and 0010, broken where what they guard is tested."""
+delivery = importlib.import_module("domain.migrations.0013_delivery")
+OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", *(f"{table}_{name}" for table, name, _ in delivery.KEYS)}
+OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash", *(name for _, name, _ in delivery.CHECKS)}
+"""Those of 0005, 0009, 0010 and 0013, broken where what they guard is tested."""
 FOREIGN_KEYS = [
     *[(t, "shop_id", f"{t}_shop", "shop") for t in migration.TO_SHOP],
     *[(t, c, f"{t}_{c}", to) for t, c, to in migration.WITHIN_SHOP],

@@ -34,7 +34,18 @@ def why(data: bytes) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA"), ("WEBP", "RGB"), ("WEBP", "RGBA")],
+    [
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("JPEG", "CMYK"),
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("PNG", "1"),
+        ("PNG", "LA"),
+        ("WEBP", "RGB"),
+        ("WEBP", "RGBA"),
+    ],
 )
 def test_every_kind_comes_out_as_a_jpeg_with_the_same_picture(kind: str, mode: str) -> None:
     found = redrawn(a_picture(kind, mode=mode))
@@ -104,14 +115,22 @@ def test_a_head_without_pixels_is_refused() -> None:
 
 def test_more_pixels_than_are_decoded_are_refused_by_what_the_head_says() -> None:
     """The data that would fill them is not even there: nothing was decoded."""
-    for width, height in ((4_900, 4_900), (10_000, 10_000), (14_000, 14_000), (30_000, 30_000), (65_535, 65_535), (2**31 - 1, 2**31 - 1), (24_000, 1)):
+    for width, height in (
+        (4_900, 4_900),
+        (10_000, 10_000),
+        (14_000, 14_000),
+        (30_000, 30_000),
+        (65_535, 65_535),
+        (2**31 - 1, 2**31 - 1),
+        (24_000, 1),
+    ):
         assert why(a_png_with(width, height)) == "PIXELS", (width, height)
 
 
 def test_a_bomb_of_a_few_kilobytes_is_refused() -> None:
     bomb = a_bomb(9_000)
     assert len(bomb) < 100_000
-    assert 9_000**2 > MOST_PIXELS
+    assert MOST_PIXELS < 9_000**2
     assert why(bomb) == "PIXELS"
 
 
