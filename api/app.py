@@ -27,6 +27,7 @@ from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
+from api.payments import routes as payment_routes
 from api.sockets.limits import SocketLimits
 from api.uploads import roomier
 from api.uploads import routes as upload_routes
@@ -69,6 +70,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             *receipt_key_routes(services),
             *export_routes(services),
             *upload_routes(services),
+            *payment_routes(services),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],

@@ -21,7 +21,8 @@ from domain.errors import NotFound
 from domain.ids import public_id, read_public_id
 from domain.orders.errors import InvalidTransition
 from domain.payments import slips
-from domain.payments.errors import AlreadyPaid, SlipRefused, SlipTicketOver
+from domain.payments.errors import AlreadyPaid
+from domain.payments.transfer_errors import SlipRefused, SlipTicketOver
 from domain.payments.transfer_rules import UPLOAD_BYTES, UPLOAD_SECONDS
 
 UPLOADS: Final = "/uploads/slips/"

@@ -35,6 +35,7 @@ class Violation:
 
 UNSETTLED = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
 
+BY_MONEY = "('order.mark_paid','order.paid_online','order.partly_paid_online')"
 INVARIANTS = (
     Invariant(
         "I1",
@@ -116,9 +117,9 @@ INVARIANTS = (
     Invariant(
         "I9",
         "every claim, payment and hand-over has an audit entry",
-        """select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
+        f"""select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
            union all select 'payment', p.order_id from payment p
-             where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action = 'order.mark_paid')
+             where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action in {BY_MONEY})
            union all select 'hand_over', h.id from hand_over h
              where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))""",
     ),
@@ -170,6 +171,16 @@ INVARIANTS = (
             union all select 'member', m.id from member m where m.deleted_at is not null and m.display_name <> ''
             union all select 'merge', a.id from member_merge a join member_merge b on b.absorbed_id = a.keeper_id and b.keeper_id = a.absorbed_id
               where a.undone_at is null and b.undone_at is null""",
+    ),
+    Invariant(
+        "I16",
+        "money that a payment provider says has come pays its order or waits to go back",
+        """select o.id, o.came, o.used from (
+              select t.order_id as id, sum(t.received_minor - t.surplus_minor) as came,
+                     (select coalesce(sum(p.amount_minor), 0) from payment p where p.order_id = t.order_id and p.method = 'ONLINE') as used
+              from payment_attempt t group by t.order_id) o where o.came <> o.used
+            union all select p.order_id, 0, p.amount_minor from payment p
+              where p.method = 'ONLINE' and not exists (select from payment_attempt t where t.order_id = p.order_id)""",
     ),
     Invariant(
         "I20",

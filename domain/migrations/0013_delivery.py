@@ -82,7 +82,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0010_operations")]
+    dependencies = [("plusone", "0015_payments")]
     operations = [
         ops.CreateModel(
             name="DeliveryOffer",

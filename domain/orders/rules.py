@@ -193,7 +193,9 @@ def seller_actions(state: OrderState, payment: PaymentState, fulfilment: Fulfilm
     """What staff may do now, before their own permissions are looked at."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
-        actions += [OrderAction.MARK_PAID, OrderAction.CANCEL]
+        actions.append(OrderAction.MARK_PAID)
+        if payment is not P.PARTIALLY_PAID:
+            actions.append(OrderAction.CANCEL)
     if state is State.OPEN and payment is P.REPORTED:
         actions.append(OrderAction.ANSWER_TRANSFER)
     if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):

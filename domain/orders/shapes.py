@@ -22,6 +22,7 @@ from domain.orders.attached_shapes import (
     RECIPIENT_OF_ORDER,
     TRANSFER,
 )
+from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
 from domain.paging.shape import Read
@@ -45,7 +46,7 @@ HIDDEN = (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDER
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: one of `domain.words`."""
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
@@ -115,7 +116,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payment_attempts, pays_online."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -137,6 +138,10 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(
             ("actions", "row(o.state, o.payment_state, o.fulfilment_state, s.offers_delivery)", lambda axes: viewpoint.actions(*axes))
         )
+    if "payment_attempts" in wanted:
+        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
+    if "pays_online" in wanted:
+        branches.append(("pays_online", ONLINE, same))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:

@@ -29,28 +29,32 @@ class AmountMismatch(DomainError):
 
 
 @dataclass
-class InvalidTransfer(DomainError):
-    """A field of a reported transfer cannot be."""
+class InvalidAccount(DomainError):
+    """The contract with a payment provider cannot be so; `field` says what is wrong."""
 
     code: ClassVar[str] = "INVALID_INPUT"
     field: str
 
 
-class ReportsOver(DomainError):
-    """Reports have stopped this order's deadline for as long as they may."""
+@dataclass
+class NotOnline(DomainError):
+    """This shop takes no money online, or not in this way or currency, or there is no time left for it."""
 
-    code: ClassVar[str] = "HOLD_EXPIRED"
+    code: ClassVar[str] = "PAYMENT_UNAVAILABLE"
+    order_id: UUID
 
 
 @dataclass
-class SlipRefused(DomainError):
-    """These bytes are not kept. `reason`: TYPE, SIZE, PIXELS or BROKEN; nothing of the bytes is said."""
+class TooManyAttempts(DomainError):
+    """The order was tried to be paid too often within an hour."""
 
-    code: ClassVar[str] = "SLIP_REFUSED"
-    reason: str
+    code: ClassVar[str] = "OVER_LIMIT"
+    order_id: UUID
 
 
-class SlipTicketOver(DomainError):
-    """The address to send a picture to is not ours, altered, or too old. One answer for every cause."""
+@dataclass
+class AlreadyReturned(DomainError):
+    """The surplus of this attempt was given back before."""
 
-    code: ClassVar[str] = "TICKET_OVER"
+    code: ClassVar[str] = "INVALID_TRANSITION"
+    attempt_id: UUID

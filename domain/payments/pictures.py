@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from domain.payments.errors import SlipRefused
+from domain.payments.transfer_errors import SlipRefused
 from domain.payments.transfer_rules import SLIP_BYTES
 
 if TYPE_CHECKING:

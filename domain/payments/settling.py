@@ -48,7 +48,7 @@ async def settle(
     await add_events(tx, "PAID", [paid], {paid.id: {"method": method.value, "amountMinor": due}}, actor=actor, now=now)
     detail = {"number": paid.number, "method": method.value, "amount_minor": due, "fulfilment": paid.fulfilment_state.value}
     await record(tx, actor, [Entry(order.shop_id, action, "order", paid.id, detail)], now=now)
-    facts = paid.facts() | {"amountMinor": due, "method": method.value}
+    facts = paid.facts() | {"paidMinor": due, "method": method.value}
     received = NoticeDraft(paid.buyer_id, NoticeKind.PAYMENT_RECEIVED, f"payment_received:{paid.id}", facts)
     await enqueue(tx, order.shop_id, [received], now=now, jobs=jobs)
     if paid.delivery_method is DeliveryMethod.PICKUP and paid.fulfilment_state is FulfilmentState.READY_FOR_PICKUP:

@@ -25,8 +25,9 @@ from domain.members.guesses import count, per_account
 from domain.orders.commands import LockedOrder, lock_own_order
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import OrderState, PaymentState, may_report
-from domain.payments.errors import AlreadyPaid, SlipRefused, SlipTicketOver
+from domain.payments.errors import AlreadyPaid
 from domain.payments.pictures import Picture, redrawn
+from domain.payments.transfer_errors import SlipRefused, SlipTicketOver
 from domain.payments.transfer_rules import MOST_SLIPS, UPLOAD_BYTES, UPLOAD_LIFE
 from domain.shops.rules import GRANTS, Permission
 from domain.vault import Vault

@@ -27,10 +27,11 @@ from domain.orders.commands import COLUMNS, SWEEP, LockedOrder, add_events, as_l
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import PaymentState
 from domain.payments.commands import check_payable
-from domain.payments.errors import AmountMismatch, InvalidTransfer, ReportsOver
+from domain.payments.errors import AmountMismatch
 from domain.payments.rules import PaymentMethod
 from domain.payments.settling import settle
 from domain.payments.slips import check_reportable
+from domain.payments.transfer_errors import InvalidTransfer, ReportsOver
 from domain.payments.transfer_rules import AHEAD, LONGEST_REASON, OLDEST, ReportState, answer_by, deadline_after
 
 log = logging.getLogger(__name__)

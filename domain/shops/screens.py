@@ -127,11 +127,12 @@ OWNERS = {
     "transfer": "select shop_id from transfer_report where id = $1",
     "offer": "select shop_id from delivery_offer where id = $1",
     "slot": "select shop_id from pickup_slot where id = $1",
+    "payment_attempt": "select shop_id from payment_attempt where id = $1",
 }
 
 
 async def shop_owning(kind: str, object_id: UUID) -> UUID | None:
-    """The shop that an order, comment, variant or pickup belongs to. What the viewer may do there is a question of its own."""
+    """The shop that an object of one of OWNERS belongs to. What the viewer may do there is a question of its own."""
     found: UUID | None = await db.fetchval(OWNERS[kind], object_id)
     return found
 

@@ -88,6 +88,15 @@ BREAKS = {
              ('00000000-0000-0000-0000-000000000001'::uuid, '00000000-0000-0000-0000-000000000002'::uuid),
              ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001')) v(k, a)""",
     ],
+    "I16": [
+        "update payment set method = 'ONLINE'",
+        """with a as (insert into payment_account (id, shop_id, provider, slug, merchant_id, hash_key_encrypted, hash_iv_encrypted, live, created_at)
+             select gen_random_uuid(), id, 'ECPAY', 's', '1', '', '', false, now() from shop limit 1 returning id, shop_id)
+           insert into payment_attempt (id, shop_id, order_id, account_id, member_id, trade_no, method, amount_minor, currency, state, provider_no, code,
+             bank, number, received_minor, surplus_minor, return_note, asked, created_at, page_until)
+           select gen_random_uuid(), a.shop_id, (select id from "order" limit 1), a.id, gen_random_uuid(), 'T', 'CARD', 5, 'TWD', 'PAID', '', '', '', '',
+             5, 0, '', 0, now(), now() from a""",
+    ],
     "I20": [
         """update "order" set payment_state = 'REPORTED', version = version + 1 where payment_state = 'UNPAID'""",
         """insert into transfer_report (id, shop_id, order_id, state, last_five, paid_at, amount_minor, currency, reason, reported_at, answer_by)

@@ -12,8 +12,8 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from domain.payments.errors import SlipRefused
 from domain.payments.pictures import MOST_PIXELS, redrawn
+from domain.payments.transfer_errors import SlipRefused
 from domain.payments.transfer_rules import SLIP_BYTES
 from tests.domain.payments.pictures import HTML, NO_PICTURES, SECRET, a_bomb, a_picture, a_png_with, from_a_phone
 

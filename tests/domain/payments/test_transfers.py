@@ -14,7 +14,8 @@ from domain.orders.commands import cancel, expire_due
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
 from domain.payments import transfers
-from domain.payments.errors import AlreadyPaid, AmountMismatch, InvalidTransfer, ReportsOver
+from domain.payments.errors import AlreadyPaid, AmountMismatch
+from domain.payments.transfer_errors import InvalidTransfer, ReportsOver
 from domain.payments.transfers import Transfer, lapse_due
 from plusone.invariants import check
 from tests.books import books_agree, everything, figures
