@@ -108,7 +108,6 @@ class PaymentEvent(Model):
         unique_together = (("attempt_id", "word", "code", "provider_no"),)
 
 
-
 class TransferReport(Model):
     """A buyer says that money was sent. At most one of an order stands open, and only while its payment is REPORTED."""
 

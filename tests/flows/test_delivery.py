@@ -115,7 +115,12 @@ async def test_the_page_works_as_it_stands(stall: Stall) -> None:
     newest = await database.fetchval("select id from transfer_report where state = 'OPEN'")
     stall.values["report"] = public_id("transfer", newest)
     paid = (await stall.run("confirm"))["order"]
-    assert (paid["paymentState"], paid["list"], paid["paid"]["amount"], paid["transfer"]["state"]) == ("PAID", "TO_SHIP", "1240", "CONFIRMED")
+    assert (paid["paymentState"], paid["list"], paid["paid"]["amount"], paid["transfer"]["state"]) == (
+        "PAID",
+        "TO_SHIP",
+        "1240",
+        "CONFIRMED",
+    )
 
     stall.values["token"] = (await stall.run("gift"))["link"]["token"]
     seen = await stall.run("seen")

@@ -76,7 +76,9 @@ ASK: dict[str, Ask] = {
     "send slip": mutation("slipUploadStart", orderId=lambda t: t["order"]),
     "confirm transfer": mutation("transferConfirm", reportId=lambda t: t["transfer"]),
     "refuse transfer": mutation("transferRefuse", reportId=lambda t: t["transfer"]),
-    "choose delivery": mutation("orderDeliveryChoose", orderId=lambda t: t["order"], offerId=lambda t: t["offer"], slotId=lambda t: t["slot"]),
+    "choose delivery": mutation(
+        "orderDeliveryChoose", orderId=lambda t: t["order"], offerId=lambda t: t["offer"], slotId=lambda t: t["slot"]
+    ),
     "make gift": mutation("giftLinkCreate", orderId=lambda t: t["order"]),
     "revoke gift": mutation("giftLinkRevoke", orderId=lambda t: t["order"]),
     "gift": lambda t: ("query ($token: String!) { found: gift(token: $token) { shopName } }", {"token": t["gift"]}),

@@ -180,8 +180,7 @@ async def test_time_running_out_in_every_state(db: str) -> None:
     assert await expire_due(now=NOW + timedelta(microseconds=1), limit=5_000, jobs=JOBS) == 22
     runs_out = [(OrderState.OPEN, PaymentState.UNPAID), (OrderState.OPEN, PaymentState.FAILED)]
     assert await _after(ids) == [
-        ("CANCELLED", "EXPIRED", 2) if (state, payment) in runs_out else (state.value, payment.value, 1)
-        for state, payment, *_ in ALL
+        ("CANCELLED", "EXPIRED", 2) if (state, payment) in runs_out else (state.value, payment.value, 1) for state, payment, *_ in ALL
     ]
     await books_agree()
     before = await everything()
