@@ -6,9 +6,9 @@ from datetime import datetime
 
 import strawberry
 
-from api.schema.delivery import DeliveryKind, StoreChain
 from api.schema.errors import DeliveryUserError
 from api.schema.order import Order
+from domain.delivery.rules import DeliveryKind, StoreChain
 from domain.orders.rules import FulfilmentState
 
 
