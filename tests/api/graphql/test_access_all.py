@@ -1,129 +1,17 @@
-"""The access matrix over the whole schema: every query, mutation, subscription, list and kind of node has its row here or in `test_access`.
+"""The access matrix is over the whole schema: every query, mutation, subscription, list and kind of node has its row.
 
 A field that is new to the schema fails `test_every_field_has_its_row` until somebody has said who may use it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
 from graphql import GraphQLObjectType, get_named_type
 
 from api.graphql_app import schema
 from api.resolvers.node import KINDS
-from domain import db as database
-from domain.claims.offering import suggestion_id, version_of_text
-from domain.claims.planning import text_hash
-from domain.claims.rules import ClaimOutcome
-from domain.delivery import gifts
-from domain.ids import new_id, public_id
-from domain.payments import transfers
-from tests import books, build
-from tests.api.graphql import test_access as matrix
-from tests.api.graphql.conftest import People, pid
-from tests.api.graphql.test_access import DENIED, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, SIGN_IN, YES, act, person, said
-from tests.domain.delivery.acts import a_shop_with_ways
-from tests.sql_recorder import recorded
-
-NONE = "none"
-"""An empty list: these are the viewer's own, and there are none."""
-
-KEYED = {
-    "suggestionAccept", "paymentReport", "transferConfirm", "transferRefuse", "orderDeliveryChoose", "deliveryOfferCreate", "pickupSlotCreate",
-}  # fmt: skip
-Ask = Callable[[dict[str, str]], tuple[str, dict[str, Any]]]
-
-
-def own(field: str) -> Ask:
-    return lambda _: (f"{{ me {{ found: {field} {{ totalCount }} }} }}", {})
-
-
-def mutation(name: str, /, **given: Any) -> Ask:
-    title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name in KEYED else ""
-    query = (
-        f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
-    )
-    return act(query, **given)  # type: ignore[arg-type, return-value]
-
-
-SIMULATE = "query ($input: ClaimPolicySimulateInput!) { found: claimPolicySimulate(input: $input) { comments } }"
-
-ASK: dict[str, Ask] = {
-    "my orders": own("orders"),
-    "my unpaid": own("unpaid"),
-    "my notifications": own("notifications"),
-    "my pickups": own("pickups"),
-    "my suggestions": own("suggestions"),
-    "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
-    "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
-    "server time": lambda _: ("{ serverTime }", {}),
-    "simulate": lambda t: (SIMULATE, {"input": {"postId": t["post"], "policy": {}}}),
-    "accept": mutation("suggestionAccept", suggestionId=lambda t: t["suggestion"]),
-    "dismiss": mutation("suggestionDismiss", suggestionId=lambda t: t["suggestion"]),
-    "policy": mutation("claimPolicyUpdate", shopId=lambda t: t["shop"], policy={"maxPerLine": 7}),
-    "restrict": mutation("buyerRestrict", buyerId=lambda t: t["buyer"], until="2026-12-01T00:00:00Z"),
-    "restore": mutation("buyerRestore", buyerId=lambda t: t["buyer"]),
-    "read notices": mutation("notificationsMarkRead", ids=lambda t: [t["notice"]]),
-    "device": mutation("deviceRegister", installationId="i", platform="WEB", target="t"),
-    "report transfer": mutation(
-        "paymentReport", orderId=lambda t: t["order"], lastFiveDigits="12345", paidAt="2026-11-21T07:00:00Z", amount="590"
-    ),
-    "send slip": mutation("slipUploadStart", orderId=lambda t: t["order"]),
-    "confirm transfer": mutation("transferConfirm", reportId=lambda t: t["transfer"]),
-    "refuse transfer": mutation("transferRefuse", reportId=lambda t: t["transfer"]),
-    "choose delivery": mutation(
-        "orderDeliveryChoose", orderId=lambda t: t["order"], offerId=lambda t: t["offer"], slotId=lambda t: t["slot"]
-    ),
-    "make gift": mutation("giftLinkCreate", orderId=lambda t: t["order"]),
-    "revoke gift": mutation("giftLinkRevoke", orderId=lambda t: t["order"]),
-    "gift": lambda t: ("query ($token: String!) { found: gift(token: $token) { shopName } }", {"token": t["gift"]}),
-    "offer": mutation("deliveryOfferCreate", shopId=lambda t: t["shop"], kind="HOME", name="宅配", fee="60"),
-    "withdraw": mutation("deliveryOfferWithdraw", offerId=lambda t: t["offer"]),
-    "add slot": mutation(
-        "pickupSlotCreate", offerId=lambda t: t["offer"], startsAt="2026-11-23T08:00:00Z", endsAt="2026-11-23T09:00:00Z", capacity=3
-    ),
-    "change slot": mutation("pickupSlotUpdate", slotId=lambda t: t["slot"], capacity=9),
-}
-
-#                      member     stranger   owner      manager    helper     scanner    ended      other      nobody
-TABLE: dict[str, tuple[str, ...]] = {
-    "my orders":        (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "my unpaid":        (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
-    "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
-    "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
-    "simulate":         (NULL,      NULL,      YES,       YES,       FORBIDDEN, FORBIDDEN, NULL,      NULL,      SIGN_IN),
-    "accept":           (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "dismiss":          (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "policy":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "restrict":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "restore":          (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
-    "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
-    "report transfer":  (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "send slip":        (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "confirm transfer": (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "refuse transfer":  (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "choose delivery":  (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "make gift":        (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "revoke gift":      (YES,       NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "gift":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
-    "offer":            (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "withdraw":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "add slot":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "change slot":      (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-}  # fmt: skip
-READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "nodes", "server time", "simulate", "gift")]
-OWN = {"read notices", "device"}
-"""Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
+from tests.api.graphql.matrix import ASK, EVERYBODY, TABLE
 
 ROWS = {
     "Query.node": "node order",
@@ -150,18 +38,6 @@ ROWS = {
     "Mutation.pickupConfirm": "confirm",
     "Mutation.notificationsMarkRead": "read notices",
     "Mutation.deviceRegister": "device",
-    "Mutation.paymentReport": "report transfer",
-    "Mutation.slipUploadStart": "send slip",
-    "Mutation.transferConfirm": "confirm transfer",
-    "Mutation.transferRefuse": "refuse transfer",
-    "Mutation.orderDeliveryChoose": "choose delivery",
-    "Mutation.giftLinkCreate": "make gift",
-    "Mutation.giftLinkRevoke": "revoke gift",
-    "Mutation.deliveryOfferCreate": "offer",
-    "Mutation.deliveryOfferWithdraw": "withdraw",
-    "Mutation.pickupSlotCreate": "add slot",
-    "Mutation.pickupSlotUpdate": "change slot",
-    "Query.gift": "gift",
     "Buyer.orders": "my orders",
     "Buyer.unpaid": "my unpaid",
     "Buyer.notifications": "my notifications",
@@ -172,12 +48,17 @@ ROWS = {
     "Shop.comments": "shop comments",
     "Order.lines": "order lines",
 }
-"""Every field of the roots and every list below: its row in a matrix."""
+"""Every field of the roots and every list below: its row in the matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
 ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_needs_a_member"
 MONEYS = "tests/api/graphql/test_payments.py::test_only_the_buyer_begins_and_to_others_the_order_is_not_there"
 SURPLUSES = "tests/api/graphql/test_payments.py::test_to_anybody_else_a_surplus_is_not_there"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
+DELIVERIES = (
+    "Query.gift", "Mutation.paymentReport", "Mutation.slipUploadStart", "Mutation.transferConfirm", "Mutation.transferRefuse",
+    "Mutation.orderDeliveryChoose", "Mutation.giftLinkCreate", "Mutation.giftLinkRevoke", "Mutation.deliveryOfferCreate",
+    "Mutation.deliveryOfferWithdraw", "Mutation.pickupSlotCreate", "Mutation.pickupSlotUpdate",
+)  # fmt: skip
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
@@ -186,6 +67,9 @@ ELSEWHERE: dict[str, str] = {
         (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
     ),
     "Mutation.paymentSessionCreate": MONEYS,
+    **dict.fromkeys(
+        DELIVERIES, "tests/api/graphql/test_delivery_access.py::test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing"
+    ),
     "Mutation.paymentReturnRecord": SURPLUSES,
     "Shop.paymentSurpluses": SURPLUSES,
     **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
@@ -210,17 +94,16 @@ def fields_of_the_schema() -> set[str]:
 
 
 def test_every_field_has_its_row() -> None:
-    rows = matrix.TABLE.keys() | TABLE.keys()
     assert sorted(fields_of_the_schema() - ROWS.keys() - ELSEWHERE.keys()) == []
     assert sorted((ROWS.keys() | ELSEWHERE.keys()) - fields_of_the_schema()) == []
-    assert sorted(set(ROWS.values()) - rows) == []
-    assert all(len(row) == len(EVERYBODY) for row in [*matrix.TABLE.values(), *TABLE.values()])
+    assert sorted(set(ROWS.values()) - TABLE.keys()) == []
+    assert all(len(row) == len(EVERYBODY) for row in TABLE.values())
     assert ASK.keys() == TABLE.keys()
 
 
 def test_every_kind_of_node_has_its_row() -> None:
     assert KINDS.keys() == NODES.keys()
-    assert sorted(set(NODES.values()) - matrix.TABLE.keys()) == []
+    assert sorted(set(NODES.values()) - TABLE.keys()) == []
 
 
 def test_what_is_said_to_be_elsewhere_is_there() -> None:
@@ -228,90 +111,3 @@ def test_what_is_said_to_be_elsewhere_is_there() -> None:
     for place in ELSEWHERE.values():
         path, _, name = place.partition("::")
         assert f"def {name}(" in (root / path).read_text(), place
-
-
-async def one_of_each(people: People, services: Any) -> dict[str, str]:
-    """`test_access`'s things, and a suggestion of the member's."""
-    things = await matrix.one_of_each(people, services)
-    found = {name: getattr(things, name) for name in matrix.Things.__dataclass_fields__}
-    post = await database.fetchval("select id from sales_post limit 1")
-    variant = await database.fetchval("select id from variant limit 1")
-    claim = await build.a_claim(people.shop, buyer=people.buyer, text="隨便", outcome=ClaimOutcome.SUGGESTED)
-    result = {"reason": "MISSING_OPTION", "lines": [], "candidates": [str(variant)], "trail": []}
-    await database.execute(
-        "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
-        claim, post, database.jsonb(result), text_hash("隨便"),
-    )  # fmt: skip
-    told = await build.an_order(people.shop, {await build.a_variant(people.shop): 1}, buyer=people.buyer, method=build.DeliveryMethod.SHIP)
-    transfer = await transfers.report(
-        order_id=told.id, member_id=people.member, transfer=transfers.Transfer("00001", build.NOW, told.total_minor), now=build.NOW
-    )
-    ways = await a_shop_with_ways(shop=people.shop)
-    order = await database.fetchval('select id from "order" where delivery_method = $1 and payment_state = $2', "PICKUP", "UNPAID")
-    gift, _ = await gifts.make_link(order_id=order, member_id=people.member, sender="", message="", now=build.NOW)
-    found |= {"transfer": pid("transfer", transfer), "offer": pid("offer", ways.meet), "slot": pid("slot", ways.slot), "gift": gift}
-    return {**found, "suggestion": suggestion_id(claim, version_of_text("隨便")), "buyer": pid("buyer", people.buyer.id)}
-
-
-def nowhere(things: dict[str, str]) -> dict[str, str]:
-    """Ids of the same kinds that nothing has."""
-    ids = {name: public_id(name, new_id()) for name in things if name not in ("suggestion", "gift")}
-    return {**ids, "gift": "gift_" + "A" * 32, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
-
-
-def kind_of(body: dict[str, Any]) -> str:
-    """See `said`; a list of mine with nothing in it is NONE, one id of `nodes` stands for all."""
-    if "errors" not in body:
-        (value,) = body["data"].values()
-        if isinstance(value, list):
-            return NULL if value == [None] else YES
-        if isinstance(value, dict) and isinstance(value.get("found"), dict):
-            return YES if value["found"]["totalCount"] else NONE
-    return said(body)
-
-
-@pytest.mark.parametrize("what", TABLE)
-async def test_everybody_gets_the_answer_of_the_matrix(people, services, signed_in, what) -> None:
-    things = await one_of_each(people, services)
-    before = None if what in READS or what in OWN else await books.everything(but=("audit_entry",))
-    for who, expected in zip(EVERYBODY, TABLE[what], strict=True):
-        if expected == YES and before is not None:
-            continue
-        client = await signed_in(await person(people, who))
-        answer = await client.ask(*ASK[what](things))
-        assert kind_of(answer.body) == expected, who
-        if expected in (NULL, NOT_FOUND):
-            missed = await client.ask(*ASK[what](nowhere(things)))
-            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
-    assert before is None or await books.everything(but=("audit_entry",)) == before
-
-
-MAY = [(what, who) for what, row in TABLE.items() if what not in READS for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
-
-
-@pytest.mark.parametrize(("what", "who"), MAY, ids=[f"{what} by {who}" for what, who in MAY])
-async def test_who_may_act_does(people, services, signed_in, what, who) -> None:
-    things = await one_of_each(people, services)
-    client = await signed_in(await person(people, who))
-    assert said((await client.ask(*ASK[what](things))).body) == YES
-
-
-@pytest.mark.parametrize("what", [name for name, row in TABLE.items() if row[1] in (NULL, NOT_FOUND)])
-async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people, services, signed_in, what) -> None:
-    things = await one_of_each(people, services)
-    client = await signed_in(people.stranger)
-    with recorded() as denied:
-        await client.ask(*ASK[what](things))
-    with recorded() as missing:
-        await client.ask(*ASK[what](nowhere(things)))
-    unnumbered = [[re.sub(r"savepoint_\w+", "savepoint", each) for each in sql] for sql in (denied, missing)]
-    assert unnumbered[0] == unnumbered[1]
-
-
-async def test_marking_anothers_notice_changes_nothing(people, services, signed_in) -> None:
-    things = await one_of_each(people, services)
-    for who in ("stranger", "owner"):
-        await (await signed_in(getattr(people, who))).ask(*ASK["read notices"](things))
-    assert await database.fetchval("select count(*) from notice where read_at is not null") == 0
-    await (await signed_in(people.member)).ask(*ASK["read notices"](things))
-    assert await database.fetchval("select count(*) from notice where read_at is not null") == 1
