@@ -62,12 +62,12 @@ delete from notice t where t.id = any(array(select id from gone))"""
 
 LOOSE_DAYS: Final = 1
 LOOSE: Final = """delete from transfer_slip where id in (
-  select s.id from transfer_slip s where s.created_at < $1 and not exists (select from transfer_report r where r.slip_id = s.id)
+  select s.id from transfer_slip s where s.created_at < $1 and (select true from transfer_report r where r.slip_id = s.id limit 1) is null
   order by s.created_at limit $2)"""
-"""Pictures that were sent and never reported."""
+"""Pictures that were sent and never reported. Sub-selects are looked up by key, whatever the planner thinks of the tables."""
 SLIPS: Final = """delete from transfer_slip where id in (
   select s.id from transfer_slip s where s.created_at < $1
-    and not exists (select from transfer_report r where r.slip_id = s.id and (r.answered_at is null or r.answered_at >= $1))
+    and (select true from transfer_report r where r.slip_id = s.id and (r.answered_at is null or r.answered_at >= $1) limit 1) is null
   order by s.created_at limit $2)"""
 
 

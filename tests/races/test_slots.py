@@ -39,7 +39,7 @@ async def two_at_one_instant(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> lis
         nonlocal first
         if first:
             first = False
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await database.fetchval(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
                     await asyncio.sleep(0.01)
         await write(*args)

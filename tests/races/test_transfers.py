@@ -53,7 +53,7 @@ class Meeting:
         self._come += 1
         if self._come == 2:
             self._both.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._both.wait()
         return order
 
