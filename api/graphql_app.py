@@ -39,7 +39,9 @@ from api.resolvers.acting import ActingMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.delivery import DeliveryMutations
 from api.resolvers.dispute import DisputeMutations
+from api.resolvers.gift import GiftMutations, GiftQuery
 from api.resolvers.identity import IdentityMutations
 from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
@@ -55,6 +57,7 @@ from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
+from api.resolvers.transfer import TransferMutations
 from api.resolvers.waitlist import WaitlistMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
@@ -76,7 +79,7 @@ REQUEST_SECONDS: Final = 10.0
 
 
 @strawberry.type
-class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
+class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery, GiftQuery):
     """What may be read."""
 
 
@@ -84,6 +87,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 class Mutation(
     OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations,
     PickupMutations, NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, WaitlistMutations, ActingMutations,
+    TransferMutations, DeliveryMutations, GiftMutations,
 ):  # fmt: skip
     """What may be done."""
 

@@ -8,9 +8,10 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
     totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
     paidMinor, currency      what has been received                PAYMENT_RECEIVED, PAYMENT_TO_RETURN
-    dueMinor, currency       what is still owed                    PAYMENT_REMINDER
-    payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
+    dueMinor, currency       what is still owed                    PAYMENT_REMINDER, TRANSFER_REFUSED
+    payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER, TRANSFER_REFUSED
     expiresAt, timeZone      until when, and whose time             WAITLIST_OFFERED
+    words                    what the shop said to it              TRANSFER_REFUSED
     postTitle                the sales post                        claims
     place                    where the goods are handed over       PICKUP_READY
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
@@ -78,6 +79,10 @@ ZH: Mapping[NoticeKind, Words] = {
     K.CANCEL_DECLINED: Words(("{shop}：無法取消訂單", "無法取消訂單"), ("訂單 {number}", "請與賣場聯絡")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
+    K.TRANSFER_REFUSED: Words(
+        ("{shop}：還沒收到您的轉帳", "還沒收到您的轉帳"),
+        ("訂單 {number}", "{reason}", "{said}", "應付 {due}", "請在 {by} 前再確認或重新回報"),
+    ),
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
@@ -118,6 +123,10 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: please remember to pay", "Please remember to pay"),
         ("Order {number}", "{due} to pay", "Pay by {by}, or the goods are given to others"),
     ),
+    K.TRANSFER_REFUSED: Words(
+        ("{shop}: your transfer was not found", "Your transfer was not found"),
+        ("Order {number}", "{reason}", "{said}", "{due} to pay", "Look again or report it anew by {by}"),
+    ),
     K.PAYMENT_TO_RETURN: Words(
         ("{shop}: money to give back", "Money to give back"), ("Order {number}", "{paid}", "The shop will get in touch to return it")
     ),
@@ -147,6 +156,8 @@ REASONS: Mapping[str, Pair] = {
     "NOT_HELD": ("您目前沒有訂這個品項", "You have not ordered this item"),
     "PROXY": ("這是幫別人訂的嗎？可以改由您自己訂", "Is it for somebody else? You can take it on your own name"),
     "EDITED_TO_PROXY": ("這是幫別人訂的嗎？", "Is it for somebody else?"),
+    "TRANSFER_NOT_FOUND": ("賣場查不到這筆轉帳", "The shop does not find this transfer"),
+    "TRANSFER_NOT_ANSWERED": ("賣場還沒有確認這筆轉帳", "The shop has not confirmed this transfer yet"),
     "REMOVED": ("留言已刪除，訂單要保留嗎？", "The comment was deleted: keep the order?"),
 }
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
@@ -223,6 +234,7 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),
+    "said": lambda data, _: _short(_text(data.get("words")), 80),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
 }

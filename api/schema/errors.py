@@ -35,6 +35,10 @@ FAMILIES: Final = {
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
+    "DeliveryErrorCode": (
+        *COMMON, *KEYS, "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "ITEM_CLOSED", "SLOT_FULL", "DUPLICATE_ITEM", "OVER_LIMIT",
+    ),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -74,6 +78,11 @@ MESSAGES: Final = {
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
     "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),
+    "SLOT_FULL": ("這個時段已經額滿。", "This slot is full."),
+    "DUPLICATE_ITEM": (
+        "您在這個賣場已有一張同樣取貨方式的未付款訂單，請先完成或合併。",
+        "You have another unpaid order by this way at the shop; finish or merge it first.",
+    ),
     "OPEN_ORDERS": ("還有未完成的訂單，完成後才能刪除帳號。", "There are orders under way; they have to end first."),
     "ONLY_OWNER": ("您是賣場唯一的擁有者，請先移交。", "You are a shop's only owner; hand it over first."),
     "TOO_MANY_EXPORTS": ("今天的下載次數已達上限，請明天再試。", "No more files today; try again tomorrow."),
@@ -144,6 +153,12 @@ if TYPE_CHECKING:
     class AccountErrorCode(Enum):
         """FAMILIES["AccountErrorCode"]."""
 
+    class TransferErrorCode(Enum):
+        """FAMILIES["TransferErrorCode"]."""
+
+    class DeliveryErrorCode(Enum):
+        """FAMILIES["DeliveryErrorCode"]."""
+
 else:
 
     def _enum(name):
@@ -162,6 +177,8 @@ else:
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
     AccountErrorCode = _enum("AccountErrorCode")
+    TransferErrorCode = _enum("TransferErrorCode")
+    DeliveryErrorCode = _enum("DeliveryErrorCode")
 
 
 @strawberry.interface(description="Why a mutation was refused.")
@@ -242,3 +259,14 @@ class IdentityUserError(UserError):
 @strawberry.type(description="Why an act on the account was refused.")
 class AccountUserError(UserError):
     code: AccountErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on a reported transfer was refused.")
+class TransferUserError(UserError):
+    code: TransferErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on delivery or a gift was refused.")
+class DeliveryUserError(UserError):
+    code: DeliveryErrorCode = strawberry.field(description="For the app.")
+    conflicting_version: int | None = strawberry.field(description="The version the order has now, with VERSION_CONFLICT.")

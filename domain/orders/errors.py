@@ -82,7 +82,7 @@ class CrossShopMerge(DomainError):
 
 @dataclass
 class NotMergeable(DomainError):
-    """They are delivered in different ways."""
+    """They are delivered in different ways or to different places, or one is a gift."""
 
     code: ClassVar[str] = "NOT_EDITABLE"
     order_id: UUID

@@ -1,4 +1,4 @@
-"""Orders of one member become one: same shop, unpaid, same delivery. Lines move as they are; nothing is freed and nothing is held anew.
+"""Orders of one member become one: same shop, unpaid, same delivery, no gift. Lines move as they are; nothing is freed and nothing is held anew.
 
 A buyer has one open, unpaid order per way of delivery, so what is merged are orders of one person's different names (docs/rules/people.md).
 """
@@ -17,6 +17,7 @@ from domain.errors import NotFound
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
+from domain.orders.attached import may_be_one
 from domain.orders.commands import COLUMNS, LockedOrder, add_events, as_locked, move
 from domain.orders.errors import CrossShopMerge, HoldOver, InvalidTransition, NotMergeable
 from domain.orders.rules import OrderState, PaymentState
@@ -46,7 +47,7 @@ async def merge(*, order_ids: Sequence[UUID], member_id: UUID, now: datetime, jo
         NotFound: one of them is not this member's, or there are fewer than two.
         CrossShopMerge: they are of several shops.
         InvalidTransition: one is not open and unpaid.
-        NotMergeable: they are delivered in different ways.
+        NotMergeable: they are delivered in different ways, or to different places, or one is a gift, whose link shows what is in it.
         HoldOver: the time to pay one of them is over.
     """
     wanted = sorted(set(order_ids))
@@ -59,6 +60,8 @@ async def merge(*, order_ids: Sequence[UUID], member_id: UUID, now: datetime, jo
         rows.sort(key=lambda row: (row["created_at"], row["id"]))
         orders = [as_locked({name: value for name, value in row.items() if name not in MORE}) for row in rows]  # type: ignore[arg-type]
         _check(orders, rows, now)
+        if not await may_be_one(tx, wanted):
+            raise NotMergeable(orders[0].id)
         await _pour(tx, orders, rows, now)
         await _tell(tx, orders, sum(row["subtotal_minor"] for row in rows[1:]), Actor(f"member:{member_id}", "buyer"), now, jobs)
         return orders[0].id

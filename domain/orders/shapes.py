@@ -14,10 +14,20 @@ from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders.acts import ACTS, UNDO_UNTIL, buyer_acts, parcel_acts, read_acts, seller_acts
+from domain.orders.attached_shapes import (
+    DELIVERY,
+    DELIVERY_OF_ORDER,
+    GIFT,
+    GIFT_OF_ORDER,
+    IS_GIFT,
+    RECIPIENT,
+    RECIPIENT_OF_ORDER,
+    TRANSFER,
+)
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
-from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
-from domain.paging.shape import Read, same
+from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
+from domain.paging.shape import Read
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
@@ -27,11 +37,14 @@ LINES_AT_ONCE = 100
 
 NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
+    OrderAction.ANSWER_TRANSFER: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
     OrderAction.ANSWER_CANCEL: Permission.CANCEL_ORDER,
 }
 """What a member of staff must hold for an action to be offered."""
+HIDDEN = (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS), ("transfer", Permission.MARK_PAID))
+"""Branches, and what a member of staff must hold to see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +58,20 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str, method: str, acts: str) -> list[OrderAction]:
-        """What this viewer may do with an order in these states; `acts` is its ACTS."""
+    def actions(self, state: str, payment: str, fulfilment: str, method: str, acts: str, delivers: bool) -> list[OrderAction]:
+        """What this viewer may do with an order in these states; `acts` is its ACTS. `delivers`: its shop offers ways of delivery."""
         if self.granted is None:
-            return own_actions(state, payment, fulfilment, method, acts)
+            return own_actions(state, payment, fulfilment, method, acts, delivers=delivers)
         axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
         found = [*seller_actions(*axes), *seller_acts(axes[0], axes[2], read_acts(acts))]
         return [action for action in found if NEEDED[action] in self.granted]
 
 
-def own_actions(state: str, payment: str, fulfilment: str, method: str, acts: str) -> list[OrderAction]:
+def own_actions(state: str, payment: str, fulfilment: str, method: str, acts: str, *, delivers: bool) -> list[OrderAction]:
     """What the buyer of an order may do, at the instant of the request."""
     axes, read, now = (OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)), read_acts(acts), asked_at()
     parcel = parcel_acts(*axes, read, now) if method == "SHIP" else ()
-    return [*buyer_actions(*axes), *buyer_acts(*axes, read, now), *parcel]
+    return [*buyer_actions(*axes, delivers=delivers), *buyer_acts(*axes, read, now), *parcel]
 
 
 ORDER = (
@@ -68,6 +81,13 @@ ORDER = (
 )  # fmt: skip
 
 
+ATTACHED = (
+    ("delivery", DELIVERY_OF_ORDER, DELIVERY.read_if),
+    ("recipient", RECIPIENT_OF_ORDER, RECIPIENT.read_if),
+    ("is_gift", IS_GIFT, same),
+    ("gift", GIFT_OF_ORDER, GIFT.read_if),
+)
+"""What hangs on an order, each a branch."""
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
 
 
@@ -119,8 +139,14 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    for name, sql, reader in ATTACHED:
+        if name in wanted:
+            branches.append((name, sql, reader))
+    if "transfer" in wanted:
+        newest = f"(select {TRANSFER.row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1)"
+        branches.append(("transfer", newest if viewpoint.may(Permission.MARK_PAID) else "null::record", TRANSFER.read_if))
     if "actions" in wanted:
-        branches.append(("acts", ACTS, same))
+        branches += [("acts", ACTS, same), ("delivers", "s.offers_delivery", same)]
     if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
         branches.append(("wishes", WISHES, tuple))
     if "payment_attempts" in wanted:
@@ -141,7 +167,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
     return Shape(base.columns, read)
 
 
-ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts")
+ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts", "delivers")
 WISHES = f"row({UNDO_UNTIL}, o.ship_later_until, o.cancel_requested_at, nullif(o.cancel_reason, ''))"
 
 
@@ -310,7 +336,7 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint
-        for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
+        for branch, permission in HIDDEN:
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
         if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):

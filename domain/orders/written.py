@@ -16,15 +16,18 @@ from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part
 
 @lru_cache(maxsize=512)
 def _over(state: str, payment: str, fulfilment: str, method: str) -> tuple[OrderAction, ...]:
-    return tuple(own_actions(state, payment, fulfilment, method, ""))
+    return tuple(own_actions(state, payment, fulfilment, method, "", delivers=False))
 
 
-def _actions(state: str, payment: str, fulfilment: str, method: str, acts: str) -> tuple[OrderAction, ...]:
-    """Of an order that is over, which most are, its states alone say it."""
-    return tuple(own_actions(state, payment, fulfilment, method, acts)) if acts else _over(state, payment, fulfilment, method)
+def _actions(state: str, payment: str, fulfilment: str, method: str, acts: str, delivers: str) -> tuple[OrderAction, ...]:
+    """Of an order that is over, which most are, its states alone say it: nothing is delivered any more either."""
+    if not acts:
+        return _over(state, payment, fulfilment, method)
+    return tuple(own_actions(state, payment, fulfilment, method, acts, delivers=delivers == "yes"))
 
 
-ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method", ACTS), _actions))
+DELIVERS: Final = "case when s.offers_delivery then 'yes' else 'no' end"
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method", ACTS, DELIVERS), _actions))
 
 LINE_FIELDS: Final = Fields(
     {

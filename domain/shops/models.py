@@ -26,6 +26,8 @@ class Shop(Model):
     """How long pieces that became free are kept for one who waits to say yes; null: who waits has them at once."""
     ship_later_days = fields.IntField(default=14)
     """How long a paid parcel may wait for others; 0: not at all."""
+    offers_delivery = fields.BooleanField(default=False)
+    """There is a way of delivery that buyers may choose; kept with the offers, so that lists of orders need not look."""
     created_at = fields.DatetimeField()
 
     class Meta:

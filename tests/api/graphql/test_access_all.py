@@ -57,6 +57,11 @@ DISPUTES = "tests/api/graphql/test_disputes.py::test_everybody_as_the_matrix_say
 SURPLUSES = "tests/api/graphql/test_payments.py::test_to_anybody_else_a_surplus_is_not_there"
 ACTING = "tests/api/graphql/test_acting_access.py::test_everybody_gets_the_answer_of_the_matrix"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
+DELIVERIES = (
+    "Query.gift", "Mutation.paymentReport", "Mutation.slipUploadStart", "Mutation.transferConfirm", "Mutation.transferRefuse",
+    "Mutation.orderDeliveryChoose", "Mutation.giftLinkCreate", "Mutation.giftLinkRevoke", "Mutation.deliveryOfferCreate",
+    "Mutation.deliveryOfferWithdraw", "Mutation.pickupSlotCreate", "Mutation.pickupSlotUpdate",
+)  # fmt: skip
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
@@ -84,6 +89,9 @@ ELSEWHERE: dict[str, str] = {
         ACTING,
     ),
     "Mutation.paymentSessionCreate": MONEYS,
+    **dict.fromkeys(
+        DELIVERIES, "tests/api/graphql/test_delivery_access.py::test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing"
+    ),
     "Mutation.paymentReturnRecord": SURPLUSES,
     "Shop.paymentSurpluses": SURPLUSES,
     **dict.fromkeys(
