@@ -86,6 +86,8 @@ ATTACHED = (
     ("recipient", RECIPIENT_OF_ORDER, RECIPIENT.read_if),
     ("is_gift", IS_GIFT, same),
     ("gift", GIFT_OF_ORDER, GIFT.read_if),
+    ("payment_attempts", OF_ORDER, ATTEMPT.read_all),
+    ("pays_online", ONLINE, same),
 )
 """What hangs on an order, each a branch."""
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
@@ -127,7 +129,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payment_attempts, pays_online."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, transfer, actions, what was wished, and ATTACHED."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -149,10 +151,6 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches += [("acts", ACTS, same), ("delivers", "s.offers_delivery", same)]
     if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
         branches.append(("wishes", WISHES, tuple))
-    if "payment_attempts" in wanted:
-        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
-    if "pays_online" in wanted:
-        branches.append(("pays_online", ONLINE, same))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
