@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from domain.orders.attached import CHOSEN
+from domain.orders.attached import CHOSEN, NO_GIFT
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState
 
 F, P = FulfilmentState, PaymentState
@@ -31,7 +31,7 @@ LINES: Final = f"""(select concat_ws(' ', coalesce(max({_MS.format("al.created_a
     from order_line al {RULE_OF_LINE} where al.order_id = o.id and al.quantity > 0)"""
 ANOTHER: Final = f"""exists (select from "order" x where x.member_id = o.member_id and x.shop_id = o.shop_id and x.state = 'OPEN'
     and x.payment_state = 'UNPAID' and x.delivery_method = o.delivery_method and x.id <> o.id
-    and {CHOSEN.format("x")} is not distinct from {CHOSEN.format("o")} and not exists (select from order_gift g where g.order_id in (o.id, x.id)))"""
+    and {CHOSEN.format("x")} is not distinct from {CHOSEN.format("o")} and {NO_GIFT.format("x")} and {NO_GIFT.format("o")})"""
 ACTS: Final = f"""case when o.state <> 'OPEN' then '' else concat_ws(' ',
     case when o.payment_state in ('UNPAID', 'FAILED') then {LINES} else '0 0' end,
     case when o.payment_state = 'UNPAID' and {ANOTHER} then 1 else 0 end,

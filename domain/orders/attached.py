@@ -25,8 +25,10 @@ where s.id = places.slot_id and slots.id = s.id"""
 CHOSEN: Final = """(select row(d.offer_id, d.slot_id, d.store_code, d.store_name, d.recipient_name, d.recipient_phone, d.postal_code, d.address)::text
     from order_delivery d where d.order_id = {0}.id)"""
 """What was chosen for an order of this alias, as one text; null where nothing was."""
+NO_GIFT: Final = "(select g.order_id from order_gift g where g.order_id = {0}.id) is null"
+"""An order of this alias is no gift; a value, so that it is looked up by the order's key also within a list."""
 OF_A_KIND: Final = f"""select count(distinct coalesce({CHOSEN.format("o")}, '')) < 2
-    and not bool_or(exists (select from order_gift g where g.order_id = o.id))
+    and bool_and({NO_GIFT.format("o")})
   from "order" o where o.id = any($1::uuid[])"""
 
 

@@ -109,7 +109,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
 
 def test_every_list_is_a_relay_connection() -> None:
     connections = [t for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType) and t.name.endswith("Connection")]
-    assert len(connections) == 10
+    assert len(connections) == 11
     for connection in connections:
         assert {"nodes", "edges", "pageInfo", "totalCount", "totalCountIsExact"} <= set(connection.fields)
 

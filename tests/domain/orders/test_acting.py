@@ -196,9 +196,10 @@ async def test_while_money_is_under_way_lines_stand(db: str, payment: str) -> No
 async def test_the_screen_offers_undo_until_the_instant(db: str) -> None:
     _, member, _ = await a_wish()
     order = await first_order()
-    assert await actions(member, order) == ["PAY", "UNDO", "REDUCE", "REQUEST_CANCEL"]
-    assert await actions(member, order, at=NOW + UNDO - timedelta(milliseconds=1)) == ["PAY", "UNDO", "REDUCE", "REQUEST_CANCEL"]
-    assert await actions(member, order, at=NOW + UNDO) == ["PAY", "REDUCE", "REQUEST_CANCEL"]
+    early = ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "UNDO", "REDUCE", "REQUEST_CANCEL"]
+    assert await actions(member, order) == early
+    assert await actions(member, order, at=NOW + UNDO - timedelta(milliseconds=1)) == early
+    assert await actions(member, order, at=NOW + UNDO) == ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "REDUCE", "REQUEST_CANCEL"]
 
 
 # --- requests --------------------------------------------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ async def test_a_request_waits_for_the_shop_and_is_declined(db: str) -> None:
     for _ in range(2):
         await ask(order, member)
     assert await order_row() == ("OPEN", "UNPAID", "UNFULFILLED", "REVIEW", True, NOW, "買錯了")
-    assert await actions(member, order) == ["PAY", "UNDO", "REDUCE"]
+    assert await actions(member, order) == ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "UNDO", "REDUCE"]
     await answered(wall, order, accept=False)
     assert await order_row() == ("OPEN", "UNPAID", "UNFULFILLED", "TO_PAY", False, None, "")
     assert await kinds("order_event") == ["LINES_ADDED", "CANCEL_REQUESTED", "CANCEL_DECLINED"]
@@ -376,12 +377,12 @@ async def until() -> datetime | None:
 
 async def test_a_paid_parcel_waits_at_most_the_shop_s_days(db: str) -> None:
     member, order = await a_parcel()
-    assert await actions(member, order.id) == ["REQUEST_CANCEL", "SHIP_LATER"]
+    assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_LATER"]
     for at in (NOW, NOW + timedelta(days=1)):
         await parcels.ship_later(order_id=order.id, member_id=member, now=at)
         assert await until() == NOW + timedelta(days=14)
-    assert await actions(member, order.id) == ["REQUEST_CANCEL", "SHIP_NOW"]
-    assert await actions(member, order.id, at=NOW + timedelta(days=14)) == ["REQUEST_CANCEL", "SHIP_LATER"]
+    assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_NOW"]
+    assert await actions(member, order.id, at=NOW + timedelta(days=14)) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_LATER"]
     for _ in range(2):
         await parcels.ship_now(order_id=order.id, member_id=member, now=NOW)
         assert await until() is None
@@ -407,7 +408,7 @@ async def test_a_shop_may_let_nothing_wait_and_nobody_else_decides(db: str) -> N
     await refused(NotFound, parcels.ship_later(order_id=order.id, member_id=await build.a_member(), now=NOW))
     await database.execute("update shop set ship_later_days = 0")
     await refused(InvalidTransition, parcels.ship_later(order_id=order.id, member_id=member, now=NOW))
-    assert await actions(member, order.id) == ["REQUEST_CANCEL"]
+    assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL"]
 
 
 def test_an_order_that_is_over_says_nothing() -> None:
