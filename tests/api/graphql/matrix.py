@@ -108,6 +108,7 @@ ASK: dict[str, Ask] = {
     "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
     "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
     "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
+    "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -162,6 +163,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "ship":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "follow":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -222,6 +224,11 @@ async def a_suggestion(people: People, post: UUID, variant: UUID) -> str:
     await database.execute(
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
+    )  # fmt: skip
+    await database.execute(
+        """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
+           values ($1, $2, $3, $4, $5, 1, 'WAITING', $6)""",
+        new_id(), people.shop.id, variant, claim, people.buyer.id, build.NOW,
     )  # fmt: skip
     return suggestion_id(claim, version_of_text("隨便"))
 

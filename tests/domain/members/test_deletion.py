@@ -68,7 +68,7 @@ async def where_it_still_says(*marks: str) -> list[str]:
         row["name"]
         for row in names
         for mark in marks
-        if await database.fetchval(f'select count(*) from {row["called"]} t where t::text like $1', f"%{mark}%")
+        if await database.fetchval(f"select count(*) from {row['called']} t where t::text like $1", f"%{mark}%")
     ]
 
 
