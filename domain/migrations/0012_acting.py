@@ -53,9 +53,6 @@ create trigger request_over before update on "order" for each row
 """An offer ends with its place, whoever ends that; a request to cancel with its order."""
 
 
-"""The ORM notes an enum's words beside its column; in the table nothing changes."""
-
-
 def statements() -> str:
     """All statements of this migration, in order."""
     return "".join(f'alter table "{t}" add constraint {name} check ({rule});\n' for t, name, rule in CHECKS) + GUARDS
