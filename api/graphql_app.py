@@ -48,6 +48,7 @@ from api.resolvers.order import OrderMutations
 from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
+from api.resolvers.shipment import ShipmentMutations
 from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
@@ -59,6 +60,7 @@ from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
+from api.schema.shipment import Shipment
 from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions
@@ -78,7 +80,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 @strawberry.type
 class Mutation(
     OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations,
+    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, ShipmentMutations,
 ):  # fmt: skip
     """What may be done."""
 
@@ -114,12 +116,12 @@ schema = PlainSchema(
     mutation=Mutation,
     subscription=Subscription,
     directives=[idempotent],
-    types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, SocialComment],
+    types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, Shipment, SocialComment],
     config=StrawberryConfig(default_resolver=value_of, disable_field_suggestions=True, scalar_map=SCALARS),
 )
 
 
-SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups"})
+SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups", "shipments"})
 ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id))
 
 

@@ -18,7 +18,7 @@ MODEL_MODULES = [
     f"domain.{room}.models"
     for room in (
         "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "pickup", "notices", "inbox", "idempotency", "audit", "live",
-        "operations",
+        "operations", "shipping",
     )
 ]  # fmt: skip
 

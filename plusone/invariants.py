@@ -57,8 +57,8 @@ INVARIANTS = (
         "I2b",
         "held and committed are the pieces of open orders",
         f"""select s.variant_id, s.held, s.committed, o.held as orders_held, o.committed as orders_committed from stock_level s left join (
-             select l.variant_id, sum(l.quantity - l.handed_over) filter (where o.payment_state in {UNSETTLED}) held,
-                    sum(l.quantity - l.handed_over) filter (where o.payment_state not in {UNSETTLED}) committed
+             select l.variant_id, sum(l.quantity - l.handed_over - l.shipped) filter (where o.payment_state in {UNSETTLED}) held,
+                    sum(l.quantity - l.handed_over - l.shipped) filter (where o.payment_state not in {UNSETTLED}) committed
              from order_line l join "order" o on o.id = l.order_id where o.state in ('OPEN','LOCKED') group by l.variant_id) o using (variant_id)
            where (s.held, s.committed) is distinct from (coalesce(o.held, 0), coalesce(o.committed, 0))""",
     ),
@@ -139,11 +139,11 @@ INVARIANTS = (
     Invariant(
         "I12",
         "a line's reservation ends once: what moved for it is what it still holds",
-        f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
+        f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, l.shipped, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
            left join (select order_line_id, sum(held_delta) held, sum(committed_delta) committed from stock_ledger group by 1) m on m.order_line_id = l.id
-           where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over else 0 end
+           where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over - l.shipped else 0 end
               or coalesce(m.committed, 0)
-                 <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over else 0 end""",
+                 <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over - l.shipped else 0 end""",
     ),
     Invariant(
         "I13",

@@ -283,6 +283,8 @@ class Writer:
                 return f"{{FLAGS[{x}]}}"
             case Kind.INSTANT if getattr(named, "name", "") == "DateTime":
                 return f"{{NULL if {x} == NULL else instant({x})}}" if leaf.nullable else f"{{instant({x})}}"
+            case Kind.DAY if getattr(named, "name", "") == "Date":
+                return f"{{NULL if {x} == NULL else day({x})}}" if leaf.nullable else f"{{day({x})}}"
             case Kind.WORD if isinstance(named, GraphQLEnumType) and not leaf.nullable:
                 return f"{{{self._words(named)}[{x}]}}"
         raise Unplannable

@@ -90,7 +90,7 @@ class Refusals(FieldExtension):
 
     async def _user_error(self, info: Info, refusal: Outcome) -> Row:
         code = refusal["code"] if refusal["code"] in self._codes else FALLBACK
-        known = {**refusal, "code": code, "message": message(code, await _language(info), refusal.get("refusal"))}
+        known = {**refusal, "code": code, "message": message(code, await language_of_viewer(info), refusal.get("refusal"))}
         return {name: known.get(name) for name in self._fields}
 
 
@@ -183,7 +183,7 @@ async def _tried_again(next_: Callable[..., Awaitable[Any]], source: Any, info: 
     raise AssertionError("unreachable")
 
 
-async def _language(info: Info) -> str:
+async def language_of_viewer(info: Info) -> str:
     """By the request's Accept-Language, else by the member's own choice."""
     asked = language_of(info.context.accept_language)
     if asked is None:

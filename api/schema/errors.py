@@ -26,6 +26,9 @@ FAMILIES: Final = {
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
+    "ShipmentErrorCode": (
+        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
+    ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
@@ -53,6 +56,9 @@ MESSAGES: Final = {
     "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
+    "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
+    "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
+    "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -108,6 +114,9 @@ if TYPE_CHECKING:
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
+    class ShipmentErrorCode(Enum):
+        """FAMILIES["ShipmentErrorCode"]."""
+
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
 
@@ -133,6 +142,7 @@ else:
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
+    ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
@@ -176,6 +186,12 @@ class SuggestionUserError(UserError):
 class PickupUserError(UserError):
     code: PickupErrorCode
     refusal: PickupRefusal | None
+
+
+@strawberry.type(description="Why an act on a parcel was refused.")
+class ShipmentUserError(UserError):
+    code: ShipmentErrorCode
+    available_quantity: int | None = strawberry.field(description="Pieces that are left to be sent, or that are there, where there are too few.")
 
 
 @strawberry.type

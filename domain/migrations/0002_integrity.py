@@ -248,13 +248,15 @@ def references_of(table: str) -> list[tuple[str, str, str, bool]]:
     return found + [(f"{t}_{c}", c, to, True) for t, c, to in WITHIN_SHOP if t == table]
 
 
-def references_hold(table: str) -> str:
+def references_hold(table: str, references: list[tuple[str, str, str, bool]] | None = None) -> str:
     """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
+
+    `references`: of a table of a later migration; otherwise those of `references_of`.
 
     A row that comes to point elsewhere is looked at by itself. Keyed look-ups always: the plan of a trigger is kept, and is often made while
     the tables are still small.
     """
-    references = references_of(table)
+    references = references_of(table) if references is None else references
     refuse = "".join(
         f"""
     raise exception 'insert or update on table "{table}" violates foreign key constraint "{name}"'

@@ -12,9 +12,11 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
+from domain.orders.parcels import OF_ORDER, shipment_shape
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read
+from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
@@ -26,6 +28,7 @@ NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
+    OrderAction.SHIP: Permission.SHIP,
 }
 """What a member of staff must hold for an action to be offered."""
 
@@ -41,9 +44,9 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str) -> list[OrderAction]:
+    def actions(self, state: str, payment: str, fulfilment: str, method: str) -> list[OrderAction]:
         """What this viewer may do with an order in these states."""
-        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method)
         if self.granted is None:
             return buyer_actions(*axes)
         return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
@@ -95,7 +98,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, shipments, actions."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -107,8 +110,11 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    if "shipments" in wanted:
+        parcel = shipment_shape(wanted["shipments"])
+        branches.append(("shipments", f"array({OF_ORDER.format(row=parcel.row)})", parcel.read_all))
     if "actions" in wanted:
-        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state)", lambda axes: viewpoint.actions(*axes)))
+        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes)))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
@@ -280,7 +286,7 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         return
     if "actions" in value:
         own = value["actions"] if also_buyer else []
-        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"])]
+        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"], value["delivery_method"])]
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint

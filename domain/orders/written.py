@@ -8,17 +8,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from domain.orders.parcels import OF_ORDER, SHIPMENT_FIELDS
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
 from domain.orders.shapes import LINES_AT_ONCE
 from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
+from domain.posts.rules import DeliveryMethod
 
 
-@lru_cache(maxsize=512)
-def _actions(state: str, payment: str, fulfilment: str) -> tuple[OrderAction, ...]:
-    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)))
+@lru_cache(maxsize=1024)
+def _actions(state: str, payment: str, fulfilment: str, method: str) -> tuple[OrderAction, ...]:
+    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method)))
 
 
-ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state"), _actions))
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method"), _actions))
 
 LINE_FIELDS: Final = Fields(
     {
@@ -63,6 +65,7 @@ ORDER_FIELDS: Final = Fields(
             ),
             LINES_AT_ONCE,
         ),
+        "shipments": Rows(SHIPMENT_FIELDS, OF_ORDER),
     }
 )
 """A buyer's own order; aliases `o` and `s`."""

@@ -53,6 +53,8 @@ class Kind(Enum):
     """`t` or `f`."""
     INSTANT = auto()
     """As PostgreSQL shows a timestamptz in UTC."""
+    DAY = auto()
+    """As PostgreSQL shows a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,11 @@ def flag(sql: str) -> Leaf:
 def instant(sql: str, *, nullable: bool = False) -> Leaf:
     """A timestamptz."""
     return Leaf(Kind.INSTANT, sql, nullable)
+
+
+def day(sql: str, *, nullable: bool = False) -> Leaf:
+    """A date."""
+    return Leaf(Kind.DAY, sql, nullable)
 
 
 def as_base64(sql: str) -> str:

@@ -45,6 +45,7 @@ class Permission(StrEnum):
     CHANGE_CLAIM_RULES = "CHANGE_CLAIM_RULES"
     RESTRICT_BUYERS = "RESTRICT_BUYERS"
     SCAN_AND_HAND_OVER = "SCAN_AND_HAND_OVER"
+    SHIP = "SHIP"
 
 
 P = Permission
