@@ -20,7 +20,7 @@ async def queued(name: str) -> list[dict[str, object]]:
     return [orjson.loads(row["payload"]) for row in rows]
 
 
-TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
+TABLES = ("shipment", "shipment_line", "shipment_event", "order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
     "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
 
 

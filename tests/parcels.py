@@ -46,7 +46,13 @@ async def said(
 ) -> Heard:
     """Something is said about a parcel."""
     return await commands.hear(
-        shop_id=order.shop_id, shipment_id=parcel, said=Said(state, at, note), freely=freely, actor=PACKER, now=now or max(at, NOW), jobs=JOBS
+        shop_id=order.shop_id,
+        shipment_id=parcel,
+        said=Said(state, at, note),
+        freely=freely,
+        actor=PACKER,
+        now=now or max(at, NOW),
+        jobs=JOBS,
     )
 
 

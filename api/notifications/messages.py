@@ -15,6 +15,11 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
     title, body              the shop's own words                  ANNOUNCEMENT
     pickupId                 UUID; the deep link opens the pass    PICKUP_READY, PICKED_UP
+    shipmentId               UUID; the deep link opens the parcel  SHIPMENT_*
+    state, carrier           codes of PARCELS and CARRIERS         SHIPMENT_*
+    carrierName              of a carrier that has no code         SHIPMENT_*
+    trackingNumber, note     as they were told                     SHIPMENT_*
+    storeName, lastPickupDay where a parcel waits, and until when  SHIPMENT_ARRIVED
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,6 +78,10 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.SHIPMENT_UPDATED: Words(("{shop}：{parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
+    K.SHIPMENT_ARRIVED: Words(
+        ("{shop}：包裹到店了", "包裹到店了"), ("{store}", "請在 {last_day} 前取件", "{lines}", "{carried}", "{note}", "訂單 {number}")
+    ),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -105,6 +114,11 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.SHIPMENT_UPDATED: Words(("{shop}: {parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "Order {number}")),
+    K.SHIPMENT_ARRIVED: Words(
+        ("{shop}: your parcel is at the store", "Your parcel is at the store"),
+        ("{store}", "Collect it by {last_day}", "{lines}", "{carried}", "{note}", "Order {number}"),
+    ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -128,6 +142,31 @@ REASONS: Mapping[str, tuple[str, str]] = {
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
 
 
+PARCELS: Mapping[str, tuple[str, str]] = {
+    "SHIPPED": ("包裹已出貨", "Your parcel was sent"),
+    "IN_TRANSIT": ("包裹運送中", "Your parcel is on its way"),
+    "ARRIVED_AT_STORE": ("包裹到店了", "Your parcel is at the store"),
+    "DELIVERED": ("包裹已送達", "Your parcel was delivered"),
+    "RETURNING": ("包裹退回中", "Your parcel is going back"),
+    "RETURNED": ("包裹已退回賣場", "Your parcel went back to the shop"),
+    "LOST": ("包裹遺失，賣場會與您聯絡", "Your parcel was lost; the shop will be in touch"),
+    "CANCELLED": ("這個包裹取消了，訂單不受影響", "This parcel was cancelled; your order stands"),
+}
+"""Where a parcel is, zh-TW and English."""
+CARRIERS: Mapping[str, tuple[str, str]] = {
+    "SEVEN_ELEVEN": ("7-ELEVEN", "7-ELEVEN"),
+    "FAMILY_MART": ("全家", "FamilyMart"),
+    "HI_LIFE": ("萊爾富", "Hi-Life"),
+    "OK_MART": ("OK 超商", "OK mart"),
+    "T_CAT": ("黑貓宅急便", "T-Cat"),
+    "POST": ("中華郵政", "Chunghwa Post"),
+    "HCT": ("新竹物流", "HCT Logistics"),
+    "KERRY_TJ": ("嘉里大榮", "Kerry TJ"),
+    "SF_EXPRESS": ("順豐速運", "SF Express"),
+}
+"""Carriers by their codes, zh-TW and English."""
+
+
 def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
     """The push of a notice in the device's language: Chinese for zh and for no language at all, English for every other one."""
     chinese = locale.lower().startswith("zh") or not locale
@@ -139,9 +178,11 @@ def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushTex
 
 
 def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
-    """Where a tap leads: the pass, the order, or the inbox."""
+    """Where a tap leads: the pass, the parcel, the order, or the inbox."""
     if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
+    if kind in (NoticeKind.SHIPMENT_UPDATED, NoticeKind.SHIPMENT_ARRIVED) and (parcel := _uuid(data.get("shipmentId"))) is not None:
+        return f"plusone://shipments/{public_id('shipment', parcel)}"
     order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
 
@@ -193,6 +234,11 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], str]]] = {
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, chinese: REASONS.get(_text(data.get("reason")), ("", ""))[0 if chinese else 1],
+    "parcel": lambda data, chinese: PARCELS.get(_text(data.get("state")), ("包裹有新消息", "News of your parcel"))[0 if chinese else 1],
+    "carried": lambda data, chinese: _carried(data, chinese=chinese),
+    "store": lambda data, _: _text(data.get("storeName")),
+    "last_day": lambda data, _: _day(data.get("lastPickupDay")),
+    "note": lambda data, _: _text(data.get("note")),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
 }
@@ -226,6 +272,20 @@ def _clock(at: object, zone: object) -> str:
     try:
         return f"{datetime.fromisoformat(_text(at)).astimezone(ZoneInfo(_text(zone))):%m/%d %H:%M}"
     except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
+        return ""
+
+
+def _carried(data: Mapping[str, Any], *, chinese: bool) -> str:
+    """The carrier, with the number where there is one."""
+    carrier = _text(data.get("carrierName")) or CARRIERS.get(_text(data.get("carrier")), ("", ""))[0 if chinese else 1]
+    return " ".join(part for part in (carrier, _text(data.get("trackingNumber"))) if part)
+
+
+def _day(day: object) -> str:
+    """Month and day, such as 11/28."""
+    try:
+        return f"{date.fromisoformat(_text(day)):%m/%d}"
+    except ValueError:
         return ""
 
 

@@ -57,6 +57,11 @@ TABLE: Final[dict[str, Words]] = {
         "RETURN": "A buyer brought them back.", "TRANSFER": "Moved to or from another place.", "CORRECTION": "An earlier entry was wrong.",
     },
     "Buyer": {"displayName": "As the member calls themself.", "locale": "Language of notices and messages, such as zh-TW."},
+    "Carrier": {
+        "SEVEN_ELEVEN": "7-ELEVEN, to a store.", "FAMILY_MART": "FamilyMart, to a store.", "HI_LIFE": "Hi-Life, to a store.", "OK_MART": "OK mart, to a store.",
+        "T_CAT": "T-Cat, to the door.", "POST": "Chunghwa Post.", "HCT": "HCT Logistics, to the door.", "KERRY_TJ": "Kerry TJ, to the door.",
+        "SF_EXPRESS": "SF Express.", "OTHER": "Another one; `carrierName` says which.",
+    },
     "Claim": {
         "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it.", "review": "Whether a person of the shop must look.",
         "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
@@ -116,7 +121,8 @@ TABLE: Final[dict[str, Words]] = {
         "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
         "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
         "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.", "PICKUP_READY": "Goods may be collected.",
-        "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.",
+        "PICKED_UP": "Goods were handed over.", "SHIPMENT_UPDATED": "A parcel is somewhere else.", "SHIPMENT_ARRIVED": "A parcel waits at its store.",
+        "ANNOUNCEMENT": "The shop tells something.",
     },
     "NotificationsMarkReadInput": {"": "Notifications that were seen."},
     "NotificationsMarkReadPayload": {"notifications": "Those of them that are mine, as they stand now.", "unreadCount": "Unread ones of the whole inbox."},
@@ -131,7 +137,7 @@ TABLE: Final[dict[str, Words]] = {
     },
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
-        "HAND_OVER": "Hand its goods over.",
+        "HAND_OVER": "Hand its goods over.", "SHIP": "Pack goods of it into a parcel.", "TRACK": "See where its parcels are.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},
@@ -218,6 +224,19 @@ TABLE: Final[dict[str, Words]] = {
     "SalesPostLive": {"post": "What it sells and how much of it is left."},
     "SellBeyond": {
         "DENY": "No.", "PREORDER": "Yes, up to `backorderLimit`, as pre-orders.", "OVERSELL": "Yes, up to `backorderLimit`.",
+    },
+    "ReturnDecision": {
+        "RESTOCK": "Back on the shelf, for everybody.", "SHIP_AGAIN": "Back on the shelf, for the same orders: they are to be sent again.",
+        "WRITE_OFF": "They are lost or spoilt; nothing comes back into the stock.",
+    },
+    "ShipmentImportOutcome": {
+        "CREATED": "Its order was packed.", "UPDATED": "Its parcel was changed, or something was kept.", "UNCHANGED": "It says nothing new.",
+        "REFUSED": "It changed nothing; `code` says why.",
+    },
+    "ShipmentState": {
+        "PREPARING": "Packed; the carrier does not have it yet.", "SHIPPED": "The carrier has it.", "IN_TRANSIT": "On its way.",
+        "ARRIVED_AT_STORE": "It waits at the store, or the depot.", "DELIVERED": "The buyer has it.", "RETURNING": "On its way back to the shop.",
+        "RETURNED": "The shop has it again.", "LOST": "The carrier lost it.", "CANCELLED": "It never left.",
     },
     "Shop": {
         "handle": "Its name in addresses.", "name": "For people.", "currency": "Of all its amounts.", "locale": "Its own language, such as zh-TW.",

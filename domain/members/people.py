@@ -1,7 +1,7 @@
 """What all acts on a person share: the order of locks, what follows a name to its member, and the account's own book.
 
 Order of locks: advisory locks of identities (as sign-in takes them), members by id, then buyers by id, orders by id. A name (`buyer`) is the
-only thing that changes hands; orders, notices, pickups and waiting places belong to the name and follow it.
+only thing that changes hands; orders, notices, pickups, parcels and waiting places belong to the name and follow it.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ async def hand(tx: Tx, buyers: Collection[UUID], member_id: UUID | None, *, acto
 
 
 async def follow(tx: Tx, buyers: Collection[UUID], *, actor: Actor, now: datetime) -> list[Entry]:
-    """Orders, notices and pickups of these names get the member that the name has now; pushes to somebody else's device are dropped."""
+    """Orders, notices, pickups and parcels of these names get the member that the name has now; pushes to somebody else's device are dropped."""
     entries = await _orders_follow(tx, list(buyers), actor, now)
-    for table in ("notice", "pickup"):
+    for table in ("notice", "pickup", "shipment"):
         await tx.execute(
             f"""update {table} t set member_id = b.member_id from buyer b
                 where b.id = any($1::uuid[]) and t.shop_id = b.shop_id and t.buyer_id = b.id and t.member_id is distinct from b.member_id""",

@@ -54,7 +54,7 @@ SHIPMENT_FIELDS: Final = Fields(
         "store_code": text("nullif(sh.store_code, '')", nullable=True),
         "store_name": text("nullif(sh.store_name, '')", nullable=True),
         "store_address": text("nullif(sh.store_address, '')", nullable=True),
-        "last_pickup_day": day("sh.last_pickup_day", nullable=True),
+        "last_pickup_day": day("sh.last_pickup_day"),
         "version": whole("sh.version"),
         "created_at": instant("sh.created_at"),
         "updated_at": instant("sh.updated_at"),

@@ -136,7 +136,7 @@ async def tell(
     jobs: JobQueue | None = None,
 ) -> None:
     """An entry in the timeline of each order; with `jobs` also one notice to the buyer, for this version of the parcel and never again."""
-    event = {"shipmentId": str(parcel.id), "carrier": parcel.carrier.value, "trackingNumber": parcel.tracking_number}
+    event = {"shipmentId": str(parcel.id), "carrier": parcel.carrier.value}  # the timeline is for ever: no number, which leads to a person
     await add_events(tx, f"SHIPMENT_{what}", orders, {order.id: event for order in orders}, actor=actor, now=now)
     if jobs is None:
         return

@@ -153,7 +153,9 @@ async def test_without_the_locks_a_parcel_leaves_twice(without_the_last_nets: No
         return [await _unlocked(tx, order.id)]
 
     async def levels_unlocked(tx: Tx, variant_ids: list[UUID]) -> dict[UUID, Level]:
-        rows = await tx.fetch("select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1)", variant_ids)
+        rows = await tx.fetch(
+            "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1)", variant_ids
+        )
         return {row[0]: Level(*row[1:]) for row in rows}
 
     monkeypatch.setattr(commands, "_lock_orders", orders_unlocked)
@@ -214,7 +216,9 @@ async def test_orders_that_share_parcels_never_wait_for_each_other_in_a_circle(d
     shop = await a_shop()
     buyer = await a_buyer(shop)
     variants = [await a_variant(shop, on_hand=1000) for _ in range(2)]
-    first, second = [await an_order_to_send(shop, [(variant, 40) for variant in order], buyer=buyer) for order in (variants, variants[::-1])]
+    first, second = [
+        await an_order_to_send(shop, [(variant, 40) for variant in order], buyer=buyer) for order in (variants, variants[::-1])
+    ]
 
     async def one(n: int) -> Heard:
         lines = [first.lines[n % 2], second.lines[n % 2]][:: 1 if n % 3 else -1]

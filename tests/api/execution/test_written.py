@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -18,12 +18,17 @@ from api.execution.screens import MOST_CHOICES, Answered, Operations
 from api.resolvers.notice import _fields
 from benchmarks.screens import DOCUMENTS
 from domain import db as database
+from domain.orders.carriers import Carrier
+from domain.orders.parcels import LINE_FIELDS as PARCEL_LINES
+from domain.orders.parcels import SHIPMENT_FIELDS
 from domain.orders.written import LINE_FIELDS, ORDER_FIELDS
 from domain.paging import written
 from domain.paging.written import Kind, Leaf
+from domain.shipping.rules import ShipmentState
 from tests import build
 from tests.api.execution.test_screens import nothing
 from tests.api.graphql import test_budgets as budgets
+from tests.parcels import packed, said
 from tests.sql_recorder import recorded
 
 TEXTS = [
@@ -104,6 +109,15 @@ async def odd(chance: Random) -> None:
                 {"title": TEXTS, "variant_label": TEXTS, "beneficiary": TEXTS, "unit_price_minor": AMOUNTS, "quantity": [0, 1, 3], "handed_over": [0, 5]},
             ),
             ("notice", {"read_at": INSTANTS, "kind": ["ORDER_PLACED", "PICKUP_READY", "ANNOUNCEMENT", "SUGGESTION"]}),
+            (
+                "shipment",
+                {
+                    "carrier_name": TEXTS, "tracking_number": ["", "A-1"], "store_code": ["", "1"], "store_name": TEXTS, "store_address": TEXTS,
+                    "carrier": list(Carrier), "state": ["PREPARING", "CANCELLED"], "state_at": INSTANTS[1:],
+                    "last_pickup_day": [None, date(2026, 11, 28), date(1, 1, 1), date(9999, 12, 31)],
+                },
+            ),
+            ("shipment_event", {"note": TEXTS, "at": INSTANTS[1:]}),
             ("pickup", {"not_after": INSTANTS, "state": ["OPEN", "COLLECTED"]}),
         ):  # fmt: skip
             for row in await tx.fetch(f"select id from {table}"):
@@ -124,7 +138,11 @@ async def furnished(people: Any) -> None:
     """Orders, a pass and notices; one order with very many lines, one without any."""
     await budgets.furnished(people, 4)
     variant = await build.a_variant(people.shop, on_hand=500)
-    await build.an_order(people.shop, [(variant, 1)] * 105, buyer=people.buyer, payment=build.PaymentState.PAID)
+    many = await build.an_order(people.shop, [(variant, 1)] * 105, buyer=people.buyer, payment=build.PaymentState.PAID)
+    for n in range(4):
+        parcel = await packed(many, {2 * n: 1, 2 * n + 1: 1}, now=build.NOW + timedelta(seconds=n))
+        for hour, state in enumerate((ShipmentState.SHIPPED, ShipmentState.IN_TRANSIT)[: n % 3]):
+            await said(many, parcel, state, at=build.NOW + timedelta(hours=hour), note="說明" * hour)
     await build.an_order(people.shop, [], buyer=people.buyer, payment=build.PaymentState.PAID)
     for n, facts in enumerate(('{"shopName": "小芳\\u001f\\"團"}', "{}", '{"title": "a", "body": "五 \\\\ "}', '{"orderId": "no"}')):
         await database.execute(
@@ -163,10 +181,13 @@ PAGES = [
     f"{HEAD} {{ me {{ notifications({PAGED}, filter: {{unread: true}}) {{ {PAGE} unreadCount nodes {{ expired }} }} }} }}",
     f"""{HEAD} {{ me {{ pickups({PAGED}, filter: {{state: OPEN}}) {{ {PAGE}
           nodes {{ a: orders {{ number lines {{ nodes {{ id }} }} }} b: orders {{ id }} }} }} }} }}""",
+    f"""{HEAD} {{ me {{ shipments({PAGED}, filter: {{active: true}}) {{ {PAGE} nodes {{ state since isActive carrier carrierName trackingNumber
+          trackingUrl storeCode storeName storeAddress lastPickupDay version createdAt updatedAt shop {{ name }}
+          lines {{ lineId orderId orderNumber title variantLabel quantity }} events {{ state at note recordedAt }} }} }} }} }}""",
 ]
 
 
-@pytest.mark.parametrize("query", PAGES, ids=["orders", "unpaid", "notices", "pickups"])
+@pytest.mark.parametrize("query", PAGES, ids=["orders", "unpaid", "notices", "pickups", "shipments"])
 async def test_pages_both_ways_answer_the_same(people, signed_in, seen, monkeypatch, query) -> None:
     await furnished(people)
     client = await signed_in(people.member)
@@ -200,7 +221,7 @@ async def test_random_rows_and_selections_answer_the_same(people, signed_in, see
             await odd(chance)
         fields = [
             f"{name}(first: {chance.randint(1, 7)}) {{ {selection(chance, _type(types, name), 6)} }}"
-            for name in chance.sample(["orders", "unpaid", "notifications", "pickups"], chance.choice([1, 1, 2, 3]))
+            for name in chance.sample(["orders", "unpaid", "notifications", "pickups", "shipments"], chance.choice([1, 1, 2, 3]))
         ]
         body = f"{{ me {{ id __typename @include(if: $yes) {' '.join(fields)} }} }}"
         query = f"query ($yes: Boolean = true{', $some: Int = 3' if '$some' in body else ''}) {body}"
@@ -237,7 +258,7 @@ def _type(types: Any, name: str) -> GraphQLNamedType:
     return get_named_type(types["Buyer"].fields[name].type)
 
 
-LEFT_OUT = {"receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom"}
+LEFT_OUT = {"receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom", "returnDecision"}
 """Fields without a writer: with them, few operations had one."""
 
 
@@ -255,7 +276,7 @@ def selection(chance: Random, type_: GraphQLNamedType, depth: int) -> str:
                 made.append(f"{chance.choice(['', '', f'{name}_: '])}{name}{condition}")
         elif isinstance(below, GraphQLObjectType) and depth > 0 and not (name == "edges" and depth < 6):
             inner = selection(chance, below, depth - 1)
-            arguments = chance.choice(["", "(first: 1)", "(first: $some)"]) if name == "lines" else ""
+            arguments = chance.choice(["", "(first: 1)", "(first: $some)"]) if name == "lines" and field.args else ""
             around = chance.choice([inner, f"... on {below.name} {{ {inner} }}", f"... {{ {inner} }}"])
             made.append(f"{chance.choice(['', '', f'{name}_: '])}{name}{arguments}{condition} {{ {around} }}")
     return " ".join(made)
@@ -348,7 +369,7 @@ async def test_whole_numbers_have_32_bits(db) -> None:
     """What GraphQL calls an Int is written without a look at its size."""
     connection = await database.dedicated()
     try:
-        for fields, source in ((ORDER_FIELDS, '"order" o'), (LINE_FIELDS, "order_line l")):
+        for fields, source in ((ORDER_FIELDS, '"order" o'), (LINE_FIELDS, "order_line l"), (SHIPMENT_FIELDS, "shipment sh"), (PARCEL_LINES, "shipment_line x")):
             sql = [entry.sql for entry in fields.entries.values() if isinstance(entry, Leaf) and entry.kind is Kind.WHOLE]
             prepared = await connection.prepare(f"select {', '.join(sql)} from {source}")
             assert [attribute.type.name for attribute in prepared.get_attributes()] == ["int4"] * len(sql)

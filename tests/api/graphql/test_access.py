@@ -15,6 +15,7 @@ from domain.notices.rules import NoticeKind
 from tests import books, build
 from tests.api.graphql import test_mutations as mutations
 from tests.api.graphql.conftest import People, pid
+from tests.parcels import an_order_to_send, packed
 from tests.sql_recorder import recorded
 
 EVERYBODY = ("member", "stranger", "owner", "manager", "helper", "scanner", "ended", "other_owner", None)
@@ -36,6 +37,7 @@ class Things:
     pickup: str
     shop: str
     member: str
+    shipment: str
 
 
 def nowhere(things: Things) -> Things:
@@ -63,11 +65,12 @@ LEND = "mutation ($input: PickupPassDelegateInput!) { pickupPassDelegate(input: 
 REVOKE = "mutation ($input: PickupPassRevokeInput!) { pickupPassRevoke(input: $input) { pickup { state } userErrors { code } } }"
 
 ASK: dict[str, Callable[[Things], tuple[str, dict[str, Any]]]] = {
-    **{f"node {tag}": node(tag) for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop")},
+    **{f"node {tag}": node(tag) for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop", "shipment")},
     "shop": lambda t: ("query ($id: ID!) { found: shop(id: $id) { name } }", {"id": t.shop}),
     "shop orders": desk("orders"),
     "shop stock": desk("stock"),
     "shop comments": desk("comments"),
+    "shop shipments": desk("shipments"),
     "sales post": lambda t: ("query ($id: ID!) { found: salesPost(id: $id) { title } }", {"id": t.post}),
     "me": lambda _: ("{ found: me { id } }", {}),
     "mark paid": act(mutations.MARK_PAID, orderId=lambda t: t.order, method="CASH", reference="r"),
@@ -90,6 +93,7 @@ TABLE = {
     "node claim":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "node notice":   (YES,       NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      SIGN_IN),
     "node pickup":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "node shipment": (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "node member":   (YES,       NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      SIGN_IN),
     "node post":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
     "node variant":  (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -100,6 +104,7 @@ TABLE = {
     "shop orders":   (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "shop stock":    (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "shop comments": (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
+    "shop shipments":(NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "mark paid":     (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "cancel":        (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "adjust":        (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
@@ -135,10 +140,12 @@ async def one_of_each(people: People, services: Any) -> Things:
         pickup, people.shop.id, people.buyer.id, people.member, build.NOW,
     )  # fmt: skip
     await database.execute("insert into pickup_order (order_id, shop_id, pickup_id) values ($1, $2, $3)", paid.id, people.shop.id, pickup)
+    sent = await an_order_to_send(people.shop, [(scarf.variants[0], 1)], buyer=people.buyer)
+    parcel = await packed(sent)
     return Things(
         pid("order", order.id), pid("line", order.lines[0]), pid("variant", scarf.variants[0].id), pid("post", post.id),
         pid("comment", comment), pid("claim", claim), pid("notice", notice), pid("pickup", pickup), pid("shop", people.shop.id),
-        pid("member", people.member),
+        pid("member", people.member), pid("shipment", parcel),
     )  # fmt: skip
 
 

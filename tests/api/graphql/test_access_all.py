@@ -20,10 +20,13 @@ from domain.claims.offering import suggestion_id, version_of_text
 from domain.claims.planning import text_hash
 from domain.claims.rules import ClaimOutcome
 from domain.ids import new_id, public_id
+from domain.shipping.rules import ShipmentState
 from tests import books, build
 from tests.api.graphql import test_access as matrix
 from tests.api.graphql.conftest import People, pid
 from tests.api.graphql.test_access import DENIED, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, SIGN_IN, YES, act, person, said
+from tests.parcels import an_order_to_send, packed
+from tests.parcels import said as said_of
 from tests.sql_recorder import recorded
 
 NONE = "none"
@@ -38,7 +41,7 @@ def own(field: str) -> Ask:
 
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name == "suggestionAccept" else ""
+    key = "@idempotent(key: $key)" if name == "suggestionAccept" or name.startswith("shipment") else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -53,6 +56,7 @@ ASK: dict[str, Ask] = {
     "my notifications": own("notifications"),
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
+    "my shipments": own("shipments"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -63,6 +67,11 @@ ASK: dict[str, Ask] = {
     "restrict": mutation("buyerRestrict", buyerId=lambda t: t["buyer"], until="2026-12-01T00:00:00Z"),
     "restore": mutation("buyerRestore", buyerId=lambda t: t["buyer"]),
     "read notices": mutation("notificationsMarkRead", ids=lambda t: [t["notice"]]),
+    "pack": mutation("shipmentCreate", lines=lambda t: [{"lineId": t["sendable"], "quantity": 1}], carrier="POST"),
+    "tell parcel": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="SHIPPED"),
+    "cancel parcel": mutation("shipmentCancel", shipmentId=lambda t: t["shipment"]),
+    "settle parcel": mutation("shipmentReturnSettle", shipmentId=lambda t: t["returned"], decision="RESTOCK"),
+    "import parcels": mutation("shipmentsImport", shopId=lambda t: t["shop"], csv="order_number,carrier,tracking_number\n1,POST,2\n"),
     "device": mutation("deviceRegister", installationId="i", platform="WEB", target="t"),
 }
 
@@ -72,6 +81,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my unpaid":        (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
@@ -82,6 +92,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "policy":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "restrict":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "restore":          (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "pack":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "tell parcel":      (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "cancel parcel":    (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "settle parcel":    (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "import parcels":   (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
 }  # fmt: skip
@@ -114,14 +129,21 @@ ROWS = {
     "Mutation.pickupConfirm": "confirm",
     "Mutation.notificationsMarkRead": "read notices",
     "Mutation.deviceRegister": "device",
+    "Mutation.shipmentCreate": "pack",
+    "Mutation.shipmentUpdate": "tell parcel",
+    "Mutation.shipmentCancel": "cancel parcel",
+    "Mutation.shipmentReturnSettle": "settle parcel",
+    "Mutation.shipmentsImport": "import parcels",
     "Buyer.orders": "my orders",
     "Buyer.unpaid": "my unpaid",
     "Buyer.notifications": "my notifications",
     "Buyer.pickups": "my pickups",
     "Buyer.suggestions": "my suggestions",
+    "Buyer.shipments": "my shipments",
     "Shop.orders": "shop orders",
     "Shop.stock": "shop stock",
     "Shop.comments": "shop comments",
+    "Shop.shipments": "shop shipments",
     "Order.lines": "order lines",
 }
 """Every field of the roots and every list below: its row in a matrix."""
@@ -140,7 +162,7 @@ ELSEWHERE: dict[str, str] = {
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
 NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",
-    "pickup": "node pickup", "post": "node post", "shop": "node shop", "variant": "node variant",
+    "pickup": "node pickup", "post": "node post", "shipment": "node shipment", "shop": "node shop", "variant": "node variant",
 }  # fmt: skip
 
 
@@ -189,12 +211,18 @@ async def one_of_each(people: People, services: Any) -> dict[str, str]:
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
     )  # fmt: skip
+    goods = await build.a_variant(people.shop, on_hand=2)
+    came_back, waits = [await an_order_to_send(people.shop, [(goods, 1)], buyer=people.buyer) for _ in range(2)]
+    returned = await packed(came_back)
+    await said_of(came_back, returned, ShipmentState.RETURNED)
+    found |= {"returned": pid("shipment", returned), "sendable": pid("line", waits.lines[0])}
     return {**found, "suggestion": suggestion_id(claim, version_of_text("隨便")), "buyer": pid("buyer", people.buyer.id)}
 
 
 def nowhere(things: dict[str, str]) -> dict[str, str]:
     """Ids of the same kinds that nothing has."""
-    ids = {name: public_id(name, new_id()) for name in things if name != "suggestion"}
+    tags = {"returned": "shipment", "sendable": "line"}
+    ids = {name: public_id(tags.get(name, name), new_id()) for name in things if name != "suggestion"}
     return {**ids, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
 
 

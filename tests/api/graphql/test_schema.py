@@ -89,6 +89,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
         "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
+        "shipmentCreate", "shipmentUpdate", "shipmentCancel", "shipmentReturnSettle", "shipmentsImport",
     }  # fmt: skip
     for name, field in mutation.fields.items():
         title = name[0].upper() + name[1:]
@@ -104,7 +105,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
 
 def test_every_list_is_a_relay_connection() -> None:
     connections = [t for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType) and t.name.endswith("Connection")]
-    assert len(connections) == 8
+    assert len(connections) == 9
     for connection in connections:
         assert {"nodes", "edges", "pageInfo", "totalCount", "totalCountIsExact"} <= set(connection.fields)
 
@@ -125,6 +126,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
     }
     assert with_resolver == {
         "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Claim.receipt", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments",
+        "Buyer.shipments", "Shop.shipments",
         "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))

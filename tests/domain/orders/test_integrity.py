@@ -33,6 +33,8 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
+shipping = importlib.import_module("domain.migrations.0014_shipping")
+"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py."""
 OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id"}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
 """Those of 0005, 0009 and 0010, broken where what they guard is tested."""
@@ -181,13 +183,13 @@ async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -
         *OTHER_KEYS,
         *(f"{table}_{column}" for table, column in people.TO_MEMBER),
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS)} | OTHER_CHECKS
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *shipping.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
-    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event"}
+    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "shipment_line", "shipment_event"}
     assert len(APPEND_ONLY) == 5
     for trigger, tables in (
-        ("references_hold", migration.IN_BULK), ("references_still_hold", migration.IN_BULK),
-        ("never_gone", migration.KEPT), ("never_moved", (*migration.KEPT, "webhook_endpoint")),
+        ("references_hold", (*migration.IN_BULK, *shipping.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *shipping.REFERENCES)),
+        ("never_gone", (*migration.KEPT, "shipment")), ("never_moved", (*migration.KEPT, "webhook_endpoint", "shipment")),
     ):  # fmt: skip
         rows = await database.fetch(
             "select tgrelid::regclass::text as owner from pg_trigger where tgname = $1 and tgenabled = 'O'", trigger
@@ -322,7 +324,7 @@ async def test_a_figure_that_cannot_be_is_refused(world: tuple[AShop, AShop], ta
     columns = dict(part.split(" = ", 1) for part in change.split(", "))
     sets = ", ".join(f"{column} = {value}" for column, value in columns.items())
     async with only(table) as tx:
-        for other in [n for t, n, _ in migration.CHECKS if t == table and n != name]:
+        for other in [n for t, n, _ in (*migration.CHECKS, *shipping.CHECKS) if t == table and n != name]:
             await tx.execute(f'alter table "{table}" drop constraint {other}')
         with pytest.raises(asyncpg.CheckViolationError) as refused:
             async with tx.raw.transaction():

@@ -55,9 +55,7 @@ async def test_a_parcel_goes_its_whole_way(db: str) -> None:
     assert await said(order, parcel, S.IN_TRANSIT, at=NOW + HOUR) is Heard.MOVED
     assert await said(order, parcel, S.ARRIVED_AT_STORE, at=NOW + 2 * HOUR) is Heard.MOVED
     assert await state_of(order) == ("OPEN", "ARRIVED_AT_STORE")
-    await commands.relabel(
-        shop_id=shop.id, shipment_id=parcel, last_pickup_day=date(2026, 11, 28), actor=PACKER, now=NOW + 2 * HOUR
-    )
+    await commands.relabel(shop_id=shop.id, shipment_id=parcel, last_pickup_day=date(2026, 11, 28), actor=PACKER, now=NOW + 2 * HOUR)
     assert (await parcel_row(parcel))["last_pickup_day"] == date(2026, 11, 28)
     assert await said(order, parcel, S.DELIVERED, at=NOW + 3 * HOUR) is Heard.MOVED
     assert (await state_of(order), await figures(variant)) == (("COMPLETED", "DELIVERED"), (3, 0, 0))
@@ -67,7 +65,12 @@ async def test_a_parcel_goes_its_whole_way(db: str) -> None:
     told = await database.fetchrow("select data, member_id from notice where kind = 'SHIPMENT_ARRIVED'")
     assert told is not None
     facts = database.from_jsonb(told["data"])
-    assert (facts["carrier"], facts["trackingNumber"], facts["storeName"], told["member_id"]) == ("SEVEN_ELEVEN", "G65445297175", "鑫台北", member)
+    assert (facts["carrier"], facts["trackingNumber"], facts["storeName"], told["member_id"]) == (
+        "SEVEN_ELEVEN",
+        "G65445297175",
+        "鑫台北",
+        member,
+    )
     assert facts["lines"] == [{"title": "法式方巾", "label": "", "quantity": 2}]
     assert await database.fetchval("select count(*) from push_delivery") == 4
     kinds = [row["kind"] for row in await database.fetch("select kind from order_event where order_id = $1 order by id", order.id)]
@@ -125,7 +128,11 @@ async def test_orders_of_one_buyer_share_a_parcel(db: str) -> None:
     variant = await a_variant(shop, on_hand=9)
     orders = [await an_order_to_send(shop, [(variant, n)], buyer=buyer) for n in (1, 2)]
     parcel = await commands.create(
-        shop_id=shop.id, pieces=[Pieces(orders[0].lines[0], 1), Pieces(orders[1].lines[0], 2)], label=Label(Carrier.POST), actor=PACKER, now=NOW
+        shop_id=shop.id,
+        pieces=[Pieces(orders[0].lines[0], 1), Pieces(orders[1].lines[0], 2)],
+        label=Label(Carrier.POST),
+        actor=PACKER,
+        now=NOW,
     )
     await said(orders[0], parcel, S.SHIPPED)
     assert [await state_of(order) for order in orders] == [("OPEN", "SHIPPED")] * 2
