@@ -11,7 +11,7 @@ ONCE ?=
 ARGS ?=
 WORKERS ?= auto
 
-.PHONY: help demo test coverage bench lint format lock clean
+.PHONY: help demo test coverage bench lint format catalogues lock clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -57,6 +57,14 @@ bench: $(STAMP)
 format: $(STAMP)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+# What the code says and the catalogues lack goes into them, to be filled in; docs/words.md tells how.
+POT := $(VENV)/plusone.pot
+catalogues: $(STAMP)
+	@$(PY) -m babel.messages.frontend --quiet extract --mapping=domain/words/babel.cfg --add-location=file --sort-by-file --no-wrap --output-file=$(POT) .
+	@$(PY) -m babel.messages.frontend --quiet update --input-file=$(POT) --domain=plusone --output-dir=domain/words \
+	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	@$(PY) -m domain.words.extracting
 
 # Needs uv; writes both requirements files anew from pyproject.toml.
 lock:

@@ -26,6 +26,7 @@ from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
+from api.payments import routes as payment_routes
 from api.sockets.limits import SocketLimits
 from api.webhooks import WebhookDoor
 from domain.bootstrap import Services
@@ -65,6 +66,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             *auth_routes(services),
             *receipt_key_routes(services),
             *export_routes(services),
+            *payment_routes(services),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
         ],

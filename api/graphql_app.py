@@ -45,6 +45,7 @@ from api.resolvers.mutation import idempotent
 from api.resolvers.node import NodeQuery, type_of
 from api.resolvers.notice import NoticeMutations
 from api.resolvers.order import OrderMutations
+from api.resolvers.payment import PaymentMutations
 from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
@@ -79,7 +80,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 
 @strawberry.type
 class Mutation(
-    OrderMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
+    OrderMutations, PaymentMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
     NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, ShipmentMutations,
 ):  # fmt: skip
     """What may be done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """An FCM-shaped server in place of Google's: demo and tests."""
     reply_base_url: str | None = None
     """A server that takes replies in place of the platforms': demo and tests."""
+    ecpay_url: str | None = None
+    """An ECPay-shaped server in place of ECPay's own: demo and tests, never production."""
     keep_events_days: int = Field(default=90, ge=0)
     """Decided deliveries of platforms, which hold what people wrote. For this and the next ones 0 means for ever; docs/operate/retention.md."""
     keep_parked_days: int = Field(default=365, ge=0)
@@ -92,6 +94,12 @@ class Settings(BaseSettings):
     """In the ledger of stock itself; older ones are carried forward and lie in its archive."""
     log_level: str = "INFO"
     log_json: bool = True
+
+    @model_validator(mode="after")
+    def _no_stand_in_for_money(self) -> Settings:
+        if self.ecpay_url is not None and self.environment is Environment.PRODUCTION:
+            raise ValueError("PLUSONE_ECPAY_URL stands in for the payment provider: take it out in production")
+        return self
 
     @property
     def is_development(self) -> bool:

@@ -23,6 +23,7 @@ ADVICE: Final = {
     "IDEMPOTENCY_KEY_UNUSABLE": "1 to 120 printable ASCII characters: a mistake of the app.",
     "ALREADY_PAID": "Read the order again and show it as paid.",
     "AMOUNT_MISMATCH": "Read the order again; show what is due and ask anew.",
+    "PAYMENT_UNAVAILABLE": "Offer another `OnlinePaymentMethod`, or what the shop says of paying by itself.",
     "INVALID_TRANSITION": "Read the object again; offer what its `actions` say.",
     "VERSION_CONFLICT": "Somebody was faster: read again, show what changed, ask anew.",
     "INSUFFICIENT_STOCK": "`availableQuantity` is what is left; offer that many.",

@@ -35,6 +35,7 @@ class Violation:
 
 UNSETTLED = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
 
+BY_MONEY = "('order.mark_paid','order.paid_online','order.partly_paid_online')"
 INVARIANTS = (
     Invariant(
         "I1",
@@ -116,9 +117,9 @@ INVARIANTS = (
     Invariant(
         "I9",
         "every claim, payment, hand-over and parcel has an audit entry",
-        """select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
+        f"""select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
            union all select 'payment', p.order_id from payment p
-             where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action = 'order.mark_paid')
+             where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action in {BY_MONEY})
            union all select 'hand_over', h.id from hand_over h
              where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))
            union all select 'shipment', s.id from shipment s where not exists (select 1 from audit_entry a where a.object_id = s.id)""",
@@ -178,6 +179,16 @@ INVARIANTS = (
     ),
     Invariant(
         "I16",
+        "money that a payment provider says has come pays its order or waits to go back",
+        """select o.id, o.came, o.used from (
+              select t.order_id as id, sum(t.received_minor - t.surplus_minor) as came,
+                     (select coalesce(sum(p.amount_minor), 0) from payment p where p.order_id = t.order_id and p.method = 'ONLINE') as used
+              from payment_attempt t group by t.order_id) o where o.came <> o.used
+            union all select p.order_id, 0, p.amount_minor from payment p
+              where p.method = 'ONLINE' and not exists (select from payment_attempt t where t.order_id = p.order_id)""",
+    ),
+    Invariant(
+        "I17",
         "no piece is collected, packed or sent twice: lines say what parcels hold, and never more than was ordered",
         """select l.id, l.quantity, l.handed_over, l.packed, l.shipped, p.packed as in_parcels, p.shipped as sent from order_line l left join (
              select x.order_line_id, sum(x.quantity) filter (where s.state = 'PREPARING') packed,
@@ -186,7 +197,7 @@ INVARIANTS = (
            where l.handed_over + l.packed + l.shipped > l.quantity or l.packed <> coalesce(p.packed, 0) or l.shipped <> coalesce(p.shipped, 0)""",
     ),
     Invariant(
-        "I17",
+        "I18",
         "every piece that left in a parcel left the ledger once, and came back once where the shop decided so",
         """select id, p.gone, p.back, m.gone as moved, m.back as moved_back from (
              select x.order_line_id as id, coalesce(sum(x.quantity) filter (where s.left_at is not null), 0) gone,
@@ -198,7 +209,7 @@ INVARIANTS = (
            where (coalesce(p.gone, 0), coalesce(p.back, 0)) is distinct from (coalesce(m.gone, 0), coalesce(m.back, 0))""",
     ),
     Invariant(
-        "I18",
+        "I19",
         "a parcel is where the newest thing said about it puts it",
         """select s.id, s.state, s.state_at, e.state as said, e.at from shipment s left join lateral (
              select state, at from shipment_event v where v.shipment_id = s.id order by at desc, array_position(

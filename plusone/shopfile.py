@@ -18,7 +18,9 @@ from plusone.shopfile_checks import path_of, problems_between
 from plusone.shopfile_parts import FileRefused, Problem, ShopFile
 
 MOST_BYTES: Final = 1_000_000
-SECRETS: Final = frozenset({"secret", "app_secret", "channel_secret", "secret_token", "token", "verify_token", "access_token", "password"})
+SECRETS: Final = frozenset(
+    {"secret", "hash_key", "hash_iv", "app_secret", "channel_secret", "secret_token", "token", "verify_token", "access_token", "password"}
+)
 NO_SECRETS_HERE: Final = (
     "a secret does not stand in the file: put it into an environment variable and name that one (secret_env, verify_token_env)"
 )

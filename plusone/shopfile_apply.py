@@ -13,6 +13,7 @@ from uuid import UUID
 from domain import db
 from domain.bootstrap import Services
 from domain.members.commands import expect
+from domain.payments.accounts import set_account
 from domain.posts.policy import ClaimPolicy
 from domain.shops.commands import add_channel, add_endpoint, add_membership, change_shop, create_shop, rename_channel, reseal_endpoint
 from domain.shops.queries import OpenShop, shop_by_handle
@@ -41,6 +42,7 @@ async def apply(file: ShopFile, secrets: Mapping[str, str], services: Services, 
             shop = await _shop(work)
             await _staff(work, shop.id)
             await _channels(work, shop.id, await _endpoints(work))
+            await _payments(work, shop.id, production=not services.settings.is_development)
             await _policy(work, shop.id)
             await posts(work, shop.id, await products(work, shop))
             if dry_run:
@@ -188,6 +190,29 @@ async def _channel(work: Work, shop_id: UUID, endpoint_id: UUID, part: ChannelPa
     renamed = await rename_channel(shop_id=shop_id, channel_id=found, name=part.name, now=work.now, actor=ACTOR)
     work.note_changes("channel", shown, ["name"] if renamed else [])
     return found
+
+
+# --- money ---------------------------------------------------------------------------------------------------------------------
+
+
+async def _payments(work: Work, shop_id: UUID, *, production: bool) -> None:
+    part = work.file.payments
+    standing = await work.tx.fetchrow("select id, merchant_id from payment_account where shop_id = $1 and ended_at is null", shop_id)
+    if part is None:
+        if standing is not None:
+            work.note(Mark.LEFT, "payments", standing["merchant_id"], "not in the file, stays")
+        return
+    if production and part.site == "stage":
+        raise FileRefused(
+            Problem("payments.site", "no money moves on the test site: it serves development (PLUSONE_ENVIRONMENT=development)")
+        )
+    with at("payments"):
+        account_id, changed = await set_account(
+            shop_id=shop_id, merchant_id=part.merchant_id, hash_key=work.secrets[part.hash_key_env], hash_iv=work.secrets[part.hash_iv_env],
+            live=part.site == "live", production=production, vault=work.vault, now=work.now, actor=ACTOR,
+        )  # fmt: skip
+    made = standing is None or standing["id"] != account_id
+    work.note(Mark.CREATED if made else Mark.CHANGED if changed else Mark.SAME, "payments", part.merchant_id, part.site)
 
 
 # --- the rule ------------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from domain.money import minor_from_text
+from domain.payments.accounts import SECRET
+from domain.payments.ecpay import CURRENCY, PUBLIC_TEST_SHOPS
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.rules import SellBeyond
 from plusone.shopfile_parts import SOURCE_OF, ChannelPart, EndpointPart, FileRefused, PostPart, Problem, ProductPart, ShopFile, VariantPart
@@ -39,7 +41,7 @@ def path_of(loc: tuple[int | str, ...]) -> str:
 
 def problems_between(file: ShopFile) -> list[Problem]:
     """Everything that does not fit together."""
-    return [*_people(file), *_places(file), *_products(file), *_posts(file)]
+    return [*_people(file), *_places(file), *_payments(file), *_products(file), *_posts(file)]
 
 
 def _twice(path: str, names: Iterable[str], told: str) -> Iterator[Problem]:
@@ -65,6 +67,15 @@ def _places(file: ShopFile) -> Iterator[Problem]:
     yield from _twice("channels[{}].external_id", bound, "is bound twice: one channel per page, group or chat")
     for place, channel in enumerate(file.channels):
         yield from _channel(path_of(("channels", place)), channel, file)
+
+
+def _payments(file: ShopFile) -> Iterator[Problem]:
+    if file.payments is None:
+        return
+    if file.shop.currency != CURRENCY:
+        yield Problem("payments", f"leave it out: ECPay takes {CURRENCY} alone")
+    if file.payments.site == "live" and file.payments.merchant_id in PUBLIC_TEST_SHOPS:
+        yield Problem("payments.merchant_id", "is ECPay's public test merchant: use your own on the live site")
 
 
 def _endpoint(path: str, endpoint: EndpointPart) -> Iterator[Problem]:
@@ -182,7 +193,7 @@ def _placement(path: str, external_post_id: str, channel: ChannelPart | None) ->
 
 
 def secrets_for(file: ShopFile, environment: Mapping[str, str | None]) -> dict[str, str]:
-    """The secrets that the endpoints name, by the variable's name.
+    """The secrets that the endpoints and the payments name, by the variable's name.
 
     Raises:
         FileRefused: a variable is not set, or holds what cannot be; names the variable.
@@ -198,6 +209,12 @@ def secrets_for(file: ShopFile, environment: Mapping[str, str | None]) -> dict[s
             if told:
                 problems.append(Problem(f"{path_of(('endpoints', place))}.{field}", f"{name} {told}"))
             found[name] = value
+    if file.payments is not None:
+        for field, name in (("hash_key_env", file.payments.hash_key_env), ("hash_iv_env", file.payments.hash_iv_env)):
+            found[name] = environment.get(name) or ""
+            if not SECRET.fullmatch(found[name]):
+                told = "holds no key of ECPay: 16 letters and digits" if found[name] else "is not set: export it, or write it into .env"
+                problems.append(Problem(f"payments.{field}", f"{name} {told}"))
     if problems:
         raise FileRefused(*problems)
     return found

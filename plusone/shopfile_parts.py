@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from domain.money import DIGITS
+from domain.payments.accounts import MERCHANT
 from domain.posts.policy import (
     LONGEST_WORD,
     MOST_SYMBOLS,
@@ -198,6 +199,16 @@ class ChannelPart(Part):
     name: Annotated[StrictStr, ONE_LINE, Field(max_length=120)] = ""
 
 
+class PaymentsPart(Part):
+    """`[payments]`: the shop's contract with ECPay; without it nobody pays online."""
+
+    provider: Literal["ECPAY"] = "ECPAY"
+    merchant_id: Annotated[StrictStr, _must(MERCHANT.fullmatch, "ECPay's number of the merchant, digits only")]
+    hash_key_env: Variable
+    hash_iv_env: Variable
+    site: Literal["stage", "live"]
+
+
 Symbol = Annotated[StrictStr, _must(is_symbol, "one punctuation mark that means nothing else in a comment, such as +")]
 
 
@@ -313,6 +324,7 @@ class ShopFile(Part):
     staff: Annotated[list[StaffPart], Field(min_length=1)]
     endpoints: list[EndpointPart] = []
     channels: list[ChannelPart] = []
+    payments: PaymentsPart | None = None
     policy: PolicyPart | None = None
     products: list[ProductPart] = []
     posts: list[PostPart] = []

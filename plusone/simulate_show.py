@@ -23,9 +23,10 @@ from domain.ids import read_public_id
 from domain.money import Money
 from domain.posts.errors import InvalidPolicy
 from domain.posts.queries import VariantFacts
-from domain.posts.screens import CHINESE, ENGLISH, rule_sentence
+from domain.posts.screens import rule_sentence
 from domain.settings import Settings
 from domain.shops.queries import shop_by_handle
+from domain.words import ENGLISH, TAIWAN
 from plusone.runtime import StartRefused
 
 SECONDS: Final = 120.0
@@ -147,7 +148,7 @@ def tell(found: Simulation, out: Console, *, show: int) -> None:
     out.print(f"{told}.", highlight=False)
     if found.differences[:show]:
         out.print(_differences(found, show))
-    for language in (CHINESE, ENGLISH):
+    for language in (TAIWAN, ENGLISH):
         out.print(rule_sentence(found.policy.stored(), language), markup=False, highlight=False)
 
 

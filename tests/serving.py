@@ -20,7 +20,7 @@ from plusone.processes import server_for
 
 ROOT = Path(__file__).parent.parent
 SECRET_KEY = "a-secret-key-for-tests-0123456789abcdef"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 @asynccontextmanager

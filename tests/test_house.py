@@ -115,7 +115,7 @@ def silent_lines(path: str) -> frozenset[int]:
 
 
 OF_ONE_PLACE = re.compile(r"\bTWD\b|\+08:?00|^Asia/Taipei$")
-TABLES_OF_THE_WORLD = {"domain/money.py", "api/notifications/messages.py", "api/schema/descriptions.py"}
+TABLES_OF_THE_WORLD = {"domain/money.py", "domain/payments/ecpay.py", "api/notifications/messages.py", "api/schema/descriptions.py"}
 """Digits, signs and words per currency."""
 
 

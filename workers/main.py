@@ -17,7 +17,7 @@ from domain.members import keys, linking, sweeping
 from domain.pickup import commands as pickup
 from domain.providers.apple_tokens import tokens_of
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
-from workers import deadlines, ingest, outbox, people, upkeep
+from workers import deadlines, ingest, outbox, payments, people, upkeep
 from workers.grants import EVERY_HOUR, give_back
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     runner.every(FORGET_EXPIRED, "forget-expired", expired)
     runner.every(FORGET_KEYS, "forget-idempotency-keys", answered)
     people.register(runner, services)
+    payments.register(runner, services)
     upkeep.register(runner, services)
     return outbox.register(runner, services)
 

@@ -96,7 +96,7 @@ async def verify_access(token: str, *, issuer: str, now: datetime) -> Viewer:
     standing = await standing_of(session_id, now)
     if standing is None or standing.ended or now >= standing.ends_at or (standing.member_id, standing.ver) != (member_id, ver):
         raise Unauthenticated
-    return Viewer(member_id, session_id)
+    return Viewer(member_id, session_id, standing.locale)
 
 
 def jwks(public: tuple[PublicKey, ...]) -> dict[str, Any]:

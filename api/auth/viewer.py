@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 
@@ -16,3 +16,5 @@ class Viewer:
 
     member_id: UUID
     session_id: UUID
+    locale: str = field(default="", compare=False)
+    """The member's language, as the session's standing has it."""

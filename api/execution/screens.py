@@ -46,7 +46,7 @@ from domain.paging.written import CARRIED, Fields, fetch_columns
 log = logging.getLogger(__name__)
 
 MOST_LANGUAGES: Final = 4
-"""Writers of one field: words differ by language."""
+"""Writers of one field: words differ by language, and `domain.words` has four."""
 MOST_CHOICES: Final = 16
 """Values of the variables below screens that a document is compiled for; those used longest ago make room."""
 CONSTANTS: Final = frozenset({str, int, bool, type(None)})

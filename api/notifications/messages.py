@@ -7,7 +7,7 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     orderNumber              as printed                            every kind about an order
     lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
     totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
-    paidMinor, currency      what has been received                PAYMENT_RECEIVED
+    paidMinor, currency      what has been received                PAYMENT_RECEIVED, PAYMENT_TO_RETURN
     dueMinor, currency       what is still owed                    PAYMENT_REMINDER
     payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
     postTitle                the sales post                        claims
@@ -28,6 +28,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,6 +36,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from domain.ids import public_id
 from domain.money import DIGITS, Money
 from domain.notices.rules import NoticeKind
+from domain.words import ENGLISH, Pair, language_for, say
 
 TITLE_CHARS: Final = 60
 BODY_CHARS: Final = 180
@@ -60,6 +62,7 @@ class Words:
 
 
 K = NoticeKind
+# Taiwan's words and the English ones, phrase by phrase; the other languages are catalogues of `domain.words`.
 ZH: Mapping[NoticeKind, Words] = {
     K.ORDER_PLACED: Words(("{shop}：+1 成功", "+1 成功"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
     K.ORDER_PARTIAL: Words(
@@ -76,6 +79,7 @@ ZH: Mapping[NoticeKind, Words] = {
     K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
+    K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
     K.SHIPMENT_UPDATED: Words(("{shop}：{parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
@@ -110,6 +114,9 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: please remember to pay", "Please remember to pay"),
         ("Order {number}", "{due} to pay", "Pay by {by}, or the goods are given to others"),
     ),
+    K.PAYMENT_TO_RETURN: Words(
+        ("{shop}: money to give back", "Money to give back"), ("Order {number}", "{paid}", "The shop will get in touch to return it")
+    ),
     K.PICKUP_READY: Words(
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
@@ -121,7 +128,7 @@ EN: Mapping[NoticeKind, Words] = {
     ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
-REASONS: Mapping[str, tuple[str, str]] = {
+REASONS: Mapping[str, Pair] = {
     "INSUFFICIENT_STOCK": ("庫存不足", "Not enough in stock"),
     "OVER_LIMIT": ("超過每人可購買數量", "Over the limit per buyer"),
     "CLOSED": ("這篇貼文已經結單", "This post is closed"),
@@ -140,9 +147,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "REMOVED": ("留言已刪除，訂單要保留嗎？", "The comment was deleted: keep the order?"),
 }
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
+OPEN: Final[Pair] = ("請開啟 App 查看", "Open the app for more")
+MORE: Final[Pair] = ("{lines} 等 {count} 項", "{lines} and more ({count} in all)")
 
 
-PARCELS: Mapping[str, tuple[str, str]] = {
+NEWS: Final[Pair] = ("包裹有新消息", "News of your parcel")
+PARCELS: Mapping[str, Pair] = {
     "SHIPPED": ("包裹已出貨", "Your parcel was sent"),
     "IN_TRANSIT": ("包裹運送中", "Your parcel is on its way"),
     "ARRIVED_AT_STORE": ("包裹到店了", "Your parcel is at the store"),
@@ -153,7 +163,7 @@ PARCELS: Mapping[str, tuple[str, str]] = {
     "CANCELLED": ("這個包裹取消了，訂單不受影響", "This parcel was cancelled; your order stands"),
 }
 """Where a parcel is, zh-TW and English."""
-CARRIERS: Mapping[str, tuple[str, str]] = {
+CARRIERS: Mapping[str, Pair] = {
     "SEVEN_ELEVEN": ("7-ELEVEN", "7-ELEVEN"),
     "FAMILY_MART": ("全家", "FamilyMart"),
     "HI_LIFE": ("萊爾富", "Hi-Life"),
@@ -168,12 +178,12 @@ CARRIERS: Mapping[str, tuple[str, str]] = {
 
 
 def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
-    """The push of a notice in the device's language: Chinese for zh and for no language at all, English for every other one."""
-    chinese = locale.lower().startswith("zh") or not locale
-    titles, body = (ZH_PHRASES if chinese else EN_PHRASES)[kind]
-    facts = _Facts(data, chinese=chinese)
+    """The push of a notice in the device's language, see `language_for`."""
+    language = language_for(locale)
+    titles, body = _phrases_in(language)[kind]
+    facts = _Facts(data, language)
     title = next(text for phrase in titles if (text := _fill(phrase, facts)))
-    parts = [text for phrase in body if (text := _fill(phrase, facts))] or ["請開啟 App 查看" if chinese else "Open the app for more"]
+    parts = [text for phrase in body if (text := _fill(phrase, facts))] or [say(OPEN, language)]
     return PushText(_short(title, TITLE_CHARS), _short(" · ".join(parts), BODY_CHARS), deep_link(kind, data))
 
 
@@ -192,12 +202,15 @@ Phrase = tuple[str, tuple[str, ...]]
 """A phrase and the facts that it needs."""
 
 
-def _phrases(words: Words) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
-    titles, body = (tuple((phrase, tuple(PLACE.findall(phrase))) for phrase in phrases) for phrases in (words.titles, words.body))
-    return titles, body
+@cache
+def _phrases_in(language: str) -> Mapping[NoticeKind, tuple[tuple[Phrase, ...], tuple[Phrase, ...]]]:
+    """Titles and body of every kind in a language, ready to be filled in."""
 
+    def said(chinese: tuple[str, ...], english: tuple[str, ...]) -> tuple[Phrase, ...]:
+        phrases = (say(pair, language) for pair in zip(chinese, english, strict=True))
+        return tuple((phrase, tuple(PLACE.findall(phrase))) for phrase in phrases)
 
-ZH_PHRASES, EN_PHRASES = ({kind: _phrases(words) for kind, words in language.items()} for language in (ZH, EN))
+    return {kind: (said(ZH[kind].titles, EN[kind].titles), said(ZH[kind].body, EN[kind].body)) for kind in ZH}
 
 
 def _fill(phrase: Phrase, facts: Mapping[str, str]) -> str:
@@ -212,30 +225,30 @@ def _fill(phrase: Phrase, facts: Mapping[str, str]) -> str:
 class _Facts(dict[str, str]):
     """The facts of a notice as words; each is made when a phrase first needs it."""
 
-    def __init__(self, data: Mapping[str, Any], *, chinese: bool) -> None:
+    def __init__(self, data: Mapping[str, Any], language: str) -> None:
         super().__init__()
         self._data = data
-        self._chinese = chinese
+        self._language = language
 
     def __missing__(self, name: str) -> str:
-        made = self[name] = FACTS[name](self._data, self._chinese)
+        made = self[name] = FACTS[name](self._data, self._language)
         return made
 
 
-FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], str]]] = {
+FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "shop": lambda data, _: _short(_text(data.get("shopName")), 24),
     "number": lambda data, _: _text(data.get("orderNumber")),
-    "lines": lambda data, chinese: _lines(data.get("lines"), chinese=chinese),
-    "waiting": lambda data, chinese: _lines(data.get("waiting"), chinese=chinese),
+    "lines": lambda data, language: _lines(data.get("lines"), language),
+    "waiting": lambda data, language: _lines(data.get("waiting"), language),
     "total": lambda data, _: _amount(data.get("totalMinor"), data.get("currency")),
     "paid": lambda data, _: _amount(data.get("paidMinor"), data.get("currency")),
     "due": lambda data, _: _amount(data.get("dueMinor"), data.get("currency")),
     "by": lambda data, _: _clock(data.get("payBy"), data.get("timeZone")),
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
-    "reason": lambda data, chinese: REASONS.get(_text(data.get("reason")), ("", ""))[0 if chinese else 1],
-    "parcel": lambda data, chinese: PARCELS.get(_text(data.get("state")), ("包裹有新消息", "News of your parcel"))[0 if chinese else 1],
-    "carried": lambda data, chinese: _carried(data, chinese=chinese),
+    "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),
+    "parcel": lambda data, language: say(PARCELS.get(_text(data.get("state")), NEWS), language),
+    "carried": lambda data, language: _carried(data, language),
     "store": lambda data, _: _text(data.get("storeName")),
     "last_day": lambda data, _: _day(data.get("lastPickupDay")),
     "note": lambda data, _: _text(data.get("note")),
@@ -244,7 +257,7 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], bool], str]]] = {
 }
 
 
-def _lines(found: object, *, chinese: bool) -> str:
+def _lines(found: object, language: str) -> str:
     if type(found) is not list and (not isinstance(found, Sequence) or isinstance(found, str)):
         return ""
     lines = [(title, line) for line in found if isinstance(line, Mapping) and (title := _text(line.get("title")))]
@@ -254,10 +267,8 @@ def _lines(found: object, *, chinese: bool) -> str:
         name = f"{title} {label}" if label else title
         quantity = line.get("quantity")
         shown.append(f"{_short(name, 40)} ×{quantity}" if isinstance(quantity, int) else _short(name, 40))
-    text = ("、" if chinese else ", ").join(shown)
-    if len(lines) <= LINES_SHOWN:
-        return text
-    return f"{text} 等 {len(lines)} 項" if chinese else f"{text} and more ({len(lines)} in all)"
+    text = (", " if language == ENGLISH else "、").join(shown)
+    return text if len(lines) <= LINES_SHOWN else say(MORE, language).format(lines=text, count=len(lines))
 
 
 def _amount(minor: object, currency: object) -> str:
@@ -275,9 +286,9 @@ def _clock(at: object, zone: object) -> str:
         return ""
 
 
-def _carried(data: Mapping[str, Any], *, chinese: bool) -> str:
+def _carried(data: Mapping[str, Any], language: str) -> str:
     """The carrier, with the number where there is one."""
-    carrier = _text(data.get("carrierName")) or CARRIERS.get(_text(data.get("carrier")), ("", ""))[0 if chinese else 1]
+    carrier = _text(data.get("carrierName")) or say(CARRIERS.get(_text(data.get("carrier")), ("", "")), language)
     return " ".join(part for part in (carrier, _text(data.get("trackingNumber"))) if part)
 
 

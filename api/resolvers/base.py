@@ -27,13 +27,13 @@ from api.context import Context
 from api.execution.budget import Bill, FreeBill
 from api.execution.errors import RequestError
 from api.execution.rows import FROM_ROW, ROOT, SCREEN, Show
-from api.schema.errors import CHINESE, ENGLISH
 from domain.audit.commands import Actor
 from domain.errors import NotFound, PermissionDenied
 from domain.ids import read_public_id
 from domain.paging import DEFAULT_SIZE, MAX_SIZE, Page, Position, Row, Slice, Wanted, cursor
 from domain.shops.rules import Permission, Role
 from domain.vault import Vault
+from domain.words import language_for, negotiate
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class GraphQLContext(Context):
 
     @property
     def language(self) -> str:
-        """zh-TW or en, by the request's Accept-Language; zh-TW when it names neither."""
-        return language_of(self.accept_language) or CHINESE
+        """One of `domain.words`: by the request's Accept-Language, else the member's own, else zh-TW."""
+        return negotiate(self.accept_language) or language_for(self.viewer.locale if self.viewer else "")
 
     def know(self, shop_id: UUID, rights: Rights) -> None:
         """Keep rights that came with another read."""
@@ -64,22 +64,6 @@ class GraphQLContext(Context):
 
 
 Info = strawberry.Info[GraphQLContext, None]
-
-
-def language_of(header: str) -> str | None:
-    """The first of our languages that the header asks for, by its weights; None for none."""
-    best: tuple[float, str] | None = None
-    for part in header[:200].split(","):
-        tag, _, weight = part.strip().partition(";q=")
-        name = tag.strip().lower()
-        language = CHINESE if name.startswith("zh") else ENGLISH if name.startswith("en") else None
-        try:
-            quality = float(weight or "1")
-        except ValueError:
-            continue
-        if language is not None and quality > (best[0] if best else 0):
-            best = quality, language
-    return best[1] if best else None
 
 
 def field(

@@ -18,14 +18,13 @@ from graphql import ConstValueNode, StringValueNode, VariableNode
 from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import FieldExtension
 
-from api.resolvers.base import Info, language_of
-from api.schema.errors import CHINESE, FALLBACK, FAMILIES, message
+from api.resolvers.base import Info
+from api.schema.errors import FALLBACK, FAMILIES, message
 from domain import db
 from domain.audit.commands import Actor
 from domain.errors import DomainError
 from domain.idempotency.commands import Refused, once
 from domain.idempotency.errors import KeyMissing
-from domain.members.screens import locale_of
 from domain.paging import Row
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
@@ -81,16 +80,16 @@ class Refusals(FieldExtension):
             payload |= await _tried_again(next_, source, info, kwargs)
             payload["user_errors"] = []
         except Refused as earlier:
-            payload["user_errors"] = [await self._user_error(info, earlier.refusal)]
+            payload["user_errors"] = [self._user_error(info, earlier.refusal)]
         except DomainError as error:
             if error.retryable:
                 raise
-            payload["user_errors"] = [await self._user_error(info, describe(error))]
+            payload["user_errors"] = [self._user_error(info, describe(error))]
         return payload
 
-    async def _user_error(self, info: Info, refusal: Outcome) -> Row:
+    def _user_error(self, info: Info, refusal: Outcome) -> Row:
         code = refusal["code"] if refusal["code"] in self._codes else FALLBACK
-        known = {**refusal, "code": code, "message": message(code, await language_of_viewer(info), refusal.get("refusal"))}
+        known = {**refusal, "code": code, "message": message(code, info.context.language, refusal.get("refusal"))}
         return {name: known.get(name) for name in self._fields}
 
 
@@ -181,11 +180,3 @@ async def _tried_again(next_: Callable[..., Awaitable[Any]], source: Any, info: 
         else:
             return found
     raise AssertionError("unreachable")
-
-
-async def language_of_viewer(info: Info) -> str:
-    """By the request's Accept-Language, else by the member's own choice."""
-    asked = language_of(info.context.accept_language)
-    if asked is None:
-        asked = language_of(await locale_of(info.context.require_viewer().member_id) or "")
-    return asked or CHINESE

@@ -43,6 +43,7 @@ from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
 from domain.paging import Args, Row, Slice
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
+from domain.payments.rules import PaymentMethod
 from domain.shops.rules import Permission
 from domain.shops.screens import currency_of
 
@@ -149,6 +150,8 @@ class OrderMutations:
         order_id, member = key_of(input.order_id, "order"), info.context.require_viewer().member_id
         shop_id, actor = await staff_of(info, "order", order_id, Permission.MARK_PAID)
         reference = text(input.reference, "reference", 120, shortest=1)
+        if input.method is PaymentMethod.ONLINE:
+            raise InvalidInput("method")
         amount = None if input.amount is None else await minor(input.amount, shop_id, "amount")
 
         async def act() -> Row:

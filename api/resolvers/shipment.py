@@ -23,7 +23,7 @@ from api.resolvers.base import (
     question,
     selected,
 )
-from api.resolvers.mutation import InvalidInput, Outcome, describe, effect, language_of_viewer, mutation, staff_of, text
+from api.resolvers.mutation import InvalidInput, Outcome, describe, effect, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.errors import FALLBACK, FAMILIES, ShipmentUserError, message
 from api.schema.member import Buyer
@@ -281,7 +281,7 @@ async def _rows(info: Info, shop_id: UUID, rows: list[Row]) -> list[Row]:
     parcels: dict[UUID, Row] = {}
     if "shipment" in selected(info, "rows"):
         parcels = await screens.shipments_by_id(shop_id, ids, wanted=selected(info, "rows", "shipment"))
-    language, shown = await language_of_viewer(info), list[Row]()
+    language, shown = info.context.language, list[Row]()
     for row in rows:
         refusal = row["refusal"] or {}
         code = refusal.get("code")

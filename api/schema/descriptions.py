@@ -120,7 +120,8 @@ TABLE: Final[dict[str, Words]] = {
         "WAITLISTED": "Pieces of a comment wait.", "WAITLIST_FILLED": "Pieces that waited are ordered.", "SUGGESTION": "A comment needs a yes.",
         "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
         "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
-        "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.", "PICKUP_READY": "Goods may be collected.",
+        "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.",
+        "PAYMENT_TO_RETURN": "Money came that is not the order's; the shop gives it back.", "PICKUP_READY": "Goods may be collected.",
         "PICKED_UP": "Goods were handed over.", "SHIPMENT_UPDATED": "A parcel is somewhere else.", "SHIPMENT_ARRIVED": "A parcel waits at its store.",
         "ANNOUNCEMENT": "The shop tells something.",
     },
@@ -165,6 +166,7 @@ TABLE: Final[dict[str, Words]] = {
     "PaymentMethod": {
         "": "How a shop took money by itself.", "CASH": "Notes and coins.", "BANK_TRANSFER": "A transfer to the shop's account.",
         "CARD_TERMINAL": "The shop's own card terminal.", "OTHER": "Something else; the reference says what.",
+        "ONLINE": "Through a payment provider; only the provider's own word brings it, `orderMarkPaid` refuses it.",
     },
     "PaymentState": {
         "NONE_DUE": "There is nothing to pay.", "UNPAID": "Nothing has come.", "REPORTED": "The buyer says it was sent.", "PENDING": "The provider works on it.",

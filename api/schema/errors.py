@@ -1,4 +1,4 @@
-"""Refusals as data: `userErrors` of every payload, one enum of codes per family of mutations, words in two languages.
+"""Refusals as data: `userErrors` of every payload, one enum of codes per family of mutations, words as (zh-TW, en).
 
 A code never changes its meaning. `extras` are facts that help the app to go on; the words are for people.
 """
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import strawberry
 
 from domain.pickup.rules import PickupRefusal
+from domain.words import say
 
-CHINESE: Final = "zh-TW"
-ENGLISH: Final = "en"
 FALLBACK: Final = "REFUSED"
 
 COMMON = ("NOT_FOUND", "PERMISSION_DENIED", "INVALID_INPUT", FALLBACK)
@@ -21,7 +20,8 @@ COMMON = ("NOT_FOUND", "PERMISSION_DENIED", "INVALID_INPUT", FALLBACK)
 KEYS = ("IDEMPOTENCY_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_UNUSABLE")
 
 FAMILIES: Final = {
-    "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT"),
+    "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "PAYMENT_UNAVAILABLE",
+        "OVER_LIMIT"),
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
@@ -48,6 +48,7 @@ MESSAGES: Final = {
     "IDEMPOTENCY_KEY_UNUSABLE": ("這個 key 的格式不正確。", "This is not a usable key."),
     "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
     "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
+    "PAYMENT_UNAVAILABLE": ("目前無法以這種方式線上付款。", "It cannot be paid online in this way now."),
     "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
@@ -93,8 +94,7 @@ REFUSALS: Final = {
 
 def message(code: str, language: str, refusal: str | None = None) -> str:
     """The words of a code, or of the pickup's refusal where there is one."""
-    words = REFUSALS[PickupRefusal(refusal)] if refusal else MESSAGES.get(code, MESSAGES[FALLBACK])
-    return words[0] if language == CHINESE else words[1]
+    return say(REFUSALS[PickupRefusal(refusal)] if refusal else MESSAGES.get(code, MESSAGES[FALLBACK]), language)
 
 
 if TYPE_CHECKING:

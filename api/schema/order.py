@@ -10,6 +10,7 @@ import strawberry
 from api.schema.claim import Claim
 from api.schema.errors import OrderUserError
 from api.schema.paging import Connection, Edge, Node, PageInfo
+from api.schema.payment import PaymentAttempt
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import Money
 from api.schema.shop import Shop
@@ -74,6 +75,10 @@ class Order(Node):
     amount_due: Money
     pay_by: datetime | None
     actions: list[OrderAction]
+    pays_online: bool = strawberry.field(
+        description="`paymentSessionCreate` takes this order: its shop has a payment provider, and something is owed."
+    )
+    payment_attempts: list[PaymentAttempt] = strawberry.field(description="Tries to pay it online, newest first; the last 20.")
 
 
 @strawberry.type(description="What a buyer owes one shop.")

@@ -14,6 +14,7 @@ from domain.claims.replies import ReplyDraft
 from domain.claims.rules import ClaimOutcome, PublicReply
 from domain.notices.commands import NoticeDraft
 from domain.notices.rules import NoticeKind
+from domain.words import Pair, language_for, say
 
 PAGES = frozenset({SourcePlatform.FACEBOOK_PAGE, SourcePlatform.FACEBOOK_LIVE, SourcePlatform.INSTAGRAM, SourcePlatform.INSTAGRAM_LIVE})
 GROUPS = frozenset({SourcePlatform.LINE_GROUP, SourcePlatform.TELEGRAM})
@@ -24,30 +25,19 @@ KIND = {
     ClaimOutcome.PARTIAL: NoticeKind.ORDER_PARTIAL,
     ClaimOutcome.WAITLISTED: NoticeKind.WAITLISTED,
 }
-REPLY = {
-    "zh": {
-        ClaimOutcome.ORDERED: "已登記,請到會員 App 查看訂單,謝謝!",
-        ClaimOutcome.PARTIAL: "已登記現有數量,不足的部分已排入候補。",
-        ClaimOutcome.WAITLISTED: "目前已售完,已為您排入候補。",
-    },
-    "en": {
-        ClaimOutcome.ORDERED: "Got it! Your order is in the member app. Thank you!",
-        ClaimOutcome.PARTIAL: "We took what was left; you are on the waiting list for the rest.",
-        ClaimOutcome.WAITLISTED: "Sold out for now; you are on the waiting list.",
-    },
+REPLY: dict[ClaimOutcome, Pair] = {
+    ClaimOutcome.ORDERED: ("已登記,請到會員 App 查看訂單,謝謝!", "Got it! Your order is in the member app. Thank you!"),
+    ClaimOutcome.PARTIAL: ("已登記現有數量,不足的部分已排入候補。", "We took what was left; you are on the waiting list for the rest."),
+    ClaimOutcome.WAITLISTED: ("目前已售完,已為您排入候補。", "Sold out for now; you are on the waiting list."),
 }
-SHORT = {"zh": "已登記現有數量,不足的部分未成立。", "en": "We took what was left; there is no more."}
+SHORT: Pair = ("已登記現有數量,不足的部分未成立。", "We took what was left; there is no more.")
 """PARTIAL where nobody waits for the rest."""
-HELP = {"zh": "想下單請留言「品項+數量」,例如:+1", "en": "To order, comment the item and a quantity, for example: +1"}
+HELP: Pair = ("想下單請留言「品項+數量」,例如:+1", "To order, comment the item and a quantity, for example: +1")
 
 
 def _key(turn: Turn, claim: Claim, what: str) -> str:
     """Unique per claim, kind and version of the text: the same comment seen again tells nothing twice."""
     return f"claim:{claim.id}:{what}:{int(turn.at.timestamp() * 1000)}"
-
-
-def _language(desk: Desk) -> str:
-    return "zh" if desk.shop.locale[:2].lower() == "zh" else "en"
 
 
 def _pieces(turn: Turn, pieces: Iterable[tuple[UUID, int]]) -> list[dict[str, Any]]:
@@ -87,7 +77,8 @@ def _reply(desk: Desk, turn: Turn, outcome: ClaimOutcome, *, waits: bool) -> Non
         return
     each = turn.reading.policy.public_reply is PublicReply.EACH
     scope = str(turn.comment.id) if each else f"{turn.reading.facts.id}:{turn.buyer_id}"
-    text = SHORT[_language(desk)] if outcome is ClaimOutcome.PARTIAL and not waits else REPLY[_language(desk)][outcome]
+    phrase = SHORT if outcome is ClaimOutcome.PARTIAL and not waits else REPLY[outcome]
+    text = say(phrase, language_for(desk.shop.locale))
     desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, text, f"public:{scope}"))
 
 
@@ -96,7 +87,7 @@ def help_reply(desk: Desk, turn: Turn) -> None:
     if not _speaks(turn):
         return
     key = f"help:{turn.reading.facts.id}:{turn.buyer_id}"
-    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, HELP[_language(desk)], key))
+    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, say(HELP, language_for(desk.shop.locale)), key))
 
 
 def suggested(desk: Desk, turn: Turn, claim: Claim, offer: Offer, reason: str) -> None:

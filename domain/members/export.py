@@ -68,6 +68,9 @@ PARTS: Final = (
                    from order_line l where l.order_id = o.id) as lines,
                   (select jsonb_agg(jsonb_build_object('method', p.method, 'amount_minor', p.amount_minor, 'recorded_at', p.recorded_at) order by p.recorded_at, p.id)
                    from payment p where p.order_id = o.id) as payments,
+                  (select jsonb_agg(jsonb_build_object('method', t.method, 'state', t.state, 'amount_minor', t.amount_minor, 'received_minor', t.received_minor,
+                     'surplus_minor', t.surplus_minor, 'returned_at', t.returned_at, 'created_at', t.created_at) order by t.created_at, t.id)
+                   from payment_attempt t where t.order_id = o.id) as attempts,
                   jsonb_build_array(jsonb_build_object('kind', 'OPENED', 'at', o.created_at)) || coalesce(
                     (select jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at) order by e.id) from order_event e where e.order_id = o.id), '[]') as events
            from "order" o join shop s on s.id = o.shop_id where o.member_id = $1 and o.id > $2 order by o.id limit $3""",
@@ -114,7 +117,7 @@ PARTS: Final = (
            where (keeper_id = $1 or absorbed_id = $1) and id > $2 order by id limit $3""",
     ),
 )
-PARTS_OF_ROWS: Final = frozenset({"lines", "payments", "events", "revisions", "hand_overs", "data"})
+PARTS_OF_ROWS: Final = frozenset({"lines", "payments", "attempts", "events", "revisions", "hand_overs", "data"})
 
 
 async def request(*, member_id: UUID, now: datetime, request_id: str = "") -> tuple[UUID, datetime]:

@@ -15,9 +15,3 @@ async def member(member_id: UUID) -> Row | None:
     if row is None:
         return None
     return {"id": public_id("member", member_id), "display_name": row["display_name"], "locale": row["locale"]}
-
-
-async def locale_of(member_id: UUID) -> str | None:
-    """The member's language, such as zh-TW; None for no such member."""
-    found: str | None = await db.fetchval("select locale from member where id = $1 and deleted_at is null", member_id)
-    return found

@@ -24,6 +24,8 @@ class Standing:
     ended: bool
     """The session was ended, or the member is deleted."""
     ends_at: datetime
+    locale: str = ""
+    """The member's language."""
 
 
 _known: dict[UUID, tuple[datetime, Standing]] = {}
@@ -50,7 +52,7 @@ async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
     if cached is not None and timedelta(0) <= now - cached[0] < CACHE:
         return cached[1]
     row = await db.fetchrow(
-        """select s.member_id, m.ver, s.ended_at is not null or m.deleted_at is not null as ended, s.ends_at
+        """select s.member_id, m.ver, s.ended_at is not null or m.deleted_at is not null as ended, s.ends_at, m.locale
            from session s join member m on m.id = s.member_id where s.id = $1""",
         session_id,
     )
@@ -58,6 +60,6 @@ async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
         return None
     if len(_known) >= MOST_CACHED:
         _known.clear()
-    standing = Standing(row["member_id"], row["ver"], row["ended"], row["ends_at"])
+    standing = Standing(row["member_id"], row["ver"], row["ended"], row["ends_at"], row["locale"])
     _known[session_id] = (now, standing)
     return standing

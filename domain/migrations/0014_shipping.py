@@ -114,7 +114,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0010_operations")]
+    dependencies = [("plusone", "0015_payments")]
     operations = [
         ops.AlterField(model_name="Notice", name="kind", field=fields.CharEnumField(enum_type=NoticeKind, max_length=20)),
         ops.AlterField(model_name="StockMovement", name="kind", field=fields.CharEnumField(enum_type=MovementKind, max_length=12)),

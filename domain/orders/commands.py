@@ -205,13 +205,13 @@ async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, no
 
     Raises:
         NotFound: this shop has no such order.
-        InvalidTransition: the order is past OPEN, or paid.
+        InvalidTransition: the order is past OPEN, or paid, even in part: money would be left without an order.
     """
     async with db.transaction() as tx:
         order = await lock_order(tx, order_id, shop_id)
         if order.state is OrderState.CANCELLED:
             return
-        if order.state is OrderState.OPEN and order.payment_state not in UNPAID_STATES:
+        if order.state is OrderState.OPEN and (order.payment_state not in UNPAID_STATES or order.paid_minor):
             raise InvalidTransition(order.id, "payment", order.payment_state.value, OrderState.CANCELLED.value)
         await move(tx, order, state=OrderState.CANCELLED, now=now)
         await _release(tx, [order], MovementKind.RELEASED, actor=actor, now=now, jobs=jobs)
@@ -235,17 +235,23 @@ async def _release(tx: Tx, orders: Sequence[LockedOrder], kind: MovementKind, *,
         await restocked(tx, shop_id, [line.variant_id for line in of_shop], jobs=jobs)
 
 
+NOT_BEING_PAID: Final = """not exists (select from payment_attempt t
+    where t.order_id = o.id and t.state = 'PENDING' and t.hold_until >= $1)"""
+"""Money may be on its way for a while after the deadline: the provider is asked first, the pieces are given away second."""
+
+
 async def expire_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
     """Cancel open, unpaid orders whose `pay_by` has passed, at most `limit`, LOT in a transaction; answers how many.
 
+    One that is being paid online waits until the provider was asked, half an hour at most.
     An order that is locked at this moment (somebody pays it) is left for the next time. An order that cannot be expired is logged and
     stepped over, so that it never keeps the others from expiring.
     """
     done, after = 0, (datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0))
     while done < limit:
         rows = await db.fetch(
-            """select id, pay_by from "order" where state = 'OPEN' and payment_state = 'UNPAID' and pay_by < $1 and (pay_by, id) > ($2, $3)
-               order by pay_by, id limit $4""",
+            f"""select o.id, o.pay_by from "order" o where o.state = 'OPEN' and o.payment_state = 'UNPAID' and o.pay_by < $1
+                   and (o.pay_by, o.id) > ($2, $3) and {NOT_BEING_PAID} order by o.pay_by, o.id limit $4""",
             now,
             *after,
             min(LOT, limit - done),
@@ -272,7 +278,7 @@ async def _expire(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -
     async with db.transaction() as tx:
         rows = await tx.fetch(
             f"""select {COLUMNS} from "order" o where o.id = any($1::uuid[]) and o.state = 'OPEN' and o.payment_state = 'UNPAID'
-                and o.pay_by < $2 order by o.id for update of o skip locked""",
+                and o.pay_by < $2 and {NOT_BEING_PAID.replace("$1", "$2")} order by o.id for update of o skip locked""",
             list(order_ids),
             now,
         )

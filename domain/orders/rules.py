@@ -175,7 +175,9 @@ def seller_actions(
     """What staff may do now, before their own permissions are looked at."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
-        actions += [OrderAction.MARK_PAID, OrderAction.CANCEL]
+        actions.append(OrderAction.MARK_PAID)
+        if payment is not P.PARTIALLY_PAID:
+            actions.append(OrderAction.CANCEL)
     if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
     if state is State.OPEN and payment in SETTLED_STATES and fulfilment in STILL_HERE:

@@ -12,10 +12,12 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
-from domain.orders.parcels import OF_ORDER, shipment_shape
+from domain.orders.parcels import OF_ORDER as PARCELS
+from domain.orders.parcels import shipment_shape
+from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
-from domain.paging.shape import Read
+from domain.paging.shape import Read, same
 from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
@@ -35,7 +37,7 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: zh-TW or en."""
+    """Who looks: a buyer at what is theirs (`granted` is None), or staff with these permissions. `language`: one of `domain.words`."""
 
     language: str = "zh-TW"
     granted: frozenset[Permission] | None = None
@@ -98,7 +100,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, shipments, actions."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, shipments, actions, payment_attempts, pays_online."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -112,9 +114,13 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches.append(("lines", rows, line.read_all))
     if "shipments" in wanted:
         parcel = shipment_shape(wanted["shipments"])
-        branches.append(("shipments", f"array({OF_ORDER.format(row=parcel.row)})", parcel.read_all))
+        branches.append(("shipments", f"array({PARCELS.format(row=parcel.row)})", parcel.read_all))
     if "actions" in wanted:
         branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes)))
+    if "payment_attempts" in wanted:
+        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
+    if "pays_online" in wanted:
+        branches.append(("pays_online", ONLINE, same))
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:

@@ -26,3 +26,35 @@ class AmountMismatch(DomainError):
     due_minor: int
     given_minor: int
     currency: str
+
+
+@dataclass
+class InvalidAccount(DomainError):
+    """The contract with a payment provider cannot be so; `field` says what is wrong."""
+
+    code: ClassVar[str] = "INVALID_INPUT"
+    field: str
+
+
+@dataclass
+class NotOnline(DomainError):
+    """This shop takes no money online, or not in this way or currency, or there is no time left for it."""
+
+    code: ClassVar[str] = "PAYMENT_UNAVAILABLE"
+    order_id: UUID
+
+
+@dataclass
+class TooManyAttempts(DomainError):
+    """The order was tried to be paid too often within an hour."""
+
+    code: ClassVar[str] = "OVER_LIMIT"
+    order_id: UUID
+
+
+@dataclass
+class AlreadyReturned(DomainError):
+    """The surplus of this attempt was given back before."""
+
+    code: ClassVar[str] = "INVALID_TRANSITION"
+    attempt_id: UUID

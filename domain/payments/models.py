@@ -1,4 +1,4 @@
-"""Table: payment: money that was recorded for an order."""
+"""Tables: payment (money that was recorded for an order), payment_account, payment_attempt, payment_event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from domain.payments.rules import PaymentMethod
+from domain.payments.rules import AttemptState, OnlinePaymentMethod, PaymentMethod, SurplusReason
 
 
 class Payment(Model):
@@ -17,10 +17,91 @@ class Payment(Model):
     reference = fields.CharField(max_length=120)
     amount_minor = fields.BigIntField()
     currency = fields.CharField(max_length=3)
-    recorded_by = fields.UUIDField()
+    recorded_by = fields.UUIDField(null=True)
+    """The member who took it; nobody when a provider did."""
     recorded_at = fields.DatetimeField()
 
     class Meta:
         table = "payment"
         unique_together = (("shop_id", "id"),)
         indexes = [Index(fields=("order_id",))]
+
+
+class PaymentAccount(Model):
+    """A shop's contract with a payment provider; its keys are encrypted with the settings' key."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    provider = fields.CharField(max_length=16)
+    slug = fields.CharField(max_length=43, unique=True)
+    """The part of the notices' address that nobody guesses."""
+    merchant_id = fields.CharField(max_length=20)
+    hash_key_encrypted = fields.TextField()
+    hash_iv_encrypted = fields.TextField()
+    live = fields.BooleanField()
+    """False: the provider's test site, where no money moves."""
+    created_at = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "payment_account"
+        indexes = [Index(fields=("shop_id",))]
+
+
+class PaymentAttempt(Model):
+    """One try to pay an order online. Money that came and was not the order's is its surplus, which a person of the shop returns."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    order_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    member_id = fields.UUIDField()
+    trade_no = fields.CharField(max_length=20, unique=True)
+    method = fields.CharEnumField(OnlinePaymentMethod, max_length=16)
+    amount_minor = fields.BigIntField()
+    currency = fields.CharField(max_length=3)
+    state = fields.CharEnumField(AttemptState, max_length=8)
+    provider_no = fields.CharField(max_length=40, default="")
+    code = fields.CharField(max_length=20, default="")
+    """What the provider said last."""
+    bank = fields.CharField(max_length=20, default="")
+    number = fields.CharField(max_length=40, default="")
+    number_until = fields.DatetimeField(null=True)
+    received_minor = fields.BigIntField(default=0)
+    surplus_minor = fields.BigIntField(default=0)
+    surplus_reason = fields.CharEnumField(SurplusReason, max_length=16, null=True)
+    returned_at = fields.DatetimeField(null=True)
+    returned_by = fields.UUIDField(null=True)
+    return_note = fields.CharField(max_length=200, default="")
+    created_at = fields.DatetimeField()
+    page_until = fields.DatetimeField()
+    """The page that leads to the provider opens until then."""
+    hold_until = fields.DatetimeField(null=True)
+    """The order is not expired before this while the attempt is pending; None: it holds nothing."""
+    ask_at = fields.DatetimeField(null=True)
+    """When the provider is asked next; None: never again."""
+    asked = fields.IntField(default=0)
+    settled_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "payment_attempt"
+        indexes = [Index(fields=("order_id",)), Index(fields=("shop_id", "created_at", "id"))]
+
+
+class PaymentEvent(Model):
+    """What a provider told about an attempt, each thing once; append only. No personal data of the payer is kept."""
+
+    id = fields.BigIntField(primary_key=True)
+    shop_id = fields.UUIDField()
+    attempt_id = fields.UUIDField()
+    word = fields.CharField(max_length=12)
+    code = fields.CharField(max_length=20)
+    provider_no = fields.CharField(max_length=40)
+    amount_minor = fields.BigIntField(null=True)
+    source = fields.CharField(max_length=8)
+    """NOTICE or QUERY."""
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "payment_event"
+        unique_together = (("attempt_id", "word", "code", "provider_no"),)

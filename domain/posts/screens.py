@@ -12,12 +12,11 @@ from domain.ids import public_id
 from domain.paging import SHOP, Row, Shape, Wanted, shape, variant_shape
 from domain.paging.shape import AVAILABLE, Read, same
 from domain.posts.policy import ClaimPolicy
+from domain.words import ENGLISH, say
 
 POLICY_IN_FORCE = """(select row(c.id, c.version, c.policy, c.effective_at) from claim_policy_version c
     where c.shop_id = sp.shop_id and (c.post_id = sp.id or c.post_id is null) order by c.post_id nulls last, c.version desc limit 1)"""
 """The post's newest policy, else the shop's; alias `sp`."""
-
-CHINESE, ENGLISH = "zh-TW", "en"
 
 _READING = {
     "STRICT": (
@@ -56,31 +55,37 @@ _MOST = {
 }
 _HOLD = ("留言後為您保留 {time}，請在時間內付款。", "Your pieces are held for {time}; please pay in that time.")
 _PROXY = ("可以幫別人訂，例如「幫小美+1」。", 'You may order for somebody else by naming them, such as "幫小美+1".')
+_TIME = (
+    (24 * 60, ("{count} 天", "{count} day"), ("{count} 天", "{count} days")),
+    (60, ("{count} 小時", "{count} hour"), ("{count} 小時", "{count} hours")),
+    (1, ("{count} 分鐘", "{count} minute"), ("{count} 分鐘", "{count} minutes")),
+)
+"""Minutes in a unit, one of it, several of it."""
 _DEFAULTS = ClaimPolicy().stored()
 
 
 def rule_sentence(policy: Mapping[str, Any], language: str) -> str:
-    """The rule in force as buyers read it; `policy` as stored, missing fields mean their defaults."""
-    side, policy = 0 if language == CHINESE else 1, {**_DEFAULTS, **policy}
-    parts = [_READING[policy["reading"]][side].format(mark=policy["trigger_symbols"][0])]
+    """The rule in force as buyers read it in this language; `policy` as stored, missing fields mean their defaults."""
+    policy = {**_DEFAULTS, **policy}
+    parts = [say(_READING[policy["reading"]], language).format(mark=policy["trigger_symbols"][0])]
     most, hours = policy["per_buyer_max"], policy["per_buyer_window_hours"]
     if most is not None:
-        parts.append(_MOST[hours is not None][side].format(most=most, hours=hours))
-    parts.append(_SHORTAGE[policy["shortage"]][side])
+        parts.append(say(_MOST[hours is not None], language).format(most=most, hours=hours))
+    parts.append(say(_SHORTAGE[policy["shortage"]], language))
     if policy["hold_minutes"] is not None:
-        parts.append(_HOLD[side].format(time=_time(policy["hold_minutes"], side)))
-    parts.append(_CANCEL[policy["cancel_until"]][side])
+        parts.append(say(_HOLD, language).format(time=_time(policy["hold_minutes"], language)))
+    parts.append(say(_CANCEL[policy["cancel_until"]], language))
     if policy["proxy"] == "ALLOW":
-        parts.append(_PROXY[side])
-    return "".join(parts) if side == 0 else " ".join(parts)
+        parts.append(say(_PROXY, language))
+    return (" " if language == ENGLISH else "").join(parts)
 
 
-def _time(minutes: int, side: int) -> str:
+def _time(minutes: int, language: str) -> str:
     """Minutes in the largest unit that divides them."""
-    for unit, chinese, english in ((24 * 60, "天", "day"), (60, "小時", "hour"), (1, "分鐘", "minute")):
+    for unit, one, several in _TIME:
         if minutes % unit == 0:
             count = minutes // unit
-            return f"{count} {chinese}" if side == 0 else f"{count} {english}{'' if count == 1 else 's'}"
+            return say(one if count == 1 else several, language).format(count=count)
     raise AssertionError("one minute divides all")
 
 

@@ -126,11 +126,12 @@ OWNERS = {
     "buyer": "select shop_id from buyer where id = $1",
     "line": "select shop_id from order_line where id = $1",
     "shipment": "select shop_id from shipment where id = $1",
+    "payment_attempt": "select shop_id from payment_attempt where id = $1",
 }
 
 
 async def shop_owning(kind: str, object_id: UUID) -> UUID | None:
-    """The shop that an order, comment, variant or pickup belongs to. What the viewer may do there is a question of its own."""
+    """The shop that an object of one of OWNERS belongs to. What the viewer may do there is a question of its own."""
     found: UUID | None = await db.fetchval(OWNERS[kind], object_id)
     return found
 

@@ -22,7 +22,16 @@ from tests.growth.screens import MEMBER, NOBODY, OWNER, screens
 from tests.growth.seeded import Seeded, seeded
 from tests.growth.work import WORK
 
-REFERENCE = {"shop", "membership", "webhook_endpoint", "signing_key", "legal_move", "tortoise_migrations", "trusted_operation"}
+REFERENCE = {
+    "shop",
+    "membership",
+    "webhook_endpoint",
+    "payment_account",
+    "signing_key",
+    "legal_move",
+    "tortoise_migrations",
+    "trusted_operation",
+}
 """Small and the same everywhere."""
 BY_MEMBER = {
     "member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant", "claim_code",

@@ -80,7 +80,7 @@ BREAKS = {
                select shop_id, variant_id, 'RELEASED', 0, -1, 0, order_line_id, actor, '', at from stock_movement where kind = 'HELD' limit 1"""
     ],
     "I13": ["update order_line set handed_over = 1", "update order_line set handed_over = quantity + 1"],
-    "I16": [
+    "I17": [
         "update order_line set packed = packed + 1 where packed > 0",
         "update order_line set shipped = shipped - 1 where shipped > 0",
         "update order_line set handed_over = quantity where packed > 0",
@@ -88,7 +88,7 @@ BREAKS = {
         "update shipment set state = 'CANCELLED' where state = 'PREPARING'",
         "update shipment set return_decision = 'SHIP_AGAIN' where return_decision is not null",
     ],
-    "I17": [
+    "I18": [
         "delete from stock_movement where kind = 'SHIPPED'",
         "delete from stock_movement where kind = 'RETURNED'",
         """insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
@@ -96,7 +96,7 @@ BREAKS = {
         "update shipment set return_decision = null, settled_at = null where return_decision is not null",
         "update shipment set left_at = now(), state = 'SHIPPED' where left_at is null",
     ],
-    "I18": [
+    "I19": [
         "update shipment set state = 'DELIVERED' where state = 'SHIPPED'",
         "update shipment set state_at = state_at + interval '1 hour' where left_at is not null",
         "delete from shipment_event",
@@ -117,6 +117,15 @@ BREAKS = {
            select gen_random_uuid(), k, a, now(), now(), '{}' from (values
              ('00000000-0000-0000-0000-000000000001'::uuid, '00000000-0000-0000-0000-000000000002'::uuid),
              ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001')) v(k, a)""",
+    ],
+    "I16": [
+        "update payment set method = 'ONLINE'",
+        """with a as (insert into payment_account (id, shop_id, provider, slug, merchant_id, hash_key_encrypted, hash_iv_encrypted, live, created_at)
+             select gen_random_uuid(), id, 'ECPAY', 's', '1', '', '', false, now() from shop limit 1 returning id, shop_id)
+           insert into payment_attempt (id, shop_id, order_id, account_id, member_id, trade_no, method, amount_minor, currency, state, provider_no, code,
+             bank, number, received_minor, surplus_minor, return_note, asked, created_at, page_until)
+           select gen_random_uuid(), a.shop_id, (select id from "order" limit 1), a.id, gen_random_uuid(), 'T', 'CARD', 5, 'TWD', 'PAID', '', '', '', '',
+             5, 0, '', 0, now(), now() from a""",
     ],
 }
 

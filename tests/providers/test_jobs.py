@@ -320,14 +320,14 @@ async def test_the_queue_goes_on_by_itself_after_a_restart_of_the_database(own_s
         for turn in range(3):
             await add(3 * turn)
             if turn == 0:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await began.wait()  # so that the first restart finds a job in hand
             else:
-                await until(lambda n=3 * turn: _has(done, n), 10)  # type: ignore[misc]
+                await until(lambda n=3 * turn: _has(done, n))  # type: ignore[misc]
             await asyncio.to_thread(_restart, own_server)
             gate.set()
             await add(3 * turn + 1)
-            await until(lambda n=3 * turn + 1: _has(done, n), 10)  # type: ignore[misc]
+            await until(lambda n=3 * turn + 1: _has(done, n))  # type: ignore[misc]
         connection = await asyncpg.connect(own_server.dsn)
 
         async def empty() -> bool:
@@ -356,5 +356,5 @@ async def test_the_runner_waits_for_a_database_that_is_not_there_yet(db: str) ->
     await asyncio.sleep(0.3)
     assert not task.done()
     stop.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await task

@@ -33,13 +33,13 @@ async def drained(wall: Wall) -> Drained | None:
 
 async def until_somebody_waits(task: asyncio.Task[Any]) -> None:
     """Until a statement waits for a lock, or the task ended without."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not task.done() and await database.fetchval(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
             await asyncio.sleep(0.01)
 
 
 async def other_connection(dsn: str) -> asyncpg.Connection[Any]:
-    return await asyncpg.connect(dsn, timeout=5)
+    return await asyncpg.connect(dsn, timeout=30)
 
 
 async def an_edit_while_its_buyer_signs_up(dsn: str, wall: Wall) -> None:

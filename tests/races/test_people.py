@@ -37,11 +37,9 @@ async def ready_to_merge(keeper: UUID, other: UUID) -> tuple[Asking, str]:
 async def somebody_waits() -> None:
     """Until a backend of this database waits for a lock."""
     waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    for _ in range(1000):
-        if await database.fetchval(waiting):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits")
+    async with asyncio.timeout(30):
+        while not await database.fetchval(waiting):  # noqa: ASYNC110 - the wait is another connection's
+            await asyncio.sleep(0.01)
 
 
 class Slowly:

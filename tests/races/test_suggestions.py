@@ -36,14 +36,14 @@ ASKS_TOO = "紅1個，運費多少？"
 
 async def until_somebody_waits(task: asyncio.Task[Any]) -> None:
     """Until a statement waits for a lock, or the task ended without."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not task.done() and await database.fetchval(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
             await asyncio.sleep(0.01)
 
 
 async def until_it_looked(barrier: asyncio.Barrier) -> None:
     """Until a tap waits at the barrier."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while barrier.n_waiting == 0:  # noqa: ASYNC110 - a barrier tells nobody who waits
             await asyncio.sleep(0.01)
 

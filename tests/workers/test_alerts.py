@@ -150,7 +150,9 @@ async def test_the_worker_looks_every_minute(desk: Desk, gateway: FcmGateway, fc
     await close()
 
 
-def test_every_kind_has_words_in_both_languages() -> None:
-    said = {alert_text(kind, locale).title for kind in AlertKind for locale in ("zh-TW", "en", "ja")}
-    assert len(said) == 2 * len(AlertKind)
-    assert alert_text(AlertKind.REUSED, "") == alert_text(AlertKind.REUSED, "zh-HK")
+def test_every_kind_has_words_in_every_language() -> None:
+    said = {alert_text(kind, locale).title for kind in AlertKind for locale in ("zh-TW", "zh-Hant-HK", "zh-CN", "en", "ja")}
+    assert len(said) == 4 * len(AlertKind)
+    assert alert_text(AlertKind.REUSED, "") == alert_text(AlertKind.REUSED, "zh-TW")
+    assert alert_text(AlertKind.NEW_DEVICE, "zh-HK").body == "如非你本人，請開啟 App 將該裝置登出"
+    assert alert_text(AlertKind.NEW_DEVICE, "zh-SG").body == "如果不是您本人，请打开 App 退出该设备的登录"

@@ -166,10 +166,10 @@ async def test_run_wakes_on_notification_and_stops(db: str) -> None:
     try:
         await wall.says("小美", "+1")
         await database.execute("select pg_notify('inbox_new', '')")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await database.fetchval("select count(*) from claim") == 0:  # noqa: ASYNC110 - the row is another connection's
                 await asyncio.sleep(0.01)
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
     assert await wall.pieces("小美") == {"": 1}

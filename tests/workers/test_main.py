@@ -30,7 +30,7 @@ from tests.domain.inbox.test_commands import Event
 from tests.serving import SECRET_KEY, environment, family, free_port, plusone, process, until_up
 from workers import main as workers
 
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -193,9 +193,9 @@ async def test_a_worker_recovers_by_itself_when_its_database_was_away(folder: Pa
             await asyncio.to_thread(again.start)
             try:
                 await in_comes(server.dsn, "after")
-                await until_decided(server.dsn, seconds=10)
+                await until_decided(server.dsn, seconds=PATIENCE_SECONDS)
                 assert work.poll() is None
                 work.send_signal(signal.SIGTERM)
-                assert await asyncio.to_thread(work.wait, 30) == 0
+                assert await asyncio.to_thread(work.wait, PATIENCE_SECONDS) == 0
             finally:
                 again.stop()

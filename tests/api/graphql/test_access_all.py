@@ -149,6 +149,8 @@ ROWS = {
 """Every field of the roots and every list below: its row in a matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
 ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_needs_a_member"
+MONEYS = "tests/api/graphql/test_payments.py::test_only_the_buyer_begins_and_to_others_the_order_is_not_there"
+SURPLUSES = "tests/api/graphql/test_payments.py::test_to_anybody_else_a_surplus_is_not_there"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
@@ -157,6 +159,9 @@ ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
     ),
+    "Mutation.paymentSessionCreate": MONEYS,
+    "Mutation.paymentReturnRecord": SURPLUSES,
+    "Shop.paymentSurpluses": SURPLUSES,
     **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
 }
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""

@@ -276,7 +276,7 @@ async def test_a_running_process_settles_by_itself(people, signed_in, endpoint, 
     client = await signed_in(people.member)
     endpoint.budgets.start()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await database.fetchval("select count(*) from cost_bucket"):  # noqa: ASYNC110  another task writes it
                 await asyncio.sleep(0.01)
     finally:

@@ -102,7 +102,8 @@ async def test_words_follow_the_request_and_then_the_member(people, signed_in) -
     assert await words(people.owner) == "目前的狀態無法這樣做。"
     assert await words(people.owner, accept_language="en") == "The present state does not allow this."
     assert await words(english) == "The present state does not allow this."
-    assert await words(english, accept_language="zh-HK,en;q=0.2") == "目前的狀態無法這樣做。"
+    assert await words(english, accept_language="zh-HK,en;q=0.2") == "現時的狀態不能這樣做。"
+    assert await words(english, accept_language="ja,zh-TW;q=0.2") == "目前的狀態無法這樣做。"
 
 
 async def test_cancelling_frees_the_pieces_and_tells_the_buyer(people, signed_in) -> None:

@@ -52,6 +52,14 @@ def selection(place: str) -> str:
     return " ".join(leaves) + inner
 
 
+A_SURPLUS = """
+with a as (insert into payment_account (id, shop_id, provider, slug, merchant_id, hash_key_encrypted, hash_iv_encrypted, live, created_at, ended_at)
+  values (gen_random_uuid(), $1, 'ECPAY', $3, '1', '', '', false, $4, $4) returning id)
+insert into payment_attempt (id, shop_id, order_id, account_id, member_id, trade_no, method, amount_minor, currency, state, provider_no, code, bank, number,
+  received_minor, surplus_minor, surplus_reason, return_note, asked, created_at, page_until, settled_at)
+select gen_random_uuid(), $1, $2, a.id, gen_random_uuid(), $3, 'CARD', 5, 'TWD', 'PAID', '', '', '', '', 5, 5, 'ALREADY_PAID', '', 0, $4, $4, $4 from a"""
+
+
 async def shop_with_all(people: Any) -> dict[str, str]:
     """ROWS of everything that a connection lists; answers the variables of REACHED."""
     scarf = await build.a_product(people.shop, variants=tuple(f"色{n}" for n in range(ROWS)), on_hand=100)
@@ -77,6 +85,7 @@ async def shop_with_all(people: Any) -> dict[str, str]:
                values ($1, $2, $3, $4, 'ORDER_PLACED', '{}', $5, $6)""",
             new_id(), people.shop.id, people.buyer.id, people.member, f"n{n}", build.NOW,
         )  # fmt: skip
+        await database.execute(A_SURPLUS, people.shop.id, order.id, f"T{n}", build.NOW)
     for n in range(ROWS):
         await database.execute(
             """insert into shipment (id, shop_id, buyer_id, member_id, state, state_at, carrier, carrier_name, tracking_number, store_code, store_name,

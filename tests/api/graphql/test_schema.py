@@ -85,7 +85,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert set(mutation.fields) == {
-        "orderMarkPaid", "orderCancel", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
+        "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
         "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
@@ -125,7 +125,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
         if not getattr(field.resolve, "_is_default", False)
     }
     assert with_resolver == {
-        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Claim.receipt", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments",
+        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Claim.receipt", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses",
         "Buyer.shipments", "Shop.shipments",
         "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion",
     }  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from api.notifications.messages import BODY_CHARS, EN, TITLE_CHARS, ZH, deep_link, push_text
 from domain.notices.rules import NoticeKind
+from domain.words import LANGUAGES
 
 ORDER, PICKUP = UUID(int=5), UUID(int=6)
 LINES = [{"title": "芒果禮盒", "label": "M", "quantity": 2}, {"title": "鳳梨酥", "label": "", "quantity": 1}]
@@ -40,7 +41,7 @@ def test_every_kind_has_words_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
-@pytest.mark.parametrize("locale", ["zh-TW", "en"])
+@pytest.mark.parametrize("locale", LANGUAGES)
 def test_full_facts_and_none_both_make_a_push(kind: NoticeKind, locale: str) -> None:
     for data in (FACTS, {}):
         text = push_text(kind, data, locale)
@@ -64,6 +65,12 @@ def test_words_by_example() -> None:
     assert body(NoticeKind.ORDER_PLACED, "en-GB") == "芒果禮盒 M ×2, 鳳梨酥 ×1 · Order 1001-7 · Total so far NT$1,180"
     assert push_text(NoticeKind.ANNOUNCEMENT, FACTS, "zh-TW").title == "小芳團購：颱風停班"
     assert body(NoticeKind.ANNOUNCEMENT) == "今天不取貨，明天照常。"
+    assert body(NoticeKind.CLAIM_REJECTED, "zh-Hant-HK") == "這個帖文已截單 · 夏季芒果團"
+    assert body(NoticeKind.CLAIM_REJECTED, "zh-CN") == "这个帖子已截单 · 夏季芒果團"
+    assert body(NoticeKind.PAYMENT_REMINDER, "zh-MO") == "訂單 1001-7 · 應付 NT$590 · 請於 11/24 16:00 前付款，逾期貨品會釋出"
+    assert body(NoticeKind.PAYMENT_REMINDER, "zh-SG") == "订单 1001-7 · 应付 NT$590 · 请在 11/24 16:00 前付款，逾期商品将释放"
+    assert push_text(NoticeKind.WAITLISTED, FACTS, "zh_HK_#Hant").title == "小芳團購：已加入候補名單"
+    assert push_text(NoticeKind.ANNOUNCEMENT, FACTS, "zh-CN").title == "小芳團購：颱風停班"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,7 @@ def test_money_is_shown_in_the_shops_currency(minor: object, currency: str, show
 def test_many_lines_are_cut_and_counted() -> None:
     data = {"lines": LINES * 3}
     assert push_text(NoticeKind.PICKED_UP, data, "zh-TW").body == "芒果禮盒 M ×2、鳳梨酥 ×1、芒果禮盒 M ×2 等 6 項"
+    assert push_text(NoticeKind.PICKED_UP, data, "zh-CN").body == "芒果禮盒 M ×2、鳳梨酥 ×1、芒果禮盒 M ×2 等 6 项"
     assert push_text(NoticeKind.PICKED_UP, data, "en").body == "芒果禮盒 M ×2, 鳳梨酥 ×1, 芒果禮盒 M ×2 and more (6 in all)"
 
 
@@ -130,7 +138,7 @@ ANYTHING = SCALAR | st.lists(SCALAR | st.dictionaries(st.sampled_from(["title", 
 
 
 @settings(max_examples=100)
-@given(st.sampled_from(NoticeKind), st.dictionaries(st.sampled_from(sorted(FACTS)), ANYTHING), st.sampled_from(["zh-TW", "en", "x"]))
+@given(st.sampled_from(NoticeKind), st.dictionaries(st.sampled_from(sorted(FACTS)), ANYTHING), st.sampled_from([*LANGUAGES, "x"]))
 def test_odd_facts_never_raise(kind: NoticeKind, data: dict[str, Any], locale: str) -> None:
     text = push_text(kind, data, locale)
     assert text.title

@@ -109,7 +109,7 @@ async def test_the_workers_are_woken_once_per_batch(writer: InboxWriter) -> None
     await listener.add_listener(commands.CHANNEL, lambda *call: woken.put_nowait(call[2]))
     try:
         await writer.receive(endpoint, "facebook", [Event("a"), Event("b")], received_at=NOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await woken.get() == commands.CHANNEL
         assert await stored() == ["a", "b"]
         assert woken.empty()
@@ -257,7 +257,7 @@ async def test_nothing_is_acknowledged_before_its_commit(db: str, kind: type[Inb
     async with database.transaction() as tx:  # holds the writer's statement up
         await tx.execute("lock table inbox_event in exclusive mode")
         answer = asyncio.create_task(inbox.receive(endpoint, "facebook", [Event("a")], received_at=NOW))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await database.fetchval_apart(  # noqa: ASYNC110
                 "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into inbox_event%' and pid <> pg_backend_pid()"
             ):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain import db as database
-from domain.claims.rules import PublicReply, Shortage
+from domain.claims.rules import NearMiss, PublicReply, Shortage
 from tests.build import NOW
 from tests.domain.claims.acts import tell_line
 from tests.domain.claims.policy.picture import Step, picture, play, played
@@ -54,6 +54,23 @@ async def test_the_answer_says_what_became_of_it_and_a_refusal_stays_private(db:
     texts = [row["text"] for row in await database.fetch("select text from platform_reply")]
     assert [words in text for text in texts] == [True] * bool(words)
     assert ("甲 CLAIM_REJECTED" in found.notices) is not bool(words)
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("zh-TW", ["已登記,請到會員 App 查看訂單,謝謝!", "想下單請留言「品項+數量」,例如:+1"]),
+        ("zh-HK", ["已落單，請到會員 App 查看訂單，多謝！", "想落單請留言「貨品+數量」，例如：+1"]),
+        ("zh-Hans", ["已下单，请到会员 App 查看订单，谢谢！", "想下单请评论“商品+数量”，例如：+1"]),
+        ("en-SG", ["Got it! Your order is in the member app. Thank you!", "To order, comment the item and a quantity, for example: +1"]),
+        ("ms", ["Got it! Your order is in the member app. Thank you!", "To order, comment the item and a quantity, for example: +1"]),
+    ],
+)
+async def test_a_shop_answers_in_its_own_language(db: str, locale: str, words: list[str]) -> None:
+    wall = await a_wall(variants=("紅", "白"), public_reply=EACH, on_near_miss=NearMiss.REPLY_HELP)
+    await database.execute("update shop set locale = $2 where id = $1", wall.shop.id, locale)
+    await play(wall, ("甲", "紅+1"), ("乙", "+1"))
+    assert sorted(row["text"] for row in await database.fetch("select text from platform_reply")) == sorted(words)
 
 
 async def test_the_same_event_again_is_not_answered_again(db: str) -> None:
