@@ -15,6 +15,8 @@ from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, Paym
 from domain.posts.rules import DeliveryMethod
 
 HOUR_MS: Final = 3_600_000
+PARCELS: Final = frozenset({FulfilmentState.SHIPPED, FulfilmentState.ARRIVED_AT_STORE, FulfilmentState.DELIVERED, FulfilmentState.RETURNED})
+"""Where a parcel may be."""
 RECENT: Final = 0.94
 """Orders after this part of all are still on their way."""
 SHOWN: Final = 2
@@ -42,6 +44,8 @@ class Line:
     comment: str
     pieces: int
     handed: int = 0
+    packed: int = 0
+    shipped: int = 0
 
 
 @dataclass(slots=True)
@@ -63,6 +67,8 @@ class Sale:
     lines: list[Line]
     subtotal: int
     is_old: bool
+    sent: int = 0
+    """When its parcel left, or was packed."""
 
     @property
     def owner(self) -> str:
@@ -259,6 +265,9 @@ def _consequences(book: Book, sale: Sale, step: Step, at_ms: int) -> None:
         _ready(book, sale, at_ms)
     if step.fulfilment in (FulfilmentState.PARTIAL, FulfilmentState.HANDED_OVER):
         _hand_over(book, sale, at_ms, whole=step.fulfilment is FulfilmentState.HANDED_OVER)
+    labelled = step.fulfilment is FulfilmentState.LABELLED and step.fulfilment is sale.story.fulfilment
+    if step.fulfilment is not None and (step.fulfilment in PARCELS or labelled):
+        _parcel(book, sale, step.fulfilment, at_ms)
     if step.state is OrderState.CANCELLED:
         expired = step.payment is PaymentState.EXPIRED
         actor, role = ("worker:deadlines", "worker") if expired else (sale.owner, "OWNER")
@@ -297,6 +306,31 @@ def _hand_over(book: Book, sale: Sale, at_ms: int, *, whole: bool) -> None:
     _notice(book, sale, "PICKED_UP", at_ms, {"lines": _facts(sale), "pickupId": dashed(here)})
 
 
+def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
+    """All of an order leaves in one parcel; its row is written when it stands where the story ends."""
+    shop, w = sale.shop, book.rows.waiting
+    packed = state is FulfilmentState.LABELLED
+    if packed or sale.id not in book.passes:
+        here = book.passes[sale.id] = book.chance.id(at_ms)
+        sale.sent = at_ms
+        for line in sale.lines:
+            line.packed, line.shipped = (line.pieces, 0) if packed else (0, line.pieces)
+            w["shipment_line"].append(f"{shop.id}\t{here}\t{sale.id}\t{line.id}\t{line.pieces}")
+        _audit(book, shop, at_ms, sale.owner, "OWNER", "shipment.create", "shipment", here, "{}")
+    here = book.passes[sale.id]
+    stored = state is FulfilmentState.ARRIVED_AT_STORE
+    if state is sale.story.fulfilment:
+        carrier = f"SEVEN_ELEVEN\t\t{sale.number}\t131386\t\t\t{at(at_ms + 7 * DAY_MS)[:10]}" if stored else f"T_CAT\t\t{sale.number}\t\t\t\t{NULL}"
+        left = NULL if packed else at(sale.sent)
+        w["shipment"].append(
+            f"{here}\t{shop.id}\t{sale.buyer}\t{sale.member}\t{'PREPARING' if packed else state}\t{at(at_ms)}\t{carrier}\t{left}\t1\t{at(sale.sent)}\t{at(at_ms)}"
+        )
+    if not packed:
+        w["shipment_event"].append(f"{shop.id}\t{here}\t{state}\t{at(at_ms)}\t\t{sale.owner}\t{at(at_ms)}")
+        if state is FulfilmentState.SHIPPED:
+            _notice(book, sale, "SHIPMENT_SENT", at_ms, {"carrier": "T_CAT", "trackingNumber": sale.number, "shipmentId": dashed(here), "state": "SHIPPED"})
+
+
 def _stock(book: Book, sale: Sale, when: list[int]) -> None:
     """The ledger of each line, and what it leaves in its variant's figures."""
     story = sale.story
@@ -308,14 +342,14 @@ def _stock(book: Book, sale: Sale, when: list[int]) -> None:
         if story.state is OrderState.CANCELLED:
             _move(book, sale, line, "EXPIRED" if story.payment is PaymentState.EXPIRED else "RELEASED", 0, -n, 0, last)
             continue
-        gone = n if story.state is OrderState.COMPLETED else line.handed
+        gone = line.handed + line.shipped
         if settled:
             _move(book, sale, line, "COMMITTED", 0, -n, n, when[0])
             variant.committed += n - gone
         else:
             variant.held += n
         if gone:
-            _move(book, sale, line, "HANDED_OVER", -gone, 0, -gone, last)
+            _move(book, sale, line, "SHIPPED" if line.shipped else "HANDED_OVER", -gone, 0, -gone, last)
             variant.left += gone
 
 
@@ -347,7 +381,7 @@ def _row(book: Book, sale: Sale, when: list[int]) -> None:
     )
     lines = w["order_line"]
     for k, line in enumerate(sale.lines, len(lines) - len(sale.lines)):
-        lines[k] = lines[k].replace("\t@\t", f"\t{line.handed}\t", 1)
+        lines[k] = lines[k].replace("\t@\t", f"\t{line.handed}\t{line.packed}\t{line.shipped}\t", 1)
 
 
 def _chatter(book: Book, sale: Sale) -> None:

@@ -17,8 +17,8 @@ from domain.vault import Vault
 MODEL_MODULES = [
     f"domain.{room}.models"
     for room in (
-        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "pickup", "notices", "inbox", "idempotency", "audit", "live",
-        "operations", "shipping",
+        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "shipping", "pickup", "notices", "inbox", "idempotency", "audit", "live",
+        "operations",
     )
 ]  # fmt: skip
 

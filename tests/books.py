@@ -20,8 +20,8 @@ async def queued(name: str) -> list[dict[str, object]]:
     return [orjson.loads(row["payload"]) for row in rows]
 
 
-TABLES = ("shipment", "shipment_line", "shipment_event", "order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
-    "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
+TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
+    "hand_over_line", "shipment", "shipment_line", "shipment_event", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
 
 
 async def everything(*, but: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -52,6 +52,7 @@ select variant_id::text from stock_level l where committed <> (
   where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state = 'PAID')
 union all
 select id::text from order_line l where handed_over <> (select coalesce(sum(quantity), 0) from hand_over_line h where h.order_line_id = l.id)
+  + (select coalesce(sum(quantity), 0) from shipment_line h where h.order_line_id = l.id)
 """
 
 

@@ -19,7 +19,7 @@ from domain.shipping.commands import Heard, Label
 from domain.shipping.rules import Pieces, ReturnDecision, Said, ShipmentState
 from plusone import invariants
 from tests.books import books_agree
-from tests.build import NOW, ABuyer, AnOrder, AShop, AVariant, an_order
+from tests.build import NOW, ABuyer, AnOrder, AShop, AVariant, a_variant, an_order
 
 JOBS = PgQueuerJobs()
 PACKER_ID = UUID(int=5)
@@ -27,8 +27,12 @@ PACKER = Actor(f"member:{PACKER_ID}", "OWNER")
 S = ShipmentState
 
 
-async def an_order_to_send(shop: AShop, lines: Sequence[tuple[AVariant, int]], *, buyer: ABuyer | None = None, **more: Any) -> AnOrder:
-    """A paid order that is to be sent."""
+async def an_order_to_send(
+    shop: AShop, lines: Sequence[tuple[AVariant, int]] | None = None, *, buyer: ABuyer | None = None, **more: Any
+) -> AnOrder:
+    """A paid order that is to be sent; of two pieces when nothing is said."""
+    if lines is None:
+        lines = [(await a_variant(shop, on_hand=10), 2)]
     return await an_order(shop, lines, buyer=buyer, payment=PaymentState.PAID, **{"method": DeliveryMethod.SHIP, **more})
 
 

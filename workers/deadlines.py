@@ -6,6 +6,7 @@ from domain.audit.seal import seal
 from domain.bootstrap import Services
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
+from domain.shipping.reminders import remind_last_days
 
 ORDERS_AT_ONCE = 5_000
 REMINDERS_AT_ONCE = 5_000
@@ -18,6 +19,8 @@ async def sweep(services: Services) -> None:
     while await expire_due(now=now, limit=ORDERS_AT_ONCE, jobs=services.jobs) == ORDERS_AT_ONCE:
         pass
     while await remind_due(now=now, limit=REMINDERS_AT_ONCE, jobs=services.jobs) == REMINDERS_AT_ONCE:
+        pass
+    while await remind_last_days(now=now, limit=REMINDERS_AT_ONCE, jobs=services.jobs) == REMINDERS_AT_ONCE:
         pass
     while await seal(now=now, limit=ENTRIES_AT_ONCE) == ENTRIES_AT_ONCE:
         pass

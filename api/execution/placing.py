@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
+from graphql import GraphQLField, GraphQLList, GraphQLObjectType, GraphQLOutputType, get_nullable_type
 
 from api.execution.leaves import Misfit
 from api.execution.plans import Unplannable
@@ -186,3 +187,19 @@ def _whole(entry: Leaf | Rows, row: str | None) -> str:
     if row is None or not isinstance(entry, Rows):
         return entry.piece if isinstance(entry, Leaf) else ""
     return column_of(entry.select.replace("{row}", row))
+
+
+def object_type(type_: GraphQLOutputType) -> GraphQLObjectType:
+    """The type of a field that is one object."""
+    named = get_nullable_type(type_)
+    if not isinstance(named, GraphQLObjectType):
+        raise Unplannable
+    return named
+
+
+def item_type(field_: GraphQLField) -> GraphQLObjectType:
+    """The type of the objects of a field that is a list."""
+    found = get_nullable_type(field_.type)
+    if not isinstance(found, GraphQLList):
+        raise Unplannable
+    return object_type(found.of_type)

@@ -31,7 +31,7 @@ from graphql.execution.values import get_argument_values
 
 from api.execution.actual import Prices
 from api.execution.leaves import enum_names
-from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written
+from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written, item_type, object_type
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from domain.paging import MAX_SIZE
@@ -43,6 +43,7 @@ from domain.paging.written import (
     Fields,
     Kind,
     Leaf,
+    Maybe,
     Paged,
     Part,
     Rows,
@@ -84,16 +85,16 @@ class Writer:
         """
         rows, items, count = Level(0), [], False
         whole: list[tuple[str, str | None]] = []
-        for key, name, field_, below in self._fields(_object_type(type_), group):
+        for key, name, field_, below in self._fields(object_type(type_), group):
             match name:
                 case "__typename":
-                    items.append(f'"{key}":"{_object_type(type_).name}"')
+                    items.append(f'"{key}":"{object_type(type_).name}"')
                     continue
                 case "nodes":
-                    function = self._row(_item_type(field_), below, screen.fields, rows)
+                    function = self._row(item_type(field_), below, screen.fields, rows)
                     text = f"[{{COMMA.join([{function}(t) for t in {self._counted('rows', below)}])}}]"
                 case "edges":
-                    function = self._edge(_item_type(field_), below, screen.fields, rows)
+                    function = self._edge(item_type(field_), below, screen.fields, rows)
                     text = f"[{{COMMA.join([{function}(t, q) for t in {self._counted('rows', below)}])}}]"
                 case "page_info":
                     text = self._page_info(field_, below, rows)
@@ -139,7 +140,7 @@ class Writer:
         raise Unplannable
 
     def _page_info(self, field_: GraphQLField, group: Group, rows: Level) -> str:
-        type_, items = _object_type(field_.type), []
+        type_, items = object_type(field_.type), []
         for key, name, _, _ in self._fields(type_, group):
             match name:
                 case "__typename":
@@ -166,7 +167,7 @@ class Writer:
                     rows.positions = True
                     text = "{cursor(t, q)}"
                 case "node":
-                    text = self._object(_object_type(field_.type), below, fields, rows)
+                    text = self._object(object_type(field_.type), below, fields, rows)
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
@@ -185,7 +186,7 @@ class Writer:
         return name
 
     def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: Level, text: str) -> str:
-        function = self._row(_item_type(field_), group, fields, level)
+        function = self._row(item_type(field_), group, fields, level)
         rows = self._counted(f"{text}.split({self._bound(between_rows(level.depth))})", group)
         return f"[{{COMMA.join([{function}(t) for t in {rows}]) if {text} else NONE}}]"
 
@@ -201,19 +202,29 @@ class Writer:
             case Leaf():
                 return self._leaf(entry, field_.type, level)
             case Amount():
-                return self._amount(_object_type(field_.type), group, entry, level)
+                return self._amount(object_type(field_.type), group, entry, level)
             case Part():
                 return self._part(entry, field_.type, level)
             case Within():
-                return self._object(_object_type(field_.type), group, entry.fields, level)
+                return self._object(object_type(field_.type), group, entry.fields, level)
             case Rows():
                 inner, place = self._below(level), level.reserve()
                 found = self._rows(field_, group, entry.fields, inner, level.name(place))
                 self._placed(level, place, entry, inner)
                 return found
+            case Maybe():
+                return self._maybe(entry, field_, group, level)
             case Paged():
                 return self._paged(entry, field_, group, level)
         raise Unplannable
+
+    def _maybe(self, entry: Maybe, field_: GraphQLField, group: Group, level: Level) -> str:
+        if isinstance(field_.type, GraphQLNonNull):
+            raise Unplannable
+        inner, place = self._below(level), level.reserve()
+        function, text = self._row(object_type(field_.type), group, entry.fields, inner), level.name(place)
+        self._placed(level, place, Rows(entry.fields, entry.select), inner)
+        return f"{{COMMA.join([{function}(t) for t in {self._counted(f'[{text}]', group)}]) if {text} else NULL}}"
 
     def _below(self, level: Level) -> Level:
         if level.depth >= DEEPEST:
@@ -235,13 +246,13 @@ class Writer:
         ):
             raise Unplannable
         inner, place, rows, most = self._below(level), level.reserve(), self._name("r"), entry.most
-        items, type_ = [], _object_type(field_.type)
+        items, type_ = [], object_type(field_.type)
         for key, name, below_field, below in self._fields(type_, group):
             match name:
                 case "__typename":
                     found = f'"{type_.name}"'
                 case "nodes":
-                    function = self._row(_item_type(below_field), below, entry.rows.fields, inner)
+                    function = self._row(item_type(below_field), below, entry.rows.fields, inner)
                     found = f"[{{COMMA.join([{function}(t) for t in {self._counted(f'{rows}[:{size}]', below)}])}}]"
                 case "total_count":
                     found = f"{{len({rows}) if len({rows}) < {most} else {most}}}"
@@ -261,7 +272,7 @@ class Writer:
 
     def _beginning(self, field_: GraphQLField, group: Group, more: str) -> str:
         """The info of a list's first page; its cursors are made of rows."""
-        type_ = _object_type(field_.type)
+        type_ = object_type(field_.type)
         texts = {"__typename": f'"{type_.name}"', "has_next_page": more, "has_previous_page": "false"}
         items = [(key, texts.get(name)) for key, name, _, _ in self._fields(type_, group)]
         if any(text is None for _, text in items):
@@ -384,17 +395,3 @@ def _checked(body: str) -> str:
     if not SAFE.fullmatch(body):
         raise Unplannable
     return body
-
-
-def _object_type(type_: GraphQLOutputType) -> GraphQLObjectType:
-    named = get_nullable_type(type_)
-    if not isinstance(named, GraphQLObjectType):
-        raise Unplannable
-    return named
-
-
-def _item_type(field_: GraphQLField) -> GraphQLObjectType:
-    found = get_nullable_type(field_.type)
-    if not isinstance(found, GraphQLList):
-        raise Unplannable
-    return _object_type(found.of_type)

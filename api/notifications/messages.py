@@ -19,7 +19,7 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     state, carrier           codes of PARCELS and CARRIERS         SHIPMENT_*
     carrierName              of a carrier that has no code         SHIPMENT_*
     trackingNumber, note     as they were told                     SHIPMENT_*
-    storeName, lastPickupDay where a parcel waits, and until when  SHIPMENT_ARRIVED
+    storeName, lastPickupDay where, and until which day (ISO)      SHIPMENT_SENT, SHIPMENT_ARRIVED, SHIPMENT_LAST_DAY
 """
 
 from __future__ import annotations
@@ -82,10 +82,14 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("{lines}", "{carried}", "{store}", "{note}", "訂單 {number}")),
     K.SHIPMENT_UPDATED: Words(("{shop}：{parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.SHIPMENT_ARRIVED: Words(
-        ("{shop}：包裹到店了", "包裹到店了"), ("{store}", "請在 {last_day} 前取件", "{lines}", "{carried}", "{note}", "訂單 {number}")
+        ("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {last_day} 前取件", "{lines}", "{carried}", "{note}", "訂單 {number}")
     ),
+    K.SHIPMENT_LAST_DAY: Words(("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {last_day}", "{store}", "{carried}", "訂單 {number}")),
+    K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
+    K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -121,10 +125,21 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.SHIPMENT_SENT: Words(
+        ("{shop}: on its way to you", "On its way to you"), ("{lines}", "{carried}", "{store}", "{note}", "Order {number}")
+    ),
     K.SHIPMENT_UPDATED: Words(("{shop}: {parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "Order {number}")),
     K.SHIPMENT_ARRIVED: Words(
         ("{shop}: your parcel is at the store", "Your parcel is at the store"),
-        ("{store}", "Collect it by {last_day}", "{lines}", "{carried}", "{note}", "Order {number}"),
+        ("{store}", "Fetch it by {last_day}", "{lines}", "{carried}", "{note}", "Order {number}"),
+    ),
+    K.SHIPMENT_LAST_DAY: Words(
+        ("{shop}: your parcel goes back soon", "Your parcel goes back soon"),
+        ("The store keeps it until {last_day}", "{store}", "{carried}", "Order {number}"),
+    ),
+    K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("{lines}", "{carried}", "{note}", "Order {number}")),
+    K.SHIPMENT_RETURNED: Words(
+        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"), ("{lines}", "{carried}", "{note}", "Order {number}")
     ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
@@ -191,7 +206,7 @@ def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
     """Where a tap leads: the pass, the parcel, the order, or the inbox."""
     if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
-    if kind in (NoticeKind.SHIPMENT_UPDATED, NoticeKind.SHIPMENT_ARRIVED) and (parcel := _uuid(data.get("shipmentId"))) is not None:
+    if kind.value.startswith("SHIPMENT_") and (parcel := _uuid(data.get("shipmentId"))) is not None:
         return f"plusone://shipments/{public_id('shipment', parcel)}"
     order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"

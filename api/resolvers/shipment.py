@@ -27,9 +27,7 @@ from api.resolvers.mutation import InvalidInput, Outcome, describe, effect, muta
 from api.resolvers.order import staff_view
 from api.schema.errors import FALLBACK, FAMILIES, ShipmentUserError, message
 from api.schema.member import Buyer
-from api.schema.order import Order
 from api.schema.shipment import (
-    OrderShipments,
     ShipmentCancelInput,
     ShipmentCancelPayload,
     ShipmentConnection,
@@ -65,7 +63,7 @@ def _narrowed(filter: ShipmentFilter | None) -> screens.ShipmentFilter:
     if filter is None:
         return screens.ShipmentFilter()
     shops = None if filter.shop_ids is None else tuple(sorted(keys_of(filter.shop_ids, "shop")))
-    return screens.ShipmentFilter(filter.active, shops, _order(filter.order_id))
+    return screens.ShipmentFilter(filter.active, shops, _order(filter.order_id), filter.state)
 
 
 def _order(value: str | None) -> UUID | None:
@@ -126,7 +124,6 @@ class ShopShipments:
 
 attach(Buyer, BuyerShipments)
 attach(Shop, ShopShipments)
-attach(Order, OrderShipments)
 
 
 @strawberry.type

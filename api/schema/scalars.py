@@ -35,9 +35,9 @@ def read_instant(value: Any) -> datetime:
 
 
 def read_day(value: Any) -> date:
-    """A day of the calendar, without a time."""
+    """A day of the calendar."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise GraphQLError("Date must look like 2026-11-28")
+        raise GraphQLError("Date must look like 2026-11-21")
     try:
         return date.fromisoformat(value)
     except ValueError:

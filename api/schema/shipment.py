@@ -66,16 +66,12 @@ class Shipment(Node):
 ShipmentConnection = Connection[Shipment]
 
 
-@strawberry.type(description="Fields of an order, joined to it beside the resolvers.")
-class OrderShipments:
-    shipments: list[Shipment] = strawberry.field(description="Parcels with pieces of it, oldest first; at most 50.")
-
-
 @strawberry.input(description="Narrows a list of parcels; absent fields narrow nothing.")
 class ShipmentFilter:
     active: bool | None = strawberry.field(
         default=None, description="True: only those of which something is to come; false: only the others."
     )
+    state: ShipmentState | None = strawberry.field(default=None, description="Only those that stand so.")
     shop_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="Only those of these shops.")
     order_id: strawberry.ID | None = strawberry.field(default=None, description="Only those with pieces of this order.")
 

@@ -50,7 +50,7 @@ WRITTEN: Final = (
     """update shipment_event e set note = '' from shipment s where s.buyer_id = any($1::uuid[]) and e.shipment_id = s.id and e.note <> ''""",
     """update notice set data = data - '{trackingNumber,storeName,note}'::text[]
        where buyer_id = any($1::uuid[]) and kind like 'SHIPMENT%' and data ?| '{trackingNumber,storeName,note}'::text[]""",
-    """update shipment set tracking_number = '', store_code = '', store_name = '', store_address = '', last_pickup_day = null
+    """update shipment set tracking_number = '', store_code = '', store_name = '', store_address = '', last_pickup_day = null, remind_at = null
        where buyer_id = any($1::uuid[]) and (tracking_number <> '' or store_code <> '')""",
     """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c
        where c.buyer_id = any($1::uuid[]) and p.comment_id = c.id and p.text <> ''""",

@@ -8,7 +8,6 @@ from tortoise import fields, migrations
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
-from domain.notices.rules import NoticeKind
 from domain.orders.carriers import Carrier
 from domain.shipping.rules import ACTIVE, MOVES, ReturnDecision, ShipmentState
 from domain.stock.rules import MovementKind
@@ -49,6 +48,7 @@ INDEXES = (
     "create index shipment_of_state on shipment (shop_id, state, created_at, id)",
     "create index shipment_to_settle on shipment (shop_id, created_at, id) where state = 'RETURNED' and return_decision is null",
     "create index shipment_of_buyer on shipment (buyer_id)",
+    "create index shipment_reminder on shipment (remind_at) where remind_at is not null",
     "create unique index shipment_of_number on shipment (shop_id, carrier, tracking_number) where tracking_number <> '' and state <> 'CANCELLED'",
 )
 
@@ -114,9 +114,8 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0015_payments")]
+    dependencies = [("plusone", "0015_payments"), ("plusone", "0011_inbox")]
     operations = [
-        ops.AlterField(model_name="Notice", name="kind", field=fields.CharEnumField(enum_type=NoticeKind, max_length=20)),
         ops.AlterField(model_name="StockMovement", name="kind", field=fields.CharEnumField(enum_type=MovementKind, max_length=12)),
         ops.AddField(model_name="OrderLine", name="packed", field=fields.IntField(default=0, db_default=0)),
         ops.AddField(model_name="OrderLine", name="shipped", field=fields.IntField(default=0, db_default=0)),
@@ -136,6 +135,7 @@ class Migration(migrations.Migration):
                 ("store_name", fields.CharField(default="", max_length=60)),
                 ("store_address", fields.CharField(default="", max_length=200)),
                 ("last_pickup_day", fields.DateField(null=True)),
+                ("remind_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("left_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("return_decision", fields.CharEnumField(null=True, enum_type=ReturnDecision, max_length=12)),
                 ("settled_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),

@@ -18,7 +18,7 @@ class Notice(Model):
     shop_id = fields.UUIDField()
     buyer_id = fields.UUIDField()
     member_id = fields.UUIDField(null=True)
-    kind = fields.CharEnumField(NoticeKind, max_length=20)
+    kind = fields.CharEnumField(NoticeKind, max_length=20, description="A NoticeKind; more may come.")
     data: fields.Field[dict[str, Any]] = fields.JSONField()
     dedupe_key = fields.CharField(max_length=120)
     read_at = fields.DatetimeField(null=True)

@@ -1,118 +1,87 @@
-"""Parcels as screens show them, as rows and as text. They stand below orders, which show them; what becomes of parcels is the shipping room's.
+"""What stands beside an order's lines on screens: payments, timeline and the pass; as rows. `written` has the same as texts.
 
-Table aliases: `sh` shipment, `s` its shop, `o` the order that shows it.
+Table aliases: `o` order, `s` its shop, `p` payment, `e` event, `k` pickup. What nests into orders again is put together in `shapes`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
+from domain.db import from_jsonb
 from domain.ids import public_id
-from domain.orders.carriers import TRACKING_URL
-from domain.paging import SHOP, Row, Shape, Wanted, shape
+from domain.orders.timeline import KINDS
+from domain.paging import Row, Shape, money
 from domain.paging.shape import Read
-from domain.paging.written import SHOP_FIELDS, Fields, Rows, Within, day, flag, instant, public, text, whole, word
 
-MOST_EVENTS: Final = 100
-"""Events of a parcel that are shown, the newest."""
-MOST_PARCELS: Final = 50
-"""Parcels of one order."""
-UNDER_WAY: Final = "sh.state in ('PREPARING','SHIPPED','IN_TRANSIT','ARRIVED_AT_STORE','RETURNING')"
-"""As in the partial indexes of the active ones."""
+EVENTS_AT_ONCE: Final = 100
+"""Events of an order that come with it; further ones are a page of their own."""
 
-OF_ORDER: Final = f"""select {{row}} from shipment sh
-    where sh.id = any(array(select x.shipment_id from shipment_line x where x.order_id = o.id)) order by sh.created_at, sh.id limit {MOST_PARCELS}"""
-EVENTS: Final = f"select {{row}} from shipment_event e where e.shipment_id = sh.id order by e.at desc, e.id desc limit {MOST_EVENTS}"
-LINES: Final = """select {row} from shipment_line x join order_line l on l.id = x.order_line_id join "order" o on o.id = x.order_id
-    where x.shipment_id = sh.id order by x.id limit 100"""
+# Payments
 
-EVENT_FIELDS: Final = Fields(
-    {
-        "state": word("e.state"),
-        "at": instant("e.at"),
-        "note": text("nullif(e.note, '')", nullable=True),
-        "recorded_at": instant("e.recorded_at"),
-    }
+PAYMENTS: Final = "select {row} from payment p where p.order_id = o.id order by p.recorded_at, p.id limit 100"
+PAYMENT: Final = Shape(
+    ("p.method", "p.amount_minor", "p.currency", "p.recorded_at"),
+    lambda row: {"method": row[0], "amount": money(row[1], row[2]), "paid_at": row[3]},
 )
-LINE_FIELDS: Final = Fields(
-    {
-        "line_id": public("line", "x.order_line_id"), "order_id": public("order", "x.order_id"), "order_number": text("o.number"),
-        "title": text("l.title"), "variant_label": text("l.variant_label"), "quantity": whole("x.quantity"),
-    }
-)  # fmt: skip
-SHIPMENT_FIELDS: Final = Fields(
-    {
-        "id": public("shipment", "sh.id"),
-        "state": word("sh.state"),
-        "since": instant("sh.state_at"),
-        "is_active": flag(UNDER_WAY),
-        "carrier": word("sh.carrier"),
-        "carrier_name": text("nullif(sh.carrier_name, '')", nullable=True),
-        "tracking_number": text("nullif(sh.tracking_number, '')", nullable=True),
-        "tracking_url": text(TRACKING_URL, nullable=True),
-        "store_code": text("nullif(sh.store_code, '')", nullable=True),
-        "store_name": text("nullif(sh.store_name, '')", nullable=True),
-        "store_address": text("nullif(sh.store_address, '')", nullable=True),
-        "last_pickup_day": day("sh.last_pickup_day"),
-        "version": whole("sh.version"),
-        "created_at": instant("sh.created_at"),
-        "updated_at": instant("sh.updated_at"),
-        "shop": Within(SHOP_FIELDS),
-        "lines": Rows(LINE_FIELDS, LINES),
-        "events": Rows(EVENT_FIELDS, EVENTS),
-    }
-)
-"""A parcel as text; what the shop decided of one that came back is not here, for buyers' screens do not show it."""
 
-SHIPMENT: Final = (
-    "sh.id", "sh.state", "sh.state_at", UNDER_WAY, "sh.carrier", "sh.carrier_name", "sh.tracking_number", TRACKING_URL, "sh.store_code", "sh.store_name",
-    "sh.store_address", "sh.last_pickup_day", "sh.version", "sh.created_at", "sh.updated_at", "sh.return_decision", "sh.shop_id",
-)  # fmt: skip
+# The timeline
+
+EVENTS: Final = f"select {{row}} from order_event e where e.order_id = o.id order by e.id limit {EVENTS_AT_ONCE + 1}"
+KIND: Final = f"case when e.kind in ({', '.join(repr(kind) for kind in KINDS)}) then e.kind else 'OTHER' end"
+BY: Final = """case when e.actor = 'member:' || o.member_id or e.actor like 'comment:%' then 'BUYER'
+    when e.actor like 'worker:%' then 'SYSTEM' else 'SHOP' end"""
+"""Who did it: nobody's name."""
+EVENT_LINES: Final = """select {row} from jsonb_array_elements(case when jsonb_typeof(e.data -> 'lines') = 'array' then e.data -> 'lines' else '[]' end)
+    with ordinality x(line, place) order by x.place limit 100"""
 
 
-def _shipment(row: Any) -> Row:
+def _event(row: Any) -> Row:
+    facts = from_jsonb(row[4])
+    lines = facts.get("lines")
     return {
-        "id": public_id("shipment", row[0]),
-        "state": row[1],
-        "since": row[2],
-        "is_active": row[3],
-        "carrier": row[4],
-        "carrier_name": row[5] or None,
-        "tracking_number": row[6] or None,
-        "tracking_url": row[7],
-        "store_code": row[8] or None,
-        "store_name": row[9] or None,
-        "store_address": row[10] or None,
-        "last_pickup_day": row[11],
-        "version": row[12],
-        "created_at": row[13],
-        "updated_at": row[14],
-        "return_decision": row[15],
+        "position": (row[2], UUID(int=row[0])),
+        "kind": row[1],
+        "at": row[2],
+        "by": row[3],
+        "lines": [_event_line(line) for line in lines[:100]] if isinstance(lines, list) else [],
     }
 
 
-@lru_cache(maxsize=128)
-def shipment_shape(wanted: Wanted) -> Shape:
-    """A parcel; aliases `sh` and `s`. Branches: shop, lines, events."""
-    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
-    if "lines" in wanted:
-        columns = "row(x.order_line_id, x.order_id, o.number, l.title, l.variant_label, x.quantity)"
-        branches.append(("lines", f"array({LINES.format(row=columns)})", _lines))
-    if "events" in wanted:
-        branches.append(("events", f"array({EVENTS.format(row='row(e.state, e.at, e.note, e.recorded_at)')})", _events))
-    return shape(SHIPMENT, _shipment, branches)
+def _event_line(line: Any) -> Row:
+    return {"title": line["title"], "variant_label": line["label"], "quantity": line["quantity"]}
 
 
-def _lines(rows: Any) -> list[Row]:
-    return [
-        {
-            "line_id": public_id("line", line), "order_id": public_id("order", order), "order_number": number, "title": title,
-            "variant_label": label, "quantity": quantity,
+EVENT: Final = Shape(("e.id", KIND, "e.at", BY, "e.data"), _event)
+"""An event of an order; aliases `e` and `o`."""
+
+# The pass
+
+PICKUP: Final = (
+    "k.id", "k.state", "k.not_after", "k.created_at", "k.issue_number", "k.lent_issue", "k.lent_to", "k.lent_at", "k.lent_used_at",
+)  # fmt: skip
+PICKUP_OF_ORDER: Final = """select {row} from pickup_order po join pickup k on k.id = po.pickup_id join shop s on s.id = k.shop_id
+    where po.order_id = o.id"""
+ORDERS_OF_PICKUP: Final = """select {row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
+    where po.pickup_id = k.id order by o.created_at, o.id limit 100"""
+
+
+def read_pickup(*, own: bool) -> Read:
+    """Reads a row of PICKUP. Whom a code was lent to is the buyer's own to see."""
+
+    def read(row: Any) -> Row:
+        return {
+            "id": public_id("pickup", row[0]),
+            "state": row[1],
+            "code_expires_at": row[2],
+            "created_at": row[3],
+            "loan": None if row[5] is None else _loan(row, own=own),
         }
-        for line, order, number, title, label, quantity in rows
-    ]  # fmt: skip
+
+    return read
 
 
-def _events(rows: Any) -> list[Row]:
-    return [{"state": state, "at": at, "note": note or None, "recorded_at": recorded} for state, at, note, recorded in rows]
+def _loan(row: Any, *, own: bool) -> Row:
+    """`is_active`: nobody has used it, and it is neither revoked nor replaced."""
+    active = row[4] == row[5] and row[8] is None and row[2] is not None
+    return {"to": row[6] if own else None, "lent_at": row[7], "used_at": row[8], "is_active": active}

@@ -180,7 +180,7 @@ def seller_actions(
             actions.append(OrderAction.CANCEL)
     if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
-    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in STILL_HERE:
+    if state is State.OPEN and method is DeliveryMethod.SHIP and payment in SETTLED_STATES and fulfilment in STILL_HERE:
         actions.append(OrderAction.SHIP)
     return actions
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from domain.db import from_jsonb
 from domain.ids import public_id
-from domain.orders.parcels import OF_ORDER as PARCELS
-from domain.orders.parcels import shipment_shape
+from domain.orders import parcels
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
+from domain.orders.shipments import SHIPMENTS_OF_ORDER, shipment_shape
 from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
 from domain.paging.shape import Read, same
 from domain.posts.rules import DeliveryMethod
@@ -23,6 +23,8 @@ from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
 
+AXES = ("state", "payment_state", "fulfilment_state", "delivery_method")
+"""What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
 
@@ -100,7 +102,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, shipments, actions, payment_attempts, pays_online."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payments, timeline, shipments, pickup, payment_attempts, pays_online."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -112,15 +114,11 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
-    if "shipments" in wanted:
-        parcel = shipment_shape(wanted["shipments"])
-        branches.append(("shipments", f"array({PARCELS.format(row=parcel.row)})", parcel.read_all))
     if "actions" in wanted:
-        branches.append(("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes)))
-    if "payment_attempts" in wanted:
-        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
-    if "pays_online" in wanted:
-        branches.append(("pays_online", ONLINE, same))
+        branches.append(
+            ("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes))
+        )
+    branches += _beside(wanted, viewpoint)
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
@@ -129,6 +127,36 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         return order
 
     return Shape(base.columns, read)
+
+
+def _beside(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Read]]:
+    """What stands beside an order's lines: payments, timeline, parcels, the pass, and tries to pay online."""
+    branches: list[tuple[str, str, Read]] = []
+    if "payments" in wanted:
+        branches.append(("payments", f"array({parcels.PAYMENTS.format(row=parcels.PAYMENT.row)})", parcels.PAYMENT.read_all))
+    if "timeline" in wanted:
+        branches.append(("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all))
+    if "shipments" in wanted:
+        parcel = shipment_shape(wanted["shipments"])
+        branches.append(("shipments", f"array({SHIPMENTS_OF_ORDER.format(row=parcel.row)})", parcel.read_all))
+    if "pickup" in wanted:
+        found = pickup_shape(wanted["pickup"], viewpoint)
+        branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
+    if "payment_attempts" in wanted:
+        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
+    if "pays_online" in wanted:
+        branches.append(("pays_online", ONLINE, same))
+    return branches
+
+
+@lru_cache(maxsize=128)
+def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "orders" in wanted:
+        order = order_shape(wanted["orders"], viewpoint)
+        branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))
+    return shape(parcels.PICKUP, parcels.read_pickup(own=viewpoint.granted is None), branches)
 
 
 def _buyer(row: Any) -> Row:
@@ -292,13 +320,15 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         return
     if "actions" in value:
         own = value["actions"] if also_buyer else []
-        value["actions"] = [*own, *viewpoint.actions(value["state"], value["payment_state"], value["fulfilment_state"], value["delivery_method"])]
+        value["actions"] = [*own, *viewpoint.actions(*(value[axis] for axis in AXES))]
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint
         for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
+        if value.get("loan"):
+            value["loan"]["to"] = None  # the buyer's own words
         if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):
             value["matched"] = []
     for child in value.values():

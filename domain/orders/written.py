@@ -1,6 +1,6 @@
 """Orders as a buyer's screens write them: the same fields as `shapes`, as texts. A field that is not here is read as rows.
 
-Table aliases as in `shapes`: `o` order, `s` shop, `l` line.
+Table aliases as in `shapes` and `parcels`: `o` order, `s` shop, `l` line, `sh` parcel, `k` pickup.
 """
 
 from __future__ import annotations
@@ -8,10 +8,27 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from domain.orders.parcels import OF_ORDER, SHIPMENT_FIELDS
+from domain.orders import parcels
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
 from domain.orders.shapes import LINES_AT_ONCE
-from domain.paging.written import SHOP_FIELDS, Amount, Fields, Made, Paged, Part, Rows, Within, instant, public, text, whole, word
+from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
+from domain.paging.written import (
+    SHOP_FIELDS,
+    Amount,
+    Entry,
+    Fields,
+    Made,
+    Maybe,
+    Paged,
+    Part,
+    Rows,
+    Within,
+    instant,
+    public,
+    text,
+    whole,
+    word,
+)
 from domain.posts.rules import DeliveryMethod
 
 
@@ -37,35 +54,58 @@ LINE_FIELDS: Final = Fields(
 )
 """A line; aliases `l` and `s`."""
 
-ORDER_FIELDS: Final = Fields(
-    {
-        "id": public("order", "o.id"),
-        "number": text("o.number"),
-        "version": whole("o.version"),
-        "state": word("o.state"),
-        "payment_state": word("o.payment_state"),
-        "fulfilment_state": word("o.fulfilment_state"),
-        "in_list": word("o.list"),
-        "delivery_method": word("o.delivery_method"),
-        "pay_by": instant("o.pay_by", nullable=True),
-        "created_at": instant("o.created_at"),
-        "updated_at": instant("o.updated_at"),
-        "subtotal": Amount("o.subtotal_minor", "o.currency"),
-        "shipping_fee": Amount("o.shipping_minor", "o.currency"),
-        "discount": Amount("o.discount_minor", "o.currency"),
-        "total": Amount("o.total_minor", "o.currency"),
-        "paid": Amount("o.paid_minor", "o.currency"),
-        "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
-        "actions": ACTIONS,
-        "shop": Within(SHOP_FIELDS),
-        "lines": Paged(
-            Rows(
-                LINE_FIELDS,
-                f"select {{row}} from order_line l where l.order_id = o.id order by l.created_at, l.id limit {LINES_AT_ONCE + 1}",
-            ),
-            LINES_AT_ONCE,
-        ),
-        "shipments": Rows(SHIPMENT_FIELDS, OF_ORDER),
-    }
+PAYMENT_FIELDS: Final = Fields(
+    {"method": word("p.method"), "amount": Amount("p.amount_minor", "p.currency"), "paid_at": instant("p.recorded_at")}
 )
+EVENT_FIELDS: Final = Fields(
+    {
+        "kind": word(parcels.KIND), "at": instant("e.at"), "by": word(parcels.BY),
+        "lines": Rows(
+            Fields({"title": text("x.line ->> 'title'"), "variant_label": text("x.line ->> 'label'"), "quantity": whole("x.line ->> 'quantity'")}),
+            parcels.EVENT_LINES,
+        ),
+    }
+)  # fmt: skip
+
+_ORDER: Final[dict[str, Entry]] = {
+    "id": public("order", "o.id"),
+    "number": text("o.number"),
+    "version": whole("o.version"),
+    "state": word("o.state"),
+    "payment_state": word("o.payment_state"),
+    "fulfilment_state": word("o.fulfilment_state"),
+    "in_list": word("o.list"),
+    "delivery_method": word("o.delivery_method"),
+    "pay_by": instant("o.pay_by", nullable=True),
+    "created_at": instant("o.created_at"),
+    "updated_at": instant("o.updated_at"),
+    "subtotal": Amount("o.subtotal_minor", "o.currency"),
+    "shipping_fee": Amount("o.shipping_minor", "o.currency"),
+    "discount": Amount("o.discount_minor", "o.currency"),
+    "total": Amount("o.total_minor", "o.currency"),
+    "paid": Amount("o.paid_minor", "o.currency"),
+    "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
+    "actions": ACTIONS,
+    "shop": Within(SHOP_FIELDS),
+    "lines": Paged(
+        Rows(
+            LINE_FIELDS,
+            f"select {{row}} from order_line l where l.order_id = o.id order by l.created_at, l.id limit {LINES_AT_ONCE + 1}",
+        ),
+        LINES_AT_ONCE,
+    ),
+    "payments": Rows(PAYMENT_FIELDS, parcels.PAYMENTS),
+    "timeline": Paged(Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE),
+}
+ORDER_FIELDS: Final = Fields(_ORDER)
 """A buyer's own order; aliases `o` and `s`."""
+
+PICKUP_FIELDS: Final = Fields(
+    {
+        "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
+        "created_at": instant("k.created_at"), "shop": Within(SHOP_FIELDS), "orders": Rows(ORDER_FIELDS, parcels.ORDERS_OF_PICKUP),
+    }
+)  # fmt: skip
+"""A pickup; aliases `k` and `s`."""
+_ORDER["shipments"] = Rows(SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER)
+_ORDER["pickup"] = Maybe(PICKUP_FIELDS, parcels.PICKUP_OF_ORDER)

@@ -124,6 +124,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Maybe:
+    """An object that may be missing; `select` is a statement of one row at most, with `{row}` for the row's text."""
+
+    fields: Fields
+    select: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paged:
     """The beginning of a list that has pages of its own. `most`: rows that are shown at once; `select` answers one more."""
 
@@ -131,7 +139,7 @@ class Paged:
     most: int
 
 
-Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Paged
+Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | Paged
 
 
 def real(carried: str) -> str:

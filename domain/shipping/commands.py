@@ -26,6 +26,7 @@ from domain.orders.commands import COLUMNS, Line, LockedOrder, as_locked, lines_
 from domain.orders.errors import InvalidTransition
 from domain.orders.goods import follow_goods
 from domain.orders.rules import SETTLED_STATES, OrderState
+from domain.orders.timeline import OrderEventKind
 from domain.shipping.errors import InvalidMove, NumberTaken, PiecesGone, TwoBuyers
 from domain.shipping.goods import close_passes, give_back, leave, make_ready, pack, unpack
 from domain.shipping.parcels import Parcel, lock_parcel, tell, write_state
@@ -98,7 +99,7 @@ async def create(
         moved = await follow_goods(tx, orders, now=now)
         await close_passes(tx, [order.id for order in orders])
         parcel = await lock_parcel(tx, shop_id, parcel_id)
-        await tell(tx, parcel, moved, "CREATED", actor=actor, now=now)
+        await tell(tx, parcel, moved, OrderEventKind.SHIPMENT_CREATED, actor=actor, now=now)
         detail = {"carrier": label.carrier.value, "pieces": sum(wanted.values()), "orders": [order.number for order in moved]}
         await record(tx, actor, [Entry(shop_id, "shipment.create", "shipment", parcel_id, detail)], now=now)
         return parcel_id
@@ -185,7 +186,7 @@ async def relabel(
         parcel = await lock_parcel(tx, shop_id, shipment_id)
         if parcel.is_over:
             raise InvalidMove(parcel.id, parcel.state.value, parcel.state.value)
-        label = parcel.relabelled(carrier, carrier_name, tracking_number, store, last_pickup_day)
+        label = parcel.relabelled(carrier, carrier_name, tracking_number, store, last_pickup_day, now)
         check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
         if label == parcel:
             return False
@@ -195,7 +196,7 @@ async def relabel(
         except asyncpg.UniqueViolationError as error:
             raise _taken(error) from None
         moved = await follow_goods(tx, orders, now=now)
-        await tell(tx, changed, moved, "LABELLED", actor=actor, now=now)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_CHANGED, actor=actor, now=now)
         detail = {"carrier": changed.carrier.value, "number_changed": changed.tracking_number != parcel.tracking_number}
         await record(tx, actor, [Entry(shop_id, "shipment.relabel", "shipment", parcel.id, detail)], now=now)
         return True
@@ -231,7 +232,8 @@ async def hear(*, shop_id: UUID, shipment_id: UUID, said: Said, freely: bool, ac
             moved_parcel = await write_state(tx, parcel.moved(said.state, said.at, now), now=now)
             moved = await follow_goods(tx, orders, now=now)
             if outcome is Heard.MOVED:
-                await tell(tx, moved_parcel, moved, said.state.value, note=said.note, actor=actor, now=now, jobs=jobs)
+                kind = OrderEventKind.SHIPPED if said.state is ShipmentState.SHIPPED else OrderEventKind.SHIPMENT_MOVED
+                await tell(tx, moved_parcel, moved, kind, note=said.note, actor=actor, now=now, jobs=jobs)
         detail = {"state": said.state.value, "at": said.at.isoformat(), "outcome": outcome.name, "from": parcel.state.value}
         await record(tx, actor, [Entry(shop_id, "shipment.update", "shipment", parcel.id, detail)], now=now)
         return outcome
@@ -254,7 +256,7 @@ async def cancel(*, shop_id: UUID, shipment_id: UUID, actor: Actor, now: datetim
         changed = await write_state(tx, parcel.moved(ShipmentState.CANCELLED, now, now), now=now)
         await unpack(tx, parcel)
         moved = await make_ready(tx, await follow_goods(tx, orders, now=now), actor=actor, now=now, jobs=jobs)
-        await tell(tx, changed, moved, "CANCELLED", actor=actor, now=now, jobs=jobs)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_CANCELLED, actor=actor, now=now, jobs=jobs)
         await record(tx, actor, [Entry(shop_id, "shipment.cancel", "shipment", parcel.id)], now=now)
 
 
@@ -283,7 +285,7 @@ async def settle_return(*, shop_id: UUID, shipment_id: UUID, decision: ReturnDec
         moved = await follow_goods(tx, orders, now=now)
         if decision is ReturnDecision.SHIP_AGAIN:
             moved = await make_ready(tx, moved, actor=actor, now=now, jobs=jobs)
-        await tell(tx, changed, moved, f"RETURN_{decision.value}", actor=actor, now=now)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_SETTLED, actor=actor, now=now)
         detail = {"decision": decision.value, "pieces": sum(count for _, count in parcel.lines)}
         await record(tx, actor, [Entry(shop_id, "shipment.settle_return", "shipment", parcel.id, detail)], now=now)
 

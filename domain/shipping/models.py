@@ -29,6 +29,8 @@ class Shipment(Model):
     store_name = fields.CharField(max_length=60, default="")
     store_address = fields.CharField(max_length=200, default="")
     last_pickup_day = fields.DateField(null=True)
+    remind_at = fields.DatetimeField(null=True)
+    """When its buyer is reminded of the store's last day; null once that was done, and where there is none."""
     left_at = fields.DatetimeField(null=True)
     """When its pieces left the shop's books; null while it is being packed, and for ever when it was cancelled."""
     return_decision = fields.CharEnumField(ReturnDecision, max_length=12, null=True)

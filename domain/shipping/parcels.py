@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from domain.audit.commands import Actor
 from domain.db import Tx
@@ -16,10 +17,19 @@ from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.carriers import STORES, Carrier
 from domain.orders.commands import LockedOrder, add_events
-from domain.shipping.rules import WITH_CARRIER, ReturnDecision, ShipmentState, Store
+from domain.orders.timeline import OrderEventKind
+from domain.shipping.rules import WITH_CARRIER, ReturnDecision, ShipmentState, Store, remind_at
 
 PARCEL: Final = """select id, shop_id, buyer_id, state, state_at, carrier, carrier_name, tracking_number, store_code, store_name, store_address,
-  last_pickup_day, left_at, return_decision, settled_at, version, created_at from shipment where id = $1 and shop_id = $2 for update"""
+  last_pickup_day, remind_at, left_at, return_decision, settled_at, version, created_at, (select time_zone from shop where shop.id = shop_id) as time_zone
+  from shipment where id = $1 and shop_id = $2 for update"""
+KINDS: Final = {
+    ShipmentState.SHIPPED: NoticeKind.SHIPMENT_SENT,
+    ShipmentState.ARRIVED_AT_STORE: NoticeKind.SHIPMENT_ARRIVED,
+    ShipmentState.DELIVERED: NoticeKind.SHIPMENT_DELIVERED,
+    ShipmentState.RETURNED: NoticeKind.SHIPMENT_RETURNED,
+}
+"""Of the states that have one of their own; SHIPMENT_UPDATED of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +48,13 @@ class Parcel:
     store_name: str
     store_address: str
     last_pickup_day: date | None
+    remind_at: datetime | None
     left_at: datetime | None
     return_decision: ReturnDecision | None
     settled_at: datetime | None
     version: int
     created_at: datetime
+    time_zone: str
     lines: tuple[tuple[UUID, int], ...]
 
     @property
@@ -58,14 +70,20 @@ class Parcel:
     def moved(self, state: ShipmentState, at: datetime, now: datetime) -> Parcel:
         """With another state since `at`; it leaves with the first that a carrier gives it."""
         left_at = now if self.left_at is None and state in WITH_CARRIER else self.left_at
-        return replace(self, state=state, state_at=at, left_at=left_at)
+        return replace(self, state=state, state_at=at, left_at=left_at)._reminding(now)
+
+    def _reminding(self, now: datetime) -> Parcel:
+        """With a reminder of the last day that is known, as long as it lies in the store."""
+        there = self.state is ShipmentState.ARRIVED_AT_STORE and self.last_pickup_day is not None
+        at = remind_at(self.last_pickup_day, ZoneInfo(self.time_zone), now) if there and self.last_pickup_day else None
+        return replace(self, remind_at=at)
 
     def settled(self, decision: ReturnDecision, now: datetime) -> Parcel:
         """With the seller's decision."""
         return replace(self, return_decision=decision, settled_at=now)
 
     def relabelled(
-        self, carrier: Carrier | None, carrier_name: str | None, number: str | None, store: Store | None, last_pickup_day: date | None
+        self, carrier: Carrier | None, carrier_name: str | None, number: str | None, store: Store | None, last_pickup_day: date | None, now: datetime
     ) -> Parcel:
         """With what is not None; another carrier than OTHER has no name of its own, one without stores has no store."""
         carrier = carrier or self.carrier
@@ -74,10 +92,11 @@ class Parcel:
         if there is not None and last_pickup_day is not None:
             there = replace(there, last_pickup_day=last_pickup_day)
         there = there or Store("")
-        return replace(
+        found = replace(
             self, carrier=carrier, carrier_name=name, tracking_number=self.tracking_number if number is None else number, store_code=there.code,
             store_name=there.name, store_address=there.address, last_pickup_day=there.last_pickup_day,
         )  # fmt: skip
+        return self if found == self else found._reminding(now)
 
     def facts(self) -> dict[str, Any]:
         """What a notice says of it."""
@@ -115,38 +134,36 @@ async def write_state(tx: Tx, parcel: Parcel, *, now: datetime) -> Parcel:
     """Write a locked parcel as it now is; its version rises by one."""
     await tx.execute(
         """update shipment set state = $2, state_at = $3, carrier = $4, carrier_name = $5, tracking_number = $6, store_code = $7, store_name = $8,
-             store_address = $9, last_pickup_day = $10, left_at = $11, return_decision = $12, settled_at = $13, version = version + 1, updated_at = $14
+             store_address = $9, last_pickup_day = $10, left_at = $11, return_decision = $12, settled_at = $13, remind_at = $14,
+             version = version + 1, updated_at = $15
            where id = $1""",
         parcel.id, parcel.state.value, parcel.state_at, parcel.carrier.value, parcel.carrier_name, parcel.tracking_number, parcel.store_code,
         parcel.store_name, parcel.store_address, parcel.last_pickup_day, parcel.left_at,
-        parcel.return_decision.value if parcel.return_decision else None, parcel.settled_at, now,
+        parcel.return_decision.value if parcel.return_decision else None, parcel.settled_at, parcel.remind_at, now,
     )  # fmt: skip
     return replace(parcel, version=parcel.version + 1)
 
 
 async def tell(
-    tx: Tx,
-    parcel: Parcel,
-    orders: Sequence[LockedOrder],
-    what: str,
-    *,
-    note: str = "",
-    actor: Actor,
-    now: datetime,
+    tx: Tx, parcel: Parcel, orders: Sequence[LockedOrder], kind: OrderEventKind, *, note: str = "", actor: Actor, now: datetime,
     jobs: JobQueue | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """An entry in the timeline of each order; with `jobs` also one notice to the buyer, for this version of the parcel and never again."""
-    event = {"shipmentId": str(parcel.id), "carrier": parcel.carrier.value}  # the timeline is for ever: no number, which leads to a person
-    await add_events(tx, f"SHIPMENT_{what}", orders, {order.id: event for order in orders}, actor=actor, now=now)
-    if jobs is None:
-        return
-    pieces = await tx.fetch(
-        """select l.title, l.variant_label as label, x.quantity from shipment_line x join order_line l on l.id = x.order_line_id
-           where x.shipment_id = $1 order by x.id limit 20""",
+    rows = await tx.fetch(
+        """select x.order_id, l.title, l.variant_label as label, x.quantity from shipment_line x join order_line l on l.id = x.order_line_id
+           where x.shipment_id = $1 order by x.id""",
         parcel.id,
     )
-    kind = NoticeKind.SHIPMENT_ARRIVED if parcel.state is ShipmentState.ARRIVED_AT_STORE else NoticeKind.SHIPMENT_UPDATED
-    facts = orders[0].facts() | parcel.facts() | {"orderNumbers": [o.number for o in orders], "lines": [dict(row) for row in pieces]}
+    pieces = [(row["order_id"], {"title": row["title"], "label": row["label"], "quantity": row["quantity"]}) for row in rows]
+    # The timeline is for ever: it holds no tracking number, which leads to a person.
+    event = {"shipmentId": str(parcel.id), "carrier": parcel.carrier.value, "state": parcel.state.value}
+    of_order = {order.id: event | {"lines": [line for of, line in pieces if of == order.id]} for order in orders}
+    await add_events(tx, kind.value, orders, of_order, actor=actor, now=now)
+    if jobs is None:
+        return
+    facts = orders[0].facts() | parcel.facts() | {"orderNumbers": [o.number for o in orders], "lines": [line for _, line in pieces[:20]]}
     facts = {name: value for name, value in facts.items() if name != "totalMinor"} | ({"note": note} if note else {})
-    draft = NoticeDraft(parcel.buyer_id, kind, f"shipment:{parcel.id}:{parcel.version}", facts)
+    draft = NoticeDraft(
+        parcel.buyer_id, KINDS.get(parcel.state, NoticeKind.SHIPMENT_UPDATED), f"shipment:{parcel.id}:{parcel.version}", facts
+    )
     await enqueue(tx, parcel.shop_id, [draft], now=now, jobs=jobs)

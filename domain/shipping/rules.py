@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -89,6 +89,23 @@ MOST_LINES: Final = 100
 """Of one parcel."""
 MOST_ROWS: Final = 200
 """Of one import."""
+
+
+REMIND_AT: Final = time(10)
+"""By the shop's clocks."""
+
+
+def remind_at(last_day: date, zone: tzinfo, now: datetime) -> datetime | None:
+    """When the buyer is reminded of a store's last day: at ten on the day before, or else on the day itself; None when both have passed, or
+    are beyond the calendar."""
+    try:
+        for day in (last_day - timedelta(days=1), last_day):
+            at = datetime.combine(day, REMIND_AT, zone).astimezone(UTC)
+            if at > now:
+                return at
+    except OverflowError:
+        pass
+    return None
 
 
 @dataclass(frozen=True, slots=True)

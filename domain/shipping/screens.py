@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain import db
-from domain.orders.parcels import SHIPMENT_FIELDS, UNDER_WAY, shipment_shape
+from domain.orders.shipments import SHIPMENT_FIELDS, UNDER_WAY, shipment_shape
 from domain.paging import Args, Listing, Page, Row, Slice, Wanted, fetch_page
 from domain.paging.written import Screen
 from domain.shipping.rules import ShipmentState

@@ -44,13 +44,13 @@ OF_THE_QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_stat
 
 OF_ONE_SHOP = {
     "shop_id", "id", "order_id", "buyer_id", "comment_id", "claim_id", "post_id", "product_id", "variant_id", "channel_id", "endpoint_id", "pickup_id",
-    "hand_over_id", "order_line_id", "notice_id", "object_id", "code_id",
+    "hand_over_id", "order_line_id", "shipment_id", "notice_id", "object_id", "code_id",
 }  # fmt: skip
 """Columns whose one value belongs to one shop: its id, and the ids of things that are a shop's."""
 LEFT_SIDE = re.compile(r"\(+(\w+)\)?(?:::\w+)? = ")
 
 ACROSS = {
-    "screens of a member": "rows keyed by member_id: `order`, `pickup`, `notice` and `buyer` carry it, so a copy distributed by member_id serves them",
+    "screens of a member": "rows keyed by member_id: `order`, `pickup`, `shipment`, `notice` and `buyer` carry it, so a copy distributed by member_id serves them",
     "deadlines": "each shard sweeps its own: the statements have no shop, and are run where the rows are",
     "outbox": "by the member's device and by the reply's own id; each shard sends what it wrote",
     "sweeps": "tables of the door and of members",
@@ -135,7 +135,7 @@ async def test_what_staff_see_stays_with_their_shop_and_what_a_member_sees_is_th
             seen_by[screen.who][screen.name] = what
     assert seen_by[OWNER] == seen_by[NOBODY] == {}
     crossed = {sql for found in seen_by[MEMBER].values() for sql in found}
-    assert [sql for sql in crossed if not re.search(r"\b(?:o|k|n|b)\.member_id = \$1\b", sql)] == []
+    assert [sql for sql in crossed if not re.search(r"\b(?:o|k|n|b|h)\.member_id = \$1\b", sql)] == []
     assert len(crossed) > 5
 
 

@@ -23,6 +23,7 @@ from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
+from domain.shipping.reminders import remind_last_days
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -132,6 +133,12 @@ async def deadlines(seed: Seeded) -> int:
         NOW,
     )
     told = await remind_due(now=NOW, limit=5_000, jobs=seed.services.jobs)
+    await db.execute(
+        """/* arranged */ update shipment set state = 'ARRIVED_AT_STORE', store_code = '1', last_pickup_day = $1::timestamptz::date, remind_at = $1, left_at = $1,
+             version = version + 1 where id in (select id from shipment where state <> 'CANCELLED' and return_decision is null order by id limit 150)""",
+        NOW,
+    )
+    assert await remind_last_days(now=NOW, limit=100, jobs=seed.services.jobs) == 100
     expired = await expire_due(now=now, limit=5_000, jobs=seed.services.jobs)
     while await seal(now=now, limit=1_000):
         pass

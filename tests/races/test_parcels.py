@@ -117,7 +117,7 @@ async def test_one_thing_said_many_times_at_once_is_one_departure(db: str) -> No
         parcel = await packed(order)
         same = await all_of(*(said(order, parcel, S.SHIPPED) for _ in range(6)))
         assert sorted(one.name for one in same) == ["KNOWN"] * 5 + ["MOVED"]
-        assert (await line_of(order), await notices(order)) == ((2, 0, 0, 2), [("SHIPMENT_UPDATED", "SHIPPED")])
+        assert (await line_of(order), await notices(order)) == ((2, 0, 0, 2), [("SHIPMENT_SENT", "SHIPPED")])
     assert await figures(variant) == (1000 - 2 * (ROUNDS // 3), 0, 0)
     await all_agrees()
 

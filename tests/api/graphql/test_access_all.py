@@ -57,6 +57,10 @@ ASK: dict[str, Ask] = {
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
     "my shipments": own("shipments"),
+    "order timeline": lambda t: (
+        "query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }",
+        {"id": t["order"]},
+    ),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -84,6 +88,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
     "simulate":         (NULL,      NULL,      YES,       YES,       FORBIDDEN, FORBIDDEN, NULL,      NULL,      SIGN_IN),
@@ -100,7 +106,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
 }  # fmt: skip
-READS = [what for what in TABLE if what.startswith("my ") or what in ("order lines", "nodes", "server time", "simulate")]
+READS = [
+    what
+    for what in TABLE
+    if what.startswith("my ") or what in ("order lines", "order timeline", "node shipment", "nodes", "server time", "simulate")
+]
 OWN = {"read notices", "device"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
@@ -145,6 +155,7 @@ ROWS = {
     "Shop.comments": "shop comments",
     "Shop.shipments": "shop shipments",
     "Order.lines": "order lines",
+    "Order.timeline": "order timeline",
 }
 """Every field of the roots and every list below: its row in a matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
@@ -194,7 +205,7 @@ def test_every_field_has_its_row() -> None:
 
 def test_every_kind_of_node_has_its_row() -> None:
     assert KINDS.keys() == NODES.keys()
-    assert sorted(set(NODES.values()) - matrix.TABLE.keys()) == []
+    assert sorted(set(NODES.values()) - matrix.TABLE.keys() - TABLE.keys()) == []
 
 
 def test_what_is_said_to_be_elsewhere_is_there() -> None:
