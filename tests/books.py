@@ -52,7 +52,6 @@ select variant_id::text from stock_level l where committed <> (
   where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state = 'PAID')
 union all
 select id::text from order_line l where handed_over <> (select coalesce(sum(quantity), 0) from hand_over_line h where h.order_line_id = l.id)
-  + (select coalesce(sum(quantity), 0) from shipment_line h where h.order_line_id = l.id)
 """
 
 
