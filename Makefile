@@ -11,7 +11,7 @@ ONCE ?=
 ARGS ?=
 WORKERS ?= auto
 
-.PHONY: help demo test coverage bench lint format catalogues lock clean
+.PHONY: help demo test suite coverage bench lint format catalogues lock clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -43,7 +43,9 @@ lint: $(STAMP)
 	@$(VENV)/bin/lint-imports
 
 # The tests also hold the models against the migrations and the schema against schema.graphql.
-test: lint
+test: lint suite
+
+suite: $(STAMP)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The same suite, traced.

@@ -157,6 +157,6 @@ async def measure(
 BENCH = Bench(
     "claims", "signed deliveries to decided comments: throughput and latency", measure,
     full={"seconds": 60.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 100, "shops": 4, "posts": 4, "buyers": 20_000, "on_hand": 30_000},
-    quick={"seconds": 5.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "shops": 4, "posts": 4, "buyers": 5_000, "on_hand": 3_000},
+    quick={"seconds": 3.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "shops": 4, "posts": 4, "buyers": 5_000, "on_hand": 3_000},
     smallest={"seconds": 0.5, "batched": 200.0, "single": 50.0, "paced": 50.0, "calm": 2, "shops": 2, "posts": 2, "buyers": 50, "on_hand": 20},
 )  # fmt: skip

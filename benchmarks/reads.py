@@ -229,6 +229,6 @@ BENCH = Bench(
         "orders": 200_000, "members": 2_000, "shops": 200, "screens": ("home", "unpaid", "notices"), "connections": (1, 32), "rounds": 6,
         "seconds": 2.0,
     },
-    quick={"orders": 4_000, "members": 200, "shops": 20, "screens": ("home",), "connections": (1, 32), "rounds": 2, "seconds": 1.2},
+    quick={"orders": 4_000, "members": 200, "shops": 20, "screens": ("home",), "connections": (1, 32), "rounds": 1, "seconds": 1.2},
     smallest={"orders": 300, "members": 20, "shops": 4, "screens": ("home", "unpaid", "notices"), "connections": (2,), "rounds": 1, "seconds": 0.2},
 )  # fmt: skip

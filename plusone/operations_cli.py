@@ -9,6 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="GraphQL documents, each file one as the app sends it; or JSON: Apollo's manifest, or texts by their SHA-256.",
+        show_default=False,
+    ),
+]
+Hashes = Annotated[list[str], typer.Argument(metavar="HASH...", help="Whole, or its first 8 digits or more.", show_default=False)]
+
 
 def add_to(app: typer.Typer, with_database: Callable[..., None], out: Console, err: Console) -> None:
     """Join the commands to the program; `with_database` runs something with settings and a database."""
@@ -16,16 +26,7 @@ def add_to(app: typer.Typer, with_database: Callable[..., None], out: Console, e
     app.add_typer(operations, name="operations")
 
     @operations.command("add")
-    def add(
-        files: Annotated[
-            list[Path],
-            typer.Argument(
-                metavar="FILE...",
-                help="GraphQL documents, each file one as the app sends it; or JSON: Apollo's manifest, or texts by their SHA-256.",
-                show_default=False,
-            ),
-        ],
-    ) -> None:
+    def add(files: Files) -> None:
         """Register documents by the SHA-256 of their text. All or none: exit code 2 when one is not valid for this version's schema."""
         from plusone import operations_work as work
 
@@ -46,9 +47,7 @@ def add_to(app: typer.Typer, with_database: Callable[..., None], out: Console, e
         with_database(lambda settings, dsn: work.show(settings, dsn, out), prepared=True)
 
     @operations.command("remove")
-    def remove(
-        hashes: Annotated[list[str], typer.Argument(metavar="HASH...", help="Whole, or its first 8 digits or more.", show_default=False)],
-    ) -> None:
+    def remove(hashes: Hashes) -> None:
         """Forget documents; processes answer them for a minute more. All or none: exit code 1 when a hash is none of them, or of several."""
         from plusone import operations_work as work
 

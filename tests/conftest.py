@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -55,6 +56,12 @@ KEEP = {"tortoise_migrations", "legal_move"}
 def more_settings() -> dict[str, str]:
     """PLUSONE_TEST_SETTINGS: "enable_hashjoin=off work_mem=64kB" shakes the suite with other plans than PostgreSQL's own choice."""
     return dict(setting.split("=", 1) for setting in os.environ.get("PLUSONE_TEST_SETTINGS", "").split())
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: whoever looks for garbage, some tests do so often, need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +119,7 @@ async def database_dsn(server_dsn: str, template_dsn: str) -> AsyncIterator[str]
 CLEAN = f"""
 do $$ declare found record; begin
   set session_replication_role = replica;
-  for found in select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace and pg_relation_size(oid) > 0
+  for found in select relname from pg_class where relnamespace = 'public'::regnamespace and (relkind = 'p' or relkind = 'r' and pg_relation_size(oid) > 0)
       and relname not in ({", ".join(f"'{name}'" for name in sorted(KEEP))}) loop
     execute format('delete from %I', found.relname);
   end loop;

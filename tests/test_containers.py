@@ -157,7 +157,7 @@ def test_the_example_of_settings_names_every_setting_and_no_other() -> None:
 def test_continuous_integration_runs_make_test() -> None:
     run = (ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in run
-    assert run.rstrip().endswith("make test\nexec make bench")
+    assert run.rstrip().endswith("make -j2 test\nexec make bench")
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    assert {"demo", "test", "bench", "lint", "lock"} <= set(targets)
+    assert {"demo", "test", "suite", "bench", "lint", "lock"} <= set(targets)

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 ASK_OPEN: Final = "*/2 * * * *"
 AT_ONCE: Final = 50
+OPEN_ATTEMPTS: Final = """
+select t.id as attempt_id, t.trade_no, a.id, a.shop_id, a.slug, a.merchant_id, a.hash_key_encrypted, a.hash_iv_encrypted, a.live
+from payment_attempt t join payment_account a on a.id = t.account_id where t.ask_at <= $1 order by t.ask_at, t.id limit $2"""
 
 
 def register(runner: JobRunner, services: Services) -> None:
@@ -32,12 +35,7 @@ def register(runner: JobRunner, services: Services) -> None:
 async def ask_due(services: Services) -> int:
     """Ask about every attempt whose time for it has come, at most AT_ONCE; answers how many were asked about."""
     now = services.clock.now()
-    rows = await db.fetch(
-        """select t.id as attempt_id, t.trade_no, a.id, a.shop_id, a.slug, a.merchant_id, a.hash_key_encrypted, a.hash_iv_encrypted, a.live
-           from payment_attempt t join payment_account a on a.id = t.account_id where t.ask_at <= $1 order by t.ask_at, t.id limit $2""",
-        now,
-        AT_ONCE,
-    )
+    rows = await db.fetch(OPEN_ATTEMPTS, now, AT_ONCE)
     for asked, row in enumerate(rows):
         account = opened(row, services.vault)
         try:

@@ -29,6 +29,7 @@ from domain.members.commands import register_device, sign_in
 from domain.members.ports import GrantKeeper, ProvenIdentity
 from domain.members.rules import DevicePlatform, KeyUse, PushTarget
 from domain.members.sessions import Grant
+from domain.words import TAIWAN, negotiate
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class SignInDesk:
         fields = await fields_of(request)
         provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
         id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
-        installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields)
+        asked = negotiate(request.headers.get("accept-language", "")) or TAIWAN
+        installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields, asked)
         code = fields.optional_text("authorizationCode", LONGEST_CODE)
         fields.end()
         adapter = self._adapter(provider, channel)
@@ -100,7 +102,8 @@ class SignInDesk:
         async with self._one_guess(request, installation_id, now):
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
             proven = await adapter.verify(id_token, nonce, now)
-            grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, now))
+            locale = device.locale if device else asked
+            grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, locale, now))
         if code is not None:
             await self._keep_grant(adapter, code, proven, id_token, grant.member_id, now)
         return await self._tokens(grant, now)
@@ -228,12 +231,13 @@ async def _again_on_contention(action: Callable[[], Awaitable[Grant]]) -> Grant:
 
 
 async def _admit(
-    proven: ProvenIdentity, provider: str, nonce: str, nonce_ends: datetime, installation_id: str, device: DeviceInput | None, now: datetime
-) -> Grant:
-    """Member, session and device in one transaction with the use of nonce and token: a failure uses nothing up."""
+    proven: ProvenIdentity, provider: str, nonce: str, nonce_ends: datetime, installation_id: str, device: DeviceInput | None, locale: str,
+    now: datetime,
+) -> Grant:  # fmt: skip
+    """Member (a new one with this locale), session and device in one transaction with the use of nonce and token: a failure uses nothing up."""
     async with db.transaction() as tx:
         await attempts.use_up(tx, nonce, nonce_ends, provider, proven, now)
-        member_id: UUID = await sign_in(tx, proven, now)
+        member_id: UUID = await sign_in(tx, proven, now, locale)
         grant = await sessions.start(tx, member_id, installation_id, now)
         if device is not None:
             await register_device(
@@ -248,13 +252,14 @@ async def _admit(
     return grant
 
 
-def _device(fields: Fields) -> DeviceInput | None:
+def _device(fields: Fields, locale: str) -> DeviceInput | None:
+    """The device that signs in; `locale`: of one that names none."""
     device = fields.optional_object("device")
     if device is None:
         return None
     platform: DevicePlatform = device.choice("platform", DevicePlatform)
     kind: PushTarget = device.choice("targetKind", PushTarget)
-    found = DeviceInput(platform, kind, device.text("target", 512), device.optional_text("locale", 16) or "zh-TW")
+    found = DeviceInput(platform, kind, device.text("target", 512), device.optional_text("locale", 16) or locale)
     device.end()
     return found
 

@@ -21,12 +21,6 @@ class Backlog:
     inbox_rows: Mapping[EventState, int]
 
 
-async def oldest_age(now: datetime) -> float | None:
-    """Seconds since the receipt of the oldest undecided event; None when all are decided."""
-    oldest: datetime | None = await db.fetchval("select min(received_at) from inbox_event where state = 'PENDING'")
-    return None if oldest is None else _age(oldest, now)
-
-
 async def counts() -> dict[EventState, int]:
     """Events by state, every state named."""
     rows = await db.fetch("select state, count(*) as rows from inbox_event group by state")

@@ -13,13 +13,14 @@ from domain.members.errors import InvalidDevice, SignInRefused
 from domain.members.linking import link_buyers
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DevicePlatform, PushTarget
+from domain.words import TAIWAN
 
 PLAIN = re.compile(r"[\x21-\x7e]+")
 """Printable ASCII: installation ids, push targets and locales have nothing else."""
 
 
-async def sign_in(tx: Tx, proven: ProvenIdentity, now: datetime) -> UUID:
-    """The member behind a proven identity, made at the first sign-in; buyers of this identity become the member's.
+async def sign_in(tx: Tx, proven: ProvenIdentity, now: datetime, locale: str = TAIWAN) -> UUID:
+    """The member behind a proven identity, made at the first sign-in with this locale; buyers of this identity become the member's.
 
     Raises:
         SignInRefused: the member was deleted.
@@ -27,7 +28,7 @@ async def sign_in(tx: Tx, proven: ProvenIdentity, now: datetime) -> UUID:
     await _one_at_a_time(tx, proven)
     member_id = await _known_member(tx, proven, now)
     if member_id is None:
-        member_id = await _new_member(tx, proven, now)
+        member_id = await _new_member(tx, proven, now, locale)
     elif proven.display_name:
         # Whoever was expected before the first sign-in has no name yet.
         await tx.execute("update member set display_name = $2 where id = $1 and display_name = ''", member_id, proven.display_name)
@@ -156,12 +157,13 @@ async def _known_member(tx: Tx, proven: ProvenIdentity, now: datetime) -> UUID |
     return member_id
 
 
-async def _new_member(tx: Tx, proven: ProvenIdentity, now: datetime) -> UUID:
+async def _new_member(tx: Tx, proven: ProvenIdentity, now: datetime, locale: str = TAIWAN) -> UUID:
     member_id = new_id()
     await tx.execute(
-        "insert into member (id, ver, display_name, locale, created_at) values ($1, 1, $2, 'zh-TW', $3)",
+        "insert into member (id, ver, display_name, locale, created_at) values ($1, 1, $2, $3, $4)",
         member_id,
         proven.display_name,
+        locale,
         now,
     )
     await _add_identity(tx, member_id, proven, now)

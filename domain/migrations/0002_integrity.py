@@ -248,6 +248,14 @@ def references_of(table: str) -> list[tuple[str, str, str, bool]]:
     return found + [(f"{t}_{c}", c, to, True) for t, c, to in WITHIN_SHOP if t == table]
 
 
+def _lost(column: str, to: str, same_shop: bool) -> str:
+    """Whether the row that `{0}.column` points to is not there, or another shop's. By the id alone, and the shop looked at afterwards: asked
+    for both, the planner may walk through all that a shop has."""
+    lock = "" if to in KEPT else " for key share"
+    found = f'(select {"p.shop_id" if same_shop else "p.id"} from "{to}" p where p.id = {{0}}.{column}{lock})'
+    return f"{found} is distinct from {{0}}.shop_id" if same_shop else f"{found} is null"
+
+
 def references_hold(table: str, references: list[tuple[str, str, str, bool]] | None = None) -> str:
     """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
 
@@ -257,29 +265,18 @@ def references_hold(table: str, references: list[tuple[str, str, str, bool]] | N
     the tables are still small.
     """
     references = references_of(table) if references is None else references
-    refuse = "".join(
-        f"""
-    raise exception 'insert or update on table "{table}" violates foreign key constraint "{name}"'
-      using errcode = '23503', constraint = '{name}', table = '{table}';|"""
-        for name, *_ in references
-    ).split("|")
     fresh, moved = [], []
-    for (_, column, to, same_shop), say in zip(references, refuse, strict=False):
+    for name, column, to, same_shop in references:
         rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"
-        # By the id alone, and the shop looked at afterwards: asked for both, the planner may walk through all that a shop has.
-        lock = "" if to in KEPT else " for key share"
-        lost = f'(select {"p.shop_id" if same_shop else "p.id"} from "{to}" p where p.id = {{0}}.{column}{lock}) is '
-        lost += "distinct from {0}.shop_id" if same_shop else "null"
-        fresh.append(
-            f"""
-  if exists (select 1 from {rows} f where f.{column} is not null and {lost.format("f")}) then{say}
+        lost = _lost(column, to, same_shop)
+        refuse = f"""then
+    raise exception 'insert or update on table "{table}" violates foreign key constraint "{name}"'
+      using errcode = '23503', constraint = '{name}', table = '{table}';
   end if;"""
-        )
-        moved.append(
-            f"""
-  if new.{column} is not null and {lost.format("new")} then{say}
-  end if;"""
-        )
+        fresh.append(f"""
+  if exists (select 1 from {rows} f where f.{column} is not null and {lost.format("f")}) {refuse}""")
+        moved.append(f"""
+  if new.{column} is not null and {lost.format("new")} {refuse}""")
     columns = dict.fromkeys([*(column for _, column, *_ in references), *(["shop_id"] if any(r[3] for r in references) else [])])
     differs = " or ".join(f"old.{column} is distinct from new.{column}" for column in columns)
     keyed = "language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"

@@ -320,7 +320,7 @@ async def _forget_log(driver: AsyncpgDriver) -> None:
     while True:
         status = await driver.execute(
             """delete from pgqueuer_log
-               where id in (select id from pgqueuer_log where created < now() - $1::interval order by created limit 5000)""",
+               where id = any(array(select id from pgqueuer_log where created < now() - $1::interval order by created limit 5000))""",
             LOG_KEPT,
         )
         if status == "DELETE 0":

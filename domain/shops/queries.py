@@ -9,29 +9,11 @@ from uuid import UUID
 
 from domain import db
 from domain.db import Tx
-from domain.shops.rules import Permission, Role
-from domain.shops.staff import permissions_of
 from domain.vault import Vault
 
 CACHE_SECONDS = 30.0
 SLUG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SOURCE = re.compile(r"[a-z][a-z0-9_]{0,15}")
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipOfMember:
-    """One shop where a person works."""
-
-    shop_id: UUID
-    handle: str
-    name: str
-    role: Role
-    denied: frozenset[str]
-
-    @property
-    def permissions(self) -> frozenset[Permission]:
-        """What the person may do there."""
-        return permissions_of(self.role, self.denied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +56,6 @@ async def shop_by_handle(tx: Tx, handle: str) -> OpenShop | None:
         "select id, number, handle, name, currency, time_zone, locale, pickup_place, pay_within_minutes from shop where handle = $1", handle
     )
     return None if row is None else OpenShop(*row.values())
-
-
-async def memberships_of_member(member_id: UUID) -> list[MembershipOfMember]:
-    """The shops where this person works now, by name."""
-    rows = await db.fetch(
-        """select s.id, s.handle, s.name, m.role, m.denied from membership m join shop s on s.id = m.shop_id
-           where m.member_id = $1 and m.ended_at is null order by s.name, s.id""",
-        member_id,
-    )
-    return [MembershipOfMember(r["id"], r["handle"], r["name"], Role(r["role"]), frozenset(db.from_jsonb(r["denied"]))) for r in rows]
 
 
 async def endpoint_by_slug(source: str, slug: str, vault: Vault) -> Endpoint | None:

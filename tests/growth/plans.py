@@ -29,6 +29,7 @@ LARGE = "set local enable_seqscan = off; set local enable_hashjoin = off; set lo
 SMALL = {
     "shop": "one row per shop, read by key",
     "legal_move": "the transition tables: some sixty rows",
+    "payment_account": "one or two rows per shop that takes money online",
     "webhook_endpoint": "a few rows per deployment",
     "signing_key": "a few rows per year",
     "lane_tries": "lanes that are failing right now",
@@ -45,6 +46,9 @@ SMALL = {
 
 IN_HAND = {
     "order_expiry": "open orders that nobody has paid yet",
+    "payment_attempt_to_ask": "attempts to pay that are still open",
+    "payment_attempt_pending": "attempts to pay that are still open",
+    "payment_attempt_surplus": "money that waits to go back",
     "push_due": "pushes that wait to be sent",
     "reply_pending": "replies that wait to be sent",
     "sign_in_alert_waiting": "alerts that wait to be sent",

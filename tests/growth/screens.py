@@ -32,6 +32,8 @@ LISTS = {
     "desk stock": (OWNER, "shop(id: $shop) { stock(%s) { totalCount pageInfo { endCursor startCursor } nodes { onHand variant { label } } } }"),
 }  # fmt: skip
 """Every list, by its name."""
+SURPLUSES = """query ($shop: ID!) { shop(id: $shop) { paymentSurpluses(first: 5) { totalCount nodes { attempt { state surplus { reason } }
+  order { number paysOnline paymentAttempts { state } lines { nodes { title } } } } } } }"""
 NARROWED = {
     "orders": ["filter: {state: OPEN}", "filter: {paymentState: PAID}", "filter: {shopIds: [$shop]}", 'filter: {since: "2026-11-01T00:00:00Z"}'],
     "unpaid": ["filter: {shopIds: [$shop]}", "filter: {currency: TWD}", 'filter: {dueBefore: "2026-11-23T00:00:00Z"}'],
@@ -102,6 +104,7 @@ def _whole(known: Mapping[str, str]) -> Iterator[Screen]:
         yield Screen(f"{name.lower()}, whole", MEMBER, getattr(budgets, name))
     for name in ("DESK_ORDERS", "DESK_STOCK", "DESK_COMMENTS"):
         yield Screen(f"{name.lower()}, whole", OWNER, getattr(budgets, name), {"shop": known["shop"]})
+    yield Screen("surpluses", OWNER, SURPLUSES, {"shop": known["shop"]})
     yield Screen("post", NOBODY, budgets.POST, {"post": known["post"]})
 
 

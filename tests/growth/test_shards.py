@@ -52,6 +52,7 @@ LEFT_SIDE = re.compile(r"\(+(\w+)\)?(?:::\w+)? = ")
 ACROSS = {
     "screens of a member": "rows keyed by member_id: `order`, `pickup`, `shipment`, `notice` and `buyer` carry it, so a copy distributed by member_id serves them",
     "deadlines": "each shard sweeps its own: the statements have no shop, and are run where the rows are",
+    "payments": "a notice names a contract and the provider's number, then all is the shop's; open attempts are asked about where they are",
     "outbox": "by the member's device and by the reply's own id; each shard sends what it wrote",
     "sweeps": "tables of the door and of members",
     "looks": "figures of the whole, from each shard's own",

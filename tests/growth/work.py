@@ -19,8 +19,13 @@ from domain.notices import deliveries
 from domain.notices.commands import mark_read
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
+from domain.payments import attempts
+from domain.payments.accounts import set_account
 from domain.payments.commands import mark_paid
-from domain.payments.rules import PaymentMethod
+from domain.payments.ecpay import Told, Word
+from domain.payments.results import still_open, take, unanswered
+from domain.payments.returning import mark_returned
+from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
 from domain.shipping.reminders import remind_last_days
@@ -32,8 +37,10 @@ from domain.upkeep.rules import Keep
 from domain.vault import Vault
 from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
+from tests.ecpay_server import IV, KEY, MERCHANT
 from tests.growth.seeded import Seeded
 from tests.wall import PAGE, Wall
+from workers.payments import AT_ONCE, OPEN_ATTEMPTS
 
 POST = f"{PAGE}_77"
 LOT, LOTS = 100, 10
@@ -203,6 +210,35 @@ async def counter(seed: Seeded) -> int:
     return await mark_read(member_id=seed.member, ids=[row["id"] for row in unread], now=NOW)
 
 
+async def payments(seed: Seeded) -> int:
+    """Orders are paid online: begun, told of, asked about, paid, ended; and money goes back."""
+    shop = await db.fetchrow("/* arranged */ select id, currency from shop where id = $1", seed.shop)
+    assert shop is not None
+    await set_account(
+        shop_id=seed.shop, merchant_id=MERCHANT, hash_key=KEY, hash_iv=IV, live=False, production=False, vault=VAULT, now=NOW, actor=CLERK
+    )
+    orders = await db.fetch(
+        """/* arranged */ select id, member_id from "order" where shop_id = $1 and state = 'OPEN' and payment_state = 'UNPAID' and member_id is not null
+             and total_minor between 31 and 20000 and (pay_by is null or pay_by > $2) order by id limit 3""",
+        seed.shop,
+        NOW + timedelta(days=1),
+    )
+    for order in orders:
+        await attempts.begin(
+            order_id=order["id"], member_id=order["member_id"], method=OnlinePaymentMethod.CARD, vault=VAULT, now=NOW, actor=CLERK
+        )
+    tried = await db.fetch("/* arranged */ select id, account_id, trade_no, amount_minor from payment_attempt order by id")
+    await attempts.page(token=attempts.page_path(tried[0]["id"], VAULT)[5:], base_url="", ecpay_url=None, vault=VAULT, now=NOW)
+    for attempt, amount in zip(tried, (tried[0]["amount_minor"], 7), strict=False):
+        told = Told(Word.PAID, MERCHANT, attempt["trade_no"], f"26{attempt['trade_no']}"[:20], amount, "1")
+        await take(account_id=attempt["account_id"], told=told, source="NOTICE", now=NOW, jobs=seed.services.jobs)
+    await mark_returned(attempt_id=tried[1]["id"], shop_id=seed.shop, note="x", actor=CLERK, by_member_id=CLERK_ID, now=NOW)
+    asked = await db.fetch(OPEN_ATTEMPTS, NOW + timedelta(minutes=20), AT_ONCE)
+    await unanswered(attempt_id=tried[2]["id"], now=NOW)
+    await still_open(attempt_id=tried[2]["id"], now=NOW + timedelta(days=1))
+    return len(asked)
+
+
 async def sweeps(seed: Seeded) -> int:
     """Sign-in rows, keys of answered requests, and people who came between two looks."""
     await db.execute(
@@ -235,7 +271,6 @@ async def _alerts(seed: Seeded) -> int:
 
 async def looks(seed: Seeded) -> bool:
     """What health, metrics and the doctor ask."""
-    await inbox.oldest_age(NOW)
     await inbox.backlog(NOW)
     await replay_parked()
     return True
@@ -264,6 +299,7 @@ WORK: dict[str, Work] = {
         {"running as (select order_id": "reads what is left to hand over of a variant; orders that were cancelled are among it"},
     ),
     "counter": Work(counter, 25),
+    "payments": Work(payments, 20),
     "outbox": Work(outbox, 15),
     "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 3),

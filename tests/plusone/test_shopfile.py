@@ -164,11 +164,13 @@ async def test_show_tells_people_places_goods_and_posts(services):
 async def test_who_was_named_in_the_file_has_the_rights_at_the_first_sign_in(services):
     from domain.members.commands import sign_in
     from domain.members.ports import ProvenIdentity
-    from domain.shops.queries import memberships_of_member
 
     await applied(example(), services)
     async with database.transaction() as tx:
         member_id = await sign_in(tx, ProvenIdentity("line", "U0123456789abcdef0123456789abcdef", "阿美"), NOW)
-    assert [(m.handle, m.role) for m in await memberships_of_member(member_id)] == [("amei", "OWNER")]
+    rows = await database.fetch(
+        "select s.handle, m.role from membership m join shop s on s.id = m.shop_id where m.member_id = $1 and m.ended_at is null", member_id
+    )
+    assert [tuple(row) for row in rows] == [("amei", "OWNER")]
     assert await database.fetchval("select display_name from member where id = $1", member_id) == "阿美"
     assert await database.fetchval("select count(*) from member") == 2

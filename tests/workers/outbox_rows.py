@@ -14,12 +14,14 @@ from domain.claims.ports import ReplyKind
 from domain.claims.replies import ReplyDraft, enqueue_replies
 from domain.clock import FixedClock
 from domain.ids import new_id
+from domain.jobs import PUSH
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
 from domain.settings import Environment, Settings
 from domain.vault import Vault
+from workers.outbox import Pushes
 
 JOBS = PgQueuerJobs()
 SECRET = "s" * 40
@@ -134,3 +136,14 @@ async def reply_rows() -> list[dict[str, Any]]:
 
 def states(rows: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(row["state"], row["tries"]) for row in rows]
+
+
+async def push_all(handler: Pushes) -> None:
+    """Every queued PUSH job once, as the runner would; the jobs stay."""
+    for ids in await job_payloads(PUSH, "deliveries"):
+        await handler.handle({"deliveries": ids})
+
+
+async def inbox() -> int:
+    """Notices of members."""
+    return await db.fetchval("select count(*) from notice where member_id is not null")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from api.notifications.fcm import FcmGateway, PushMessage, PushResult
-from api.notifications.service_account import self_made
 from domain import db as database
 from domain.bootstrap import Services
 from domain.clock import FixedClock
@@ -19,47 +18,9 @@ from domain.jobs import PUSH
 from domain.notices import deliveries
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerRunner
-from plusone.demo.fcm_server import INTERNAL, NO_PROJECT, QUOTA, UNAVAILABLE, UNREGISTERED, WRONG_SENDER, Answer, FakeFcm
-from tests.workers.outbox_rows import Desk, a_desk, job_payloads, pushes, services_at, states
-from workers.outbox import NO_CREDENTIALS, Pushes, push_handler, register
-
-
-@pytest.fixture(scope="module")
-async def account() -> dict[str, str]:
-    return self_made("http://127.0.0.1:1")
-
-
-@pytest.fixture
-async def fcm() -> AsyncIterator[FakeFcm]:
-    async with FakeFcm() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(fcm: FakeFcm, account: dict[str, str]) -> AsyncIterator[FcmGateway]:
-    made = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, production=False)
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-async def desk(db: str, clock: FixedClock) -> Desk:
-    return await a_desk(clock.now())
-
-
-@pytest.fixture
-def services(clock: FixedClock) -> Services:
-    return services_at(clock)
-
-
-async def run_jobs(handler: Pushes) -> None:
-    """Every queued PUSH job once, as the runner would; the jobs stay."""
-    for ids in await job_payloads(PUSH, "deliveries"):
-        await handler.handle({"deliveries": ids})
-
-
-async def inbox() -> int:
-    return await database.fetchval("select count(*) from notice where member_id is not null")
+from plusone.demo.fcm_server import UNREGISTERED, WRONG_SENDER, Answer, FakeFcm
+from tests.workers.outbox_rows import Desk, a_desk, inbox, job_payloads, push_all, pushes, services_at, states
+from workers.outbox import Pushes, push_handler, register
 
 
 async def test_a_notice_reaches_every_device_in_its_language(
@@ -70,7 +31,7 @@ async def test_a_notice_reaches_every_device_in_its_language(
     await desk.device("token-zh")
     await desk.notice(orderId=str(order), lines=[{"title": "芒果禮盒", "label": "M", "quantity": 2}])
     clock.at += timedelta(minutes=1)
-    await run_jobs(Pushes(gateway, services))
+    await push_all(Pushes(gateway, services))
     english, chinese = sorted(fcm.messages, key=lambda m: "token" in m)
     notice_id = await database.fetchval("select id from notice")
     dedupe = chinese["data"]["dedupe"]
@@ -104,8 +65,8 @@ async def test_the_same_job_again_sends_no_second_push(desk: Desk, fcm: FakeFcm,
     await desk.device("t1")
     await desk.notice()
     handler = Pushes(gateway, services)
-    await run_jobs(handler)
-    await run_jobs(handler)
+    await push_all(handler)
+    await push_all(handler)
     await handler.sweep()
     jobs = await job_payloads(PUSH, "deliveries")
     await asyncio.gather(*(push_handler(gateway, services)({"deliveries": ids}) for ids in jobs * 5))
@@ -152,15 +113,15 @@ async def test_a_crash_between_send_and_mark_sends_once_more_with_the_same_dedup
             raise Dies
 
     with pytest.raises(Dies):
-        await run_jobs(Pushes(DiesAfterSending(), services))
+        await push_all(Pushes(DiesAfterSending(), services))
     handler = Pushes(gateway, services)
-    await run_jobs(handler)
+    await push_all(handler)
     await handler.sweep()
     assert len(fcm.messages) == 1  # the lease still holds
     clock.at += deliveries.LEASE
     await handler.sweep()
     await handler.sweep()
-    await run_jobs(handler)
+    await push_all(handler)
     first, second = fcm.messages
     assert first["data"]["dedupe"] == second["data"]["dedupe"]
     assert first["apns"]["headers"] == second["apns"]["headers"]
@@ -175,14 +136,14 @@ async def test_a_dead_device_is_forgotten_at_once_and_the_notice_stays(
         await desk.device(target)
     await desk.notice()
     handler = Pushes(gateway, services)
-    await run_jobs(handler)
+    await push_all(handler)
     assert [(row["target"], row["state"], row["revoked"], row["last_error"]) for row in await pushes()] == [
         ("alive", "SENT", False, ""),
         ("gone", "DROPPED", True, "404 UNREGISTERED"),
         ("other", "DROPPED", True, "403 SENDER_ID_MISMATCH"),
     ]
     await desk.notice("n2")
-    await run_jobs(handler)
+    await push_all(handler)
     assert [target for target, _ in fcm.attempts].count("gone") == 1
     assert await inbox() == 2
 
@@ -208,160 +169,12 @@ async def test_another_member_on_the_phone_does_not_see_the_push(
     other = await a_desk(clock.now())
     await database.execute("update device set member_id = $1 where id = $2", other.member_id, device)
     await database.execute("update device set revoked_at = $1 where id = $2", clock.now(), signed_out)
-    await run_jobs(Pushes(gateway, services))
+    await push_all(Pushes(gateway, services))
     assert fcm.attempts == []
     assert [(row["state"], row["last_error"]) for row in await pushes()] == [
         ("DROPPED", "device changed hands"),
         ("DROPPED", "device revoked"),
     ]
-
-
-@pytest.mark.parametrize(("told", "waits"), [(7, 7), (None, 60), (1800, 1800)])
-async def test_429_is_obeyed(
-    desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock, told: int | None, waits: int
-) -> None:
-    fcm.answers["busy"] = Answer(429, "QUOTA_EXCEEDED", retry_after_seconds=told, times=1)
-    await desk.device("busy")
-    await desk.notice()
-    handler = Pushes(gateway, services)
-    await run_jobs(handler)
-    (row,) = await pushes()
-    assert (row["state"], row["tries"], row["last_error"]) == ("PENDING", 1, "429 QUOTA_EXCEEDED")
-    assert row["next_try_at"] == clock.now() + timedelta(seconds=waits)
-    assert (
-        await database.fetchval("select execute_after from pgqueuer order by id desc limit 1") == row["next_try_at"] + deliveries.JOB_AFTER
-    )
-    clock.at += timedelta(seconds=waits - 1)
-    await run_jobs(handler)
-    await handler.sweep()
-    assert len(fcm.attempts) == 1
-    clock.at += timedelta(seconds=1)
-    await run_jobs(handler)
-    assert fcm.attempts == [("busy", 429), ("busy", 200)]
-    assert states(await pushes()) == [("SENT", 2)]
-
-
-async def test_429_for_one_device_after_the_other_pauses_all_and_costs_no_try(
-    desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock
-) -> None:
-    fcm.answers[""] = QUOTA
-    for n in range(25):
-        await desk.device(f"t{n:02}")
-    await desk.notice()
-    handler = Pushes(gateway, services)
-    await run_jobs(handler)
-    assert len(fcm.attempts) == 20  # the first lot; the second was not even tried
-    assert sorted(states(await pushes())) == [("PENDING", 0)] * 5 + [("PENDING", 1)] * 20
-    fcm.answers.clear()
-    clock.at += timedelta(seconds=7)
-    await run_jobs(handler)
-    assert sorted(states(await pushes())) == [("SENT", 1)] * 5 + [("SENT", 2)] * 20
-
-
-async def test_one_busy_device_does_not_stop_the_others(desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services) -> None:
-    fcm.answers["busy"] = QUOTA
-    await desk.device("busy")
-    await desk.notice()
-    handler = Pushes(gateway, services)
-    await run_jobs(handler)
-    await desk.device("idle")
-    await desk.notice("n2")
-    await run_jobs(handler)
-    assert [message["token"] for message in fcm.messages] == ["idle"]
-
-
-@pytest.mark.parametrize("answer", [UNAVAILABLE, INTERNAL, Answer(503, "UNAVAILABLE", retry_after_seconds=7)])
-async def test_5xx_is_tried_again_and_parked_after_the_limit(
-    desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock, answer: Answer
-) -> None:
-    fcm.answers["down"] = answer
-    await desk.device("down")
-    await desk.notice()
-    handler = Pushes(gateway, services)
-    waits = []
-    for _ in range(deliveries.MAX_TRIES):
-        await run_jobs(handler)
-        waits.append(((await pushes())[0]["next_try_at"] - clock.now()).total_seconds())
-        clock.at += timedelta(seconds=waits[-1])
-    assert waits[:-1] == list(deliveries.DELAYS)
-    (row,) = await pushes()
-    assert (row["state"], row["tries"]) == ("PARKED", deliveries.MAX_TRIES)
-    await run_jobs(handler)
-    await handler.sweep()
-    assert fcm.attempts == [("down", answer.status)] * deliveries.MAX_TRIES  # one HTTP call per try: the client does not repeat by itself
-    assert await inbox() == 1
-    assert not row["revoked"]
-
-
-async def test_a_longer_retry_after_of_503_is_obeyed(
-    desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock
-) -> None:
-    fcm.answers["down"] = Answer(503, "UNAVAILABLE", retry_after_seconds=500)
-    await desk.device("down")
-    await desk.notice()
-    await run_jobs(Pushes(gateway, services))
-    assert (await pushes())[0]["next_try_at"] == clock.now() + timedelta(seconds=500)
-
-
-async def test_a_wrong_key_costs_no_device_and_no_try(
-    desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services, clock: FixedClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    fcm.trusted = self_made(fcm.url)
-    await desk.device("t1")
-    await desk.notice()
-    handler = Pushes(gateway, services)
-    for _ in range(deliveries.MAX_TRIES + 2):
-        await run_jobs(handler)
-        (row,) = await pushes()
-        assert (row["state"], row["tries"], row["revoked"], row["last_error"]) == ("PENDING", 0, False, "access token refused")
-        clock.at = row["next_try_at"]
-    assert "check credentials" in caplog.text
-    fcm.trusted = None
-    await run_jobs(handler)
-    assert states(await pushes()) == [("SENT", 1)]
-
-
-async def test_a_wrong_project_costs_no_device_and_no_try(desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services) -> None:
-    fcm.answers[""] = NO_PROJECT
-    await desk.device("t1")
-    await desk.notice()
-    await run_jobs(Pushes(gateway, services))
-    (row,) = await pushes()
-    assert (row["state"], row["tries"], row["revoked"]) == ("PENDING", 0, False)
-
-
-async def test_a_server_away_costs_no_try_until_the_push_is_too_old(
-    desk: Desk, account: dict[str, str], services: Services, clock: FixedClock
-) -> None:
-    nobody = FcmGateway(account, base_url="http://127.0.0.1:1", production=False)
-    await desk.device("t1")
-    await desk.notice()
-    handler = Pushes(nobody, services)
-    for _ in range(10):
-        await run_jobs(handler)
-        assert states(await pushes()) == [("PENDING", 0)]
-        clock.at = (await pushes())[0]["next_try_at"]
-    clock.at = desk.now + timedelta(hours=2)
-    await handler.sweep()
-    await nobody.aclose()
-    (row,) = await pushes()
-    assert (row["state"], row["tries"], row["last_error"], row["revoked"]) == ("DROPPED", 0, "too late", False)
-    assert await inbox() == 1
-
-
-async def test_without_credentials_pushes_wait_and_are_dropped_in_the_end(desk: Desk, services: Services, clock: FixedClock) -> None:
-    await desk.device("t1")
-    await desk.notice()
-    handler = Pushes(None, services)
-    await run_jobs(handler)
-    clock.at += timedelta(hours=2) - timedelta(seconds=1)
-    await handler.sweep()
-    assert states(await pushes()) == [("PENDING", 0)]
-    clock.at += timedelta(seconds=1)
-    await handler.sweep()
-    (row,) = await pushes()
-    assert (row["state"], row["last_error"]) == ("DROPPED", NO_CREDENTIALS)
-    assert await inbox() == 1
 
 
 async def test_the_sweeper_sends_what_no_job_stands_for(desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services) -> None:
@@ -380,7 +193,7 @@ async def test_a_message_that_google_never_takes_is_parked_and_keeps_its_device(
     fcm.answers["odd"] = Answer(400, "INVALID_ARGUMENT", message="Message too big.")
     await desk.device("odd")
     await desk.notice()
-    await run_jobs(Pushes(gateway, services))
+    await push_all(Pushes(gateway, services))
     (row,) = await pushes()
     assert (row["state"], row["tries"], row["revoked"]) == ("PARKED", 1, False)
 
@@ -393,7 +206,7 @@ async def test_every_kind_of_notice_is_a_message_that_the_server_takes(
     await desk.notice(
         kind=kind, lines=[{"title": "很長的名字" * 40, "label": "x" * 100, "quantity": 3}] * 9, title="公告" * 200, body="文" * 5000
     )
-    await run_jobs(Pushes(gateway, services))
+    await push_all(Pushes(gateway, services))
     assert states(await pushes()) == [("SENT", 1)]
 
 
@@ -405,7 +218,7 @@ async def test_a_slow_server_holds_up_one_lot_only_and_counts(
     await desk.device("slow")
     await desk.device("swift")
     await desk.notice()
-    await run_jobs(Pushes(impatient, services))
+    await push_all(Pushes(impatient, services))
     assert [(row["target"], row["state"], row["tries"], row["last_error"]) for row in await pushes()] == [
         ("slow", "PENDING", 1, "ReadTimeout"),
         ("swift", "SENT", 1, ""),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from domain import db as database
 from domain.clock import FixedClock
 from domain.ids import read_public_id
@@ -42,6 +44,28 @@ async def test_the_device_comes_with_the_sign_in_and_leaves_with_the_sign_out(ht
     assert tuple(row) == ("ANDROID", "TOKEN", "fcm-token-1", "ja-JP", "phone-1", None)
     assert (await http.post("/auth/sign-out", headers=bearer(tokens))).status_code == 204
     assert await database.fetchval("select revoked_at is not null from device")
+
+
+@pytest.mark.parametrize(
+    ("header", "device", "of_member", "of_device"),
+    [
+        ("", None, "zh-TW", []),
+        ("zh-Hant-HK,en;q=0.5", None, "zh-HK", []),
+        ("ja", None, "en", []),
+        ("zh-CN", "en-SG", "en-SG", ["en-SG"]),
+        ("zh-CN", None, "zh-CN", []),
+        ("zh-CN", "", "zh-CN", ["zh-CN"]),
+    ],
+)
+async def test_a_new_member_speaks_the_language_of_the_first_sign_in(http, header, device, of_member, of_device):
+    """`device`: its locale, "" for a device that names none."""
+    given = {"platform": "ANDROID", "targetKind": "TOKEN", "target": "t"} | ({"locale": device} if device else {})
+    http.headers["accept-language"] = header
+    await signed_in(http, **({} if device is None else {"device": given}))
+    http.headers["accept-language"] = "en"
+    await signed_in(http)
+    assert [row["locale"] for row in await database.fetch("select locale from member")] == [of_member]
+    assert [row["locale"] for row in await database.fetch("select locale from device")] == of_device
 
 
 async def test_sign_out_ends_the_family_and_the_access_token(http):

@@ -15,7 +15,7 @@ from api.execution.rows import PlainRows
 from tests.api.execution.schemas import KeyedRows, document_of, row_of, schema_of
 from tests.api.execution.side_by_side import both
 
-MANY = settings(max_examples=250, deadline=None)
+MANY = settings(max_examples=120, deadline=None)
 SEEDS = st.integers(0, 2**32)
 SIZES = st.integers(1, 4)
 TIMES = st.sampled_from([None, 0, 1, 3, 4])
@@ -41,8 +41,8 @@ def test_plans_answer_what_graphql_core_answers(keyed: bool, odd: int) -> None:
 
     holds()
     gc.collect()
-    assert seen["by_plan"] > 100, "the property is about plans: most documents must have had some"
-    assert odd == 0 or (seen["missed"] > 50 and seen["errors"] > 50), "and about falling back"
+    assert seen["by_plan"] > 40, "the property is about plans: most documents must have had some"
+    assert odd == 0 or (seen["missed"] > 20 and seen["errors"] > 20), "and about falling back"
 
 
 @settings(max_examples=100, deadline=None)

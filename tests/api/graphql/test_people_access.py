@@ -21,7 +21,7 @@ from domain.members.merging import Asking
 from domain.members.rules import CodeKind
 from tests import build
 from tests.api.graphql.conftest import People
-from tests.api.graphql.test_access import EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
+from tests.api.graphql.matrix import EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
 from tests.build import NOW
 from tests.domain.members.test_names import a_session, an_identity
 from tests.sql_recorder import recorded

@@ -25,7 +25,6 @@ async def an_event(key: str, state: str, received_at: datetime) -> None:
 
 async def test_an_empty_inbox_has_no_age(db: str) -> None:
     await database.execute("analyze inbox_event")
-    assert await queries.oldest_age(NOW) is None
     assert await queries.counts() == {EventState.PENDING: 0, EventState.DECIDED: 0, EventState.PARKED: 0}
     assert await queries.backlog(NOW) == queries.Backlog(None, None, {EventState.PENDING: 0, EventState.DECIDED: 0, EventState.PARKED: 0})
 
@@ -36,14 +35,13 @@ async def test_the_age_is_that_of_the_oldest_undecided_event(db: str) -> None:
     await an_event("old", "PENDING", NOW - timedelta(seconds=90))
     await an_event("new", "PENDING", NOW - timedelta(seconds=1))
     await database.execute("analyze inbox_event")
-    assert await queries.oldest_age(NOW) == 90.0
     assert await queries.counts() == {EventState.PENDING: 2, EventState.DECIDED: 1, EventState.PARKED: 1}
     assert await queries.backlog(NOW) == queries.Backlog(90.0, None, {EventState.PENDING: 2, EventState.DECIDED: 1, EventState.PARKED: 1})
 
 
 async def test_an_age_is_never_negative(db: str) -> None:
     await an_event("ahead", "PENDING", NOW + timedelta(seconds=5))
-    assert await queries.oldest_age(NOW) == 0.0
+    assert (await queries.backlog(NOW)).inbox_oldest_seconds == 0.0
 
 
 async def test_the_outbox_is_as_old_as_its_oldest_due_job(db: str) -> None:
