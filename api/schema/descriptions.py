@@ -166,7 +166,8 @@ TABLE: Final[dict[str, Words]] = {
     "OrderTotals": {"total": "What these orders cost.", "paid": "What was received for them."},
     "OrderLine": {
         "title": "The product's name when it was ordered.", "variantLabel": "The variant's name then; empty where there is only one.",
-        "variant": "The variant as it is now.", "handedOver": "Pieces that were collected; those that are sent stand in the order's `shipments`.", "unitPrice": "Of one piece, when it was ordered.",
+        "variant": "The variant as it is now.", "handedOver": "Pieces that were collected; those that are sent stand in the order's `shipments`.",
+        "unitPrice": "Of one piece, when it was ordered.",
         "total": "quantity x unitPrice.", "claim": "The comment that it came from; null without one.", "source": "Where it came from.",
     },
     "OrderList": {

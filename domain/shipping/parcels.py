@@ -83,7 +83,13 @@ class Parcel:
         return replace(self, return_decision=decision, settled_at=now)
 
     def relabelled(
-        self, carrier: Carrier | None, carrier_name: str | None, number: str | None, store: Store | None, last_pickup_day: date | None, now: datetime
+        self,
+        carrier: Carrier | None,
+        carrier_name: str | None,
+        number: str | None,
+        store: Store | None,
+        last_pickup_day: date | None,
+        now: datetime,
     ) -> Parcel:
         """With what is not None; another carrier than OTHER has no name of its own, one without stores has no store."""
         carrier = carrier or self.carrier

@@ -19,8 +19,8 @@ from api.resolvers.notice import _fields
 from benchmarks.screens import DOCUMENTS
 from domain import db as database
 from domain.orders.carriers import Carrier
-from domain.orders.parcels import LINE_FIELDS as PARCEL_LINES
-from domain.orders.parcels import SHIPMENT_FIELDS
+from domain.orders.shipments import LINE_FIELDS as PARCEL_LINES
+from domain.orders.shipments import SHIPMENT_FIELDS
 from domain.orders.written import LINE_FIELDS, ORDER_FIELDS
 from domain.paging import written
 from domain.paging.written import Kind, Leaf
@@ -126,14 +126,6 @@ async def odd(chance: Random) -> None:
             ),
             ("shipment_event", {"note": TEXTS, "at": INSTANTS[1:]}),
             ("pickup", {"not_after": INSTANTS, "state": ["OPEN", "COLLECTED"]}),
-            (
-                "shipment",
-                {
-                    "state": ["SHIPPED", "DELIVERED"], "carrier": TEXTS, "tracking_number": TEXTS, "store_name": TEXTS, "store_code": ["", "9"],
-                    "pick_up_by": DAYS,
-                },
-            ),
-            ("shipment_event", {"place": TEXTS, "note": TEXTS, "at": INSTANTS[1:]}),
             ("payment", {"amount_minor": AMOUNTS[1:], "currency": CURRENCIES}),
             ("order_event", {"kind": ["PAID", "SHIPPED", "UNHEARD"], "actor": ["worker:x", "comment:1", "member:1"], "data": EVENTS}),
         ):  # fmt: skip
@@ -205,7 +197,6 @@ PAGES = [
     f"""{HEAD} {{ me {{ unpaid({PAGED}) {{ {PAGE} totals {{ amount }} other: totals {{ currencyCode }} byDeadline {{ payBy amountDue {{ amount }} }}
           lines {{ lineId title total {{ amount }} }}
           byShop {{ payBy orderCount shop {{ handle }} }} }} }} }}""",
-    f"{HEAD} {{ me {{ shipments({PAGED}, filter: {{active: true}}) {{ {PAGE} nodes {{ lastPickupDay order {{ pickup {{ id }} shipments {{ id }} }} }} }} }} }}",
     f"{HEAD} {{ me {{ notifications({PAGED}, filter: {{unread: true}}) {{ {PAGE} unreadCount nodes {{ expired }} }} }} }}",
     f"""{HEAD} {{ me {{ pickups({PAGED}, filter: {{state: OPEN}}) {{ {PAGE}
           nodes {{ a: orders {{ number lines {{ nodes {{ id }} }} }} b: orders {{ id }} }} }} }} }}""",
