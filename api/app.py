@@ -27,6 +27,7 @@ from api.deliveries import Deliveries
 from api.graphql_app import graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
 from api.payments import routes as payment_routes
+from api.questions import Questions
 from api.sockets.limits import SocketLimits
 from api.webhooks import WebhookDoor
 from domain.bootstrap import Services
@@ -72,6 +73,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
         ],
         middleware=[
             Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_named),
+            Middleware(Questions, graphql=graphql, stamps=stamps, request_id=_named, answered=_log_request),
             Middleware(Edge, production=not services.settings.is_development),
             Middleware(Limits),
         ],
@@ -149,4 +151,5 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
     path = scope["path"]
     quiet = path.startswith((WEBHOOKS, "/health/", "/metrics"))
     level = logging.WARNING if status >= 500 else logging.DEBUG if quiet else logging.INFO
-    log.log(level, "request", extra={"method": scope["method"], "path": path[:200], "status": status, "ms": round(seconds * 1000, 1)})
+    if log.isEnabledFor(level):
+        log.log(level, "request", extra={"method": scope["method"], "path": path[:200], "status": status, "ms": round(seconds * 1000, 1)})

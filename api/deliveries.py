@@ -16,20 +16,18 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.limits import ANSWER, BODY_SECONDS, HEADER_BYTES, WEBHOOK_BODY_BYTES, WEBHOOKS, Disconnected, Refused, read_body, refusal, replay
+from api.limits import ANSWER, BODY_SECONDS, HEADER_BYTES, WEBHOOK_BODY_BYTES, WEBHOOKS, Bodies, Disconnected, Refused, refusal, replay
 from api.webhooks import ANSWER_SECONDS, MAX_EVENTS, STORED, UNTIL, Endpoints, Known, not_stored
 from domain.bootstrap import Services
 from domain.claims.ports import Platform, RawEvent
 from domain.db import AWAY
 from domain.inbox.commands import InboxWriter
 from domain.inbox.errors import Unstorable
-from domain.inbox.patience import Patience
 
 log = logging.getLogger(__name__)
 
 UNUSUAL: Final = frozenset({"transfer-encoding", "content-encoding", "expect"})
 """Heads with one of these go the ordinary way."""
-TOO_SLOW: Final = "the body took too long"
 
 
 class Deliveries:
@@ -50,7 +48,7 @@ class Deliveries:
         self._endpoints = endpoints
         self._inbox = inbox
         self._request_id = request_id
-        self._slow = Patience["asyncio.Task[None]"](BODY_SECONDS, 0.5, lambda task: task.cancel(TOO_SLOW))
+        self._bodies = Bodies(BODY_SECONDS, WEBHOOK_BODY_BYTES)
         self._headers = [(b"content-length", b"%d" % len(STORED)), (b"content-type", b"application/json"), *stamps]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,35 +60,17 @@ class Deliveries:
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._whole_body(receive)
+            body = await self._bodies.whole(receive)
         except Disconnected:
             return
         except (Refused, TimeoutError) as error:
-            scope[ANSWER] = _refused(error)
+            scope[ANSWER] = refused(error)
             await self._app(scope, receive, send)
             return
         if await self._stored(scope, known, headers, body):
             await self._acknowledge(headers, send)
         else:
             await self._app(scope, replay(body, receive), send)
-
-    async def _whole_body(self, receive: Receive) -> bytes:
-        """As `asyncio.timeout` around `read_body`, for less: bodies are nearly always here already.
-
-        Raises:
-            TimeoutError: not whole in time.
-            Refused, Disconnected: see there.
-        """
-        task: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]
-        self._slow.begin(task)
-        try:
-            return await read_body(receive, WEBHOOK_BODY_BYTES)
-        except asyncio.CancelledError as error:
-            if error.args == (TOO_SLOW,) and task.uncancel() == 0:
-                raise TimeoutError from None
-            raise
-        finally:
-            self._slow.end(task)
 
     def _known(self, path: str) -> Known | None:
         parts = path.split("/")
@@ -120,8 +100,9 @@ class Deliveries:
         await send({"type": "http.response.body", "body": STORED})
 
 
-def plain_head(scope: Scope) -> dict[str, str] | None:
-    """Headers by their names, when each is there once, all are within the limits, and the body has a length and no other coat."""
+def plain_head(scope: Scope, longest: int = WEBHOOK_BODY_BYTES) -> dict[str, str] | None:
+    """Headers by their names, when each is there once, all are within the limits, and the body has a length (of at most `longest` bytes) and no
+    other coat."""
     headers, size = {}, 0
     for name, value in scope["headers"]:
         headers[str(name, "latin-1")] = str(value, "latin-1")
@@ -130,7 +111,7 @@ def plain_head(scope: Scope) -> dict[str, str] | None:
     within = size <= HEADER_BYTES and len(headers) == len(scope["headers"]) and not scope["query_string"]
     if not within or not UNUSUAL.isdisjoint(headers) or not (length.isascii() and length.isdigit() and len(length) <= 12):
         return None
-    return headers if int(length) <= WEBHOOK_BODY_BYTES else None
+    return headers if int(length) <= longest else None
 
 
 def _events(platform: Platform, body: bytes, now: datetime) -> list[RawEvent] | None:
@@ -142,7 +123,8 @@ def _events(platform: Platform, body: bytes, now: datetime) -> list[RawEvent] | 
     return events if len(events) <= MAX_EVENTS else None
 
 
-def _refused(error: Refused | TimeoutError) -> Callable[[Scope], Response]:
+def refused(error: Refused | TimeoutError) -> Callable[[Scope], Response]:
+    """What makes the answer to a body that was not read whole, for ANSWER."""
     status, code = (error.status, error.code) if isinstance(error, Refused) else (408, "REQUEST_TIMEOUT")
     return lambda scope: refusal(scope, status, code, {"Connection": "close"})
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import orjson
 import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSyntaxError, OperationDefinitionNode, OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -23,13 +23,13 @@ from strawberry.extensions import SchemaExtension
 from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.config import StrawberryConfig
 
-from api.auth.bearer import viewer_of
-from api.auth.viewer import Unauthenticated
+from api.auth.bearer import viewer_of, viewer_of_header
+from api.auth.viewer import Unauthenticated, Viewer
 from api.execution.budget import Bill, Budgets, FreeBill
 from api.execution.documents import Documents, Prepared
 from api.execution.errors import AWAY, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
-from api.execution.http import GRAPHQL, JSON, HttpError, Operation, accepted, read, refuse, respond
+from api.execution.http import GRAPHQL, JSON, HttpError, Operation, Written, accepted, read, read_posted, refuse, respond
 from api.execution.leaves import utc_text
 from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
@@ -134,6 +134,19 @@ class Invalid(Exception):
         self.errors = errors
 
 
+class Question(NamedTuple):
+    """A request for an operation. `headers`: by their names in lower case."""
+
+    request_id: str
+    client: str
+    headers: Mapping[str, str]
+    reading: bool = False
+
+
+Who = Callable[[], Awaitable[Viewer | None]]
+What = Callable[[], Awaitable[Operation]]
+
+
 class Endpoint:
     """The ASGI application of `/graphql`."""
 
@@ -161,28 +174,43 @@ class Endpoint:
             return
         request = Request(scope, receive)
         request_id = getattr(request.state, "request_id", "") or str(new_id())
+        if self._development and _wants_editor(request):
+            await HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))(scope, receive, send)
+            return
+        client = request.client.host if request.client else ""
+        asked = Question(request_id, client, request.headers, reading=request.method == "GET")
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                response = await self._answer(request, request_id)
-        except TimeoutError:
-            response = refuse(Code.UNAVAILABLE, "This took too long; try again.", status=503)
+            response = await self._in_time(asked, partial(viewer_of, request.headers, self._services), partial(read, request))
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
-        media_type = JSON
+    async def posted(self, body: bytes, headers: Mapping[str, str], client: str, request_id: str) -> Response:
+        """The answer to a POST of JSON whose headers were there once each."""
+
+        async def operation() -> Operation:
+            return read_posted(body)
+
+        viewer = partial(viewer_of_header, headers.get("authorization"), self._services)
+        return await self._in_time(Question(request_id, client, headers), viewer, operation)
+
+    async def _in_time(self, asked: Question, viewer: Who, operation: What) -> Response:
         try:
-            if self._development and _wants_editor(request):
-                return HTMLResponse(get_graphql_ide_html(graphql_ide="graphiql"))
-            media_type = accepted(request.headers.get("accept"))
-            operation = await read(request)
-            viewer = await viewer_of(request.headers, self._services)
-            client = request.client.host if request.client else ""
-            bill = self.budgets.bill(viewer, client)
-            language = request.headers.get("accept-language", "")
-            context = GraphQLContext(self._services, viewer, request_id, client, accept_language=language, bill=bill)
-            return await self._run(operation, context, bill, media_type, reading=request.method == "GET")
+            async with asyncio.timeout(REQUEST_SECONDS):
+                return await self._answer(asked, viewer, operation)
+        except TimeoutError:
+            return refuse(Code.UNAVAILABLE, "This took too long; try again.", status=503)
+
+    async def _answer(self, asked: Question, viewer_of: Who, operation_of: What) -> Response:
+        media_type, request_id = JSON, asked.request_id
+        try:
+            media_type = accepted(asked.headers.get("accept"))
+            operation = await operation_of()
+            viewer = await viewer_of()
+            bill = self.budgets.bill(viewer, asked.client)
+            language = asked.headers.get("accept-language", "")
+            context = GraphQLContext(self._services, viewer, request_id, asked.client, accept_language=language, bill=bill)
+            return await self._run(operation, context, bill, media_type, reading=asked.reading)
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)
         except RequestError as error:
@@ -195,6 +223,8 @@ class Endpoint:
             return refuse(Code.UNAUTHENTICATED, "The access token does not hold.", status=401, media_type=media_type, headers=headers)
         except AWAY:
             return refuse(Code.UNAVAILABLE, "Try again in a moment.", status=503, media_type=media_type)
+        except ClientDisconnect:
+            raise
         except Exception as error:
             log_unexpected(error, request_id)
             return refuse(Code.INTERNAL, "Something went wrong on our side.", status=500, media_type=media_type, request_id=request_id)
@@ -230,7 +260,7 @@ class Endpoint:
         context.selections = prepared.selections
         written = await prepared.plans.answer(definition, operation.variables, context)
         if written is not None:
-            return respond({"data": orjson.Fragment(written.data), "extensions": {"cost": bill.close(written.points)}}, media_type)
+            return Written(written.data, bill.close(written.points), media_type)
         result: Any = SchemaExecutor.run(
             schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
             is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.db import DatabaseAway, jsonb
+from domain.inbox.patience import Patience
 
 WEBHOOKS: Final = "/webhooks/"
 WEBHOOK_BODY_BYTES: Final = 1_000_000
@@ -23,6 +24,7 @@ HEADER_BYTES: Final = 16_384
 TARGET_BYTES: Final = 4_096
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 RETRY_AFTER_SECONDS: Final = 5
+TOO_SLOW: Final = "the body took too long"
 
 ANSWER: Final = "plusone.answer"
 """Key of a scope under which a door before this one leaves what makes the answer, when nothing else is left to be done."""
@@ -124,6 +126,32 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+class Bodies:
+    """Reads bodies of at most `longest` bytes within `seconds`: as `asyncio.timeout` around `read_body`, for less, since nearly all are here already."""
+
+    def __init__(self, seconds: float, longest: int) -> None:
+        self._longest = longest
+        self._slow = Patience["asyncio.Task[Any]"](seconds, 0.5, lambda task: task.cancel(TOO_SLOW))
+
+    async def whole(self, receive: Receive) -> bytes:
+        """One body.
+
+        Raises:
+            TimeoutError: not whole in time.
+            Refused, Disconnected: see `read_body`.
+        """
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
+        self._slow.begin(task)
+        try:
+            return await read_body(receive, self._longest)
+        except asyncio.CancelledError as error:
+            if error.args == (TOO_SLOW,) and task.uncancel() == 0:
+                raise TimeoutError from None
+            raise
+        finally:
+            self._slow.end(task)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

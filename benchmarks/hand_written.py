@@ -1,7 +1,8 @@
 """What the screens cost without GraphQL: Starlette endpoints written by hand for these screens alone, with nothing to spare.
 
 `/json/<screen>` is one statement whose answer PostgreSQL writes as JSON; `/rows/<screen>` is one statement with row arrays, written by orjson.
-The member is taken from a header as it is: nobody is signed in, nothing is limited, nothing is logged. `python -m benchmarks.hand_written`.
+Who asks is checked as the API does it, by the same function: the access token's signature (kept once proven), its times, its session (read at most
+every 30 s). Nothing is limited, counted or logged. `python -m benchmarks.hand_written`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.auth.bearer import viewer_of
+from api.auth.viewer import Unauthenticated
 from api.notifications.messages import push_text
 from benchmarks import hand_written_sql as sql
-from domain import db
+from domain import bootstrap, db, settings
+from domain.members import keys
 from domain.notices.rules import NoticeKind
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState, buyer_actions
 from domain.posts.rules import DeliveryMethod
@@ -153,7 +157,9 @@ SCREENS: Final[Mapping[str, tuple[str, Answer]]] = {
 class App:
     """The endpoints over one pool."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, read: settings.Settings, dsn: str) -> None:
+        self._settings = read
+        self._services = bootstrap.services(read)
         self._dsn = dsn
         self._pool: Pool = None
 
@@ -166,27 +172,38 @@ class App:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await bootstrap.connect(self._settings, self._dsn, application_name="plusone-bench")  # for keys and sessions
+        keys.sign_with(self._services.vault)
         async with asyncpg.create_pool(
             **db.credentials(self._dsn), min_size=CONNECTIONS, max_size=CONNECTIONS, reset=_keep, server_settings=dict(SERVER)
         ) as self._pool:
             self._turn = asyncio.Semaphore(CONNECTIONS)
             yield
+        await db.close()
 
     async def _ready(self, _: Request) -> Response:
         return PlainTextResponse("ready")
 
+    async def _member(self, request: Request) -> UUID:
+        viewer = await viewer_of(request.headers, self._services)
+        if viewer is None:
+            raise Unauthenticated
+        return viewer.member_id
+
     def _by_postgresql(self, statement: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
+            member_id = await self._member(request)
             async with self._turn:
-                text = await self._pool.fetchval(statement, UUID(request.headers["x-member"]))
+                text = await self._pool.fetchval(statement, member_id)
             return Response(text, media_type=JSON)
 
         return answer
 
     def _by_orjson(self, screen: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
+            member_id = await self._member(request)
             async with self._turn:
-                found = await screen(self._pool, UUID(request.headers["x-member"]))
+                found = await screen(self._pool, member_id)
             return Response(orjson.dumps(found, default=str), media_type=JSON)  # asyncpg has a UUID of its own
 
         return answer
@@ -198,7 +215,7 @@ async def _keep(_: asyncpg.Connection[Any]) -> None:
 
 def main() -> int:
     """Serve on PLUSONE_PORT over DATABASE_URL until SIGTERM."""
-    app = App(os.environ["DATABASE_URL"]).starlette()
+    app = App(settings.load(), os.environ["DATABASE_URL"]).starlette()
     with processes.listen("127.0.0.1", int(os.environ["PLUSONE_PORT"]), "PLUSONE_PORT") as listening:
 
         async def serve() -> None:

@@ -1,6 +1,6 @@
 """The same screens the ordinary way: strawberry types over Tortoise models, a data loader per relation, strawberry's own Starlette view.
 
-Written as its documentation shows it, with the library's defaults; the member is taken from a header. `python -m benchmarks.ordinary`.
+Written as its documentation shows it, with the library's defaults. `python -m benchmarks.ordinary`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from starlette.routing import Route
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 
+from api.auth.bearer import viewer_of
+from api.auth.viewer import Unauthenticated
 from api.notifications.messages import push_text
-from domain import db
-from domain.bootstrap import MODEL_MODULES
+from domain import bootstrap, db, settings
+from domain.members import keys
 from domain.notices.models import Notice as NoticeRow
 from domain.notices.rules import NoticeKind
 from domain.orders.models import Order as OrderRow
@@ -39,21 +41,21 @@ PAGE: Final = 20
 Info = strawberry.Info[dict[str, Any], None]
 
 
-async def load_shops(keys: list[UUID]) -> list[Shop]:
+async def load_shops(wanted: list[UUID]) -> list[Shop]:
     """Shops by id."""
-    found = {row.id: row for row in await ShopRow.filter(id__in=keys)}
+    found = {row.id: row for row in await ShopRow.filter(id__in=wanted)}
     return [
         Shop(id=strawberry.ID(str(key)), name=found[key].name, currency=found[key].currency, pickup_place=found[key].pickup_place)
-        for key in keys
+        for key in wanted
     ]
 
 
-async def load_lines(keys: list[UUID]) -> list[list[LineRow]]:
+async def load_lines(wanted: list[UUID]) -> list[list[LineRow]]:
     """Lines by order."""
     found: dict[UUID, list[LineRow]] = defaultdict(list)
-    for row in await LineRow.filter(order_id__in=keys).order_by("created_at", "id"):
+    for row in await LineRow.filter(order_id__in=wanted).order_by("created_at", "id"):
         found[row.order_id].append(row)
-    return [found[key] for key in keys]
+    return [found[key] for key in wanted]
 
 
 @strawberry.type
@@ -289,18 +291,26 @@ class Query:
     @strawberry.field
     async def me(self, info: Info) -> Member:
         """Who asks."""
-        return Member(key=UUID(info.context["request"].headers["x-member"]))
+        return Member(key=info.context["member"])
 
 
 schema = strawberry.Schema(Query)
 
 
 class Endpoint(GraphQL[dict[str, Any], None]):
-    """Strawberry's view with loaders of its own for each request."""
+    """Strawberry's view with loaders of its own for each request. Who asks is checked by the API's function, as in `hand_written`."""
+
+    def __init__(self, services: bootstrap.Services) -> None:
+        super().__init__(schema, graphql_ide=None)
+        self._services = services
 
     async def get_context(self, request: Any, response: Any) -> dict[str, Any]:
         """What resolvers share."""
+        viewer = await viewer_of(request.headers, self._services)
+        if viewer is None:
+            raise Unauthenticated
         return {
+            "member": viewer.member_id,
             "request": request,
             "response": response,
             "shops": DataLoader(load_fn=load_shops),
@@ -308,12 +318,15 @@ class Endpoint(GraphQL[dict[str, Any], None]):
         }
 
 
-def app(dsn: str) -> Starlette:
+def app(read: settings.Settings, dsn: str) -> Starlette:
     """The app; its pool lives with it."""
+
+    services = bootstrap.services(read)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await db.connect(dsn, MODEL_MODULES, size=10, application_name="plusone-bench")
+        await db.connect(dsn, bootstrap.MODEL_MODULES, size=10, application_name="plusone-bench")
+        keys.sign_with(services.vault)
         try:
             yield
         finally:
@@ -322,13 +335,12 @@ def app(dsn: str) -> Starlette:
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ready")
 
-    endpoint = Endpoint(schema, graphql_ide=None)
-    return Starlette(routes=[Route("/health/ready", ready), Route("/graphql", endpoint, methods=["POST"])], lifespan=lifespan)
+    return Starlette(routes=[Route("/health/ready", ready), Route("/graphql", Endpoint(services), methods=["POST"])], lifespan=lifespan)
 
 
 def main() -> int:
     """Serve on PLUSONE_PORT over DATABASE_URL until SIGTERM."""
-    made = app(os.environ["DATABASE_URL"])
+    made = app(settings.load(), os.environ["DATABASE_URL"])
     with processes.listen("127.0.0.1", int(os.environ["PLUSONE_PORT"]), "PLUSONE_PORT") as listening:
 
         async def serve() -> None:

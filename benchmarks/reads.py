@@ -86,9 +86,7 @@ async def measure(
                 with run.step(f"{screen}, {count} connection(s)", rounds * len(ways)) as moved:
                     await _windows(ways, generator, database, count, rounds, seconds, moved)
                 _tell(run, screen, count, ways)
-    run.note(
-        f"{orders:,} orders, {members:,} members, {shops:,} shops. Ours checks an access token and its session; the others are told who asks."
-    )
+    run.note(f"{orders:,} orders, {members:,} members, {shops:,} shops. All check the access token and its session by the same function.")
     run.note("Web processes on one core in turn, PostgreSQL and the load generator on another. Requests are not logged by any of them.")
 
 
@@ -126,14 +124,15 @@ async def signed_in(count: int) -> list[Who]:
 
 def request_of(way: str, screen: str, who: Who) -> bytes:
     """The request of one member for this screen."""
+    signed = {"authorization": f"Bearer {who.token}"}
     if way == BY_JSON:
-        return load.get(f"/json/{screen}", {"x-member": str(who.id)})
+        return load.get(f"/json/{screen}", signed)
     if way == BY_ROWS:
-        return load.get(f"/rows/{screen}", {"x-member": str(who.id)})
+        return load.get(f"/rows/{screen}", signed)
     body = orjson.dumps({"query": DOCUMENTS[screen]})
     if way == ORDINARY:
-        return load.post("/graphql", body, {"x-member": str(who.id)})
-    return load.post("/graphql", body, {"authorization": f"Bearer {who.token}", "accept": "application/graphql-response+json"})
+        return load.post("/graphql", body, signed)
+    return load.post("/graphql", body, {**signed, "accept": "application/graphql-response+json"})
 
 
 def _way(name: str, child: Child, screen: str, people: Sequence[Who], base: Path) -> Way:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
-from tortoise.migrations.api.migrate import migrate as apply_migrations
 
 from api.health import migrations_on_disk
 from domain import db
@@ -91,6 +90,8 @@ async def migrate(dsn: str) -> list[str]:
         await lock.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
         missing = await pending(dsn)
         if missing:
+            from tortoise.migrations.api.migrate import migrate as apply_migrations  # late: a start seldom has any
+
             try:
                 await apply_migrations(config=_migration_config(dsn))
             finally:

@@ -119,8 +119,8 @@ async def database_dsn(server_dsn: str, template_dsn: str) -> AsyncIterator[str]
 CLEAN = f"""
 do $$ declare found record; begin
   set session_replication_role = replica;
-  for found in select relname from pg_class where relnamespace = 'public'::regnamespace and (relkind = 'p' or relkind = 'r' and pg_relation_size(oid) > 0)
-      and relname not in ({", ".join(f"'{name}'" for name in sorted(KEEP))}) loop
+  for found in select relname from pg_class where (relkind = 'p' or relkind = 'r' and pg_relation_size(oid) > 0)
+      and not relispartition and relnamespace = 'public'::regnamespace and relname not in ({", ".join(f"'{name}'" for name in sorted(KEEP))}) loop
     execute format('delete from %I', found.relname);
   end loop;
 end $$"""

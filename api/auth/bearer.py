@@ -16,10 +16,17 @@ async def viewer_of(request_headers: Headers, services: Services) -> Viewer | No
         Unauthenticated: there is one, and it does not hold (also: two of them, another scheme).
     """
     given = request_headers.getlist("authorization")
-    if not given:
+    if len(given) > 1:
+        raise Unauthenticated
+    return await viewer_of_header(given[0] if given else None, services)
+
+
+async def viewer_of_header(authorization: str | None, services: Services) -> Viewer | None:
+    """The same of the one header there is, if there is one."""
+    if authorization is None:
         return None
-    scheme, _, token = given[0].partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer":
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
         raise Unauthenticated
     return await viewer_of_token(token, services)
 

@@ -8,9 +8,8 @@ caller's `now`.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -21,7 +20,7 @@ from api.auth.viewer import Unauthenticated, Viewer
 from domain.members import keys
 from domain.members.keys import PublicKey
 from domain.members.rules import ACCESS_TOKEN_LIFE, KeyUse
-from domain.members.standing import standing_of
+from domain.members.standing import known, standing_of
 
 AUDIENCE: Final = "plusone-app"
 TYPE: Final = "at+jwt"
@@ -30,13 +29,15 @@ LONGEST: Final = 4096
 MOST_PROVEN: Final = 5_000
 CLOCK_SKEW = timedelta(seconds=60)
 """A token may be issued so far in the future by our clock: another process's clock may be ahead. Its end is exact."""
+LIFE_SECONDS: Final = int(ACCESS_TOKEN_LIFE.total_seconds())
+SKEW_SECONDS: Final = CLOCK_SKEW.total_seconds()
 HEADER_KEYS = frozenset({"alg", "typ", "kid"})
 CLAIMS: Final = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "ver")
 OPTIONS: Final[Any] = {
     "require": list(CLAIMS),
     "strict_aud": True,
     "enforce_minimum_key_length": True,
-    # PyJWT would ask the machine's clock; `_check_times` asks the caller's.
+    # PyJWT would ask the machine's clock; `verify_access` asks the caller's.
     "verify_exp": False,
     "verify_iat": False,
     "verify_nbf": False,
@@ -53,9 +54,15 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class _Proven:
+    """A token whose signature, issuer and audience hold under one of the keys `under`; its claims have our types."""
+
     kid: str
     issuer: str
-    claims: dict[str, Any]
+    under: tuple[PublicKey, ...]
+    viewer: Viewer
+    ver: int
+    issued: int
+    expires: int
 
 
 _proven: dict[str, _Proven] = {}
@@ -88,15 +95,25 @@ async def verify_access(token: str, *, issuer: str, now: datetime) -> Viewer:
     Raises:
         Unauthenticated: the token does not hold, whatever the cause; never another exception for what the text says.
     """
-    claims = await _proven_claims(token, issuer, now)
-    member_id, session_id, ver = _uuid(claims["sub"]), _uuid(claims["sid"]), claims["ver"]
-    _check_times(claims, now)
-    if type(ver) is not int or not isinstance(claims["jti"], str):
+    public = await keys.public_keys(KeyUse.ACCESS, now)
+    proven = _proven.get(token)
+    if proven is None or proven.issuer != issuer or proven.under is not public:
+        proven = _again(token, proven, issuer, public)
+    # Compared as whole numbers: 10**4000 is an int too, but no date and no float.
+    seconds, issued, expires = now.timestamp(), proven.issued, proven.expires
+    if not seconds < expires <= issued + LIFE_SECONDS or issued > seconds + SKEW_SECONDS:
         raise Unauthenticated
-    standing = await standing_of(session_id, now)
-    if standing is None or standing.ended or now >= standing.ends_at or (standing.member_id, standing.ver) != (member_id, ver):
+    viewer = proven.viewer
+    standing = known(viewer.session_id, now) or await standing_of(viewer.session_id, now)
+    if (
+        standing is None
+        or standing.ended
+        or now >= standing.ends_at
+        or standing.member_id != viewer.member_id
+        or standing.ver != proven.ver
+    ):
         raise Unauthenticated
-    return Viewer(member_id, session_id, standing.locale)
+    return Viewer(viewer.member_id, viewer.session_id, standing.locale) if standing.locale else viewer
 
 
 def jwks(public: tuple[PublicKey, ...]) -> dict[str, Any]:
@@ -116,20 +133,24 @@ def jwks(public: tuple[PublicKey, ...]) -> dict[str, Any]:
     }
 
 
-async def _proven_claims(token: str, issuer: str, now: datetime) -> dict[str, Any]:
-    """Claims whose signature, issuer and audience hold, with exactly our names.
-
-    A phone sends the same token for ten minutes: what was proven once is kept, and holds as long as its key does.
-    """
-    public = await keys.public_keys(KeyUse.ACCESS, now)
-    known = _proven.get(token)
-    if known is not None and known.issuer == issuer and any(key.kid == known.kid for key in public):
-        return known.claims
-    kid, claims = _prove(token, issuer, public)
+def _again(token: str, proven: _Proven | None, issuer: str, public: tuple[PublicKey, ...]) -> _Proven:
+    """The token proven under these keys, and kept: a phone sends the same one for ten minutes. What was proven holds as long as its key does."""
+    if proven is not None and proven.issuer == issuer and any(key.kid == proven.kid for key in public):
+        found = replace(proven, under=public)
+    else:
+        found = _read(*_prove(token, issuer, public), issuer, public)
     if len(_proven) >= MOST_PROVEN:
         _proven.clear()
-    _proven[token] = _Proven(kid, issuer, claims)
-    return claims
+    _proven[token] = found
+    return found
+
+
+def _read(kid: str, claims: dict[str, Any], issuer: str, public: tuple[PublicKey, ...]) -> _Proven:
+    ver, issued, expires = claims["ver"], claims["iat"], claims["exp"]
+    viewer = Viewer(_uuid(claims["sub"]), _uuid(claims["sid"]))
+    if any(type(number) is not int for number in (ver, issued, expires)) or not isinstance(claims["jti"], str):
+        raise Unauthenticated
+    return _Proven(kid, issuer, public, viewer, ver, issued, expires)
 
 
 def _prove(token: str, issuer: str, public: tuple[PublicKey, ...]) -> tuple[str, dict[str, Any]]:
@@ -153,25 +174,10 @@ def _prove(token: str, issuer: str, public: tuple[PublicKey, ...]) -> tuple[str,
         raise Unauthenticated from None
 
 
-def _check_times(claims: dict[str, Any], now: datetime) -> None:
-    issued, expires = claims["iat"], claims["exp"]
-    if type(issued) is not int or type(expires) is not int:
-        raise Unauthenticated
-    # Compared as whole numbers: 10**4000 is an int too, but no date and no float.
-    seconds = now.astimezone(UTC).timestamp()
-    if not seconds < expires <= issued + int(ACCESS_TOKEN_LIFE.total_seconds()) or issued > seconds + CLOCK_SKEW.total_seconds():
-        raise Unauthenticated
-
-
 def _uuid(value: object) -> UUID:
+    """The UUID in its one way of writing."""
     if not isinstance(value, str):
         raise Unauthenticated
-    return _uuid_of(value)
-
-
-@lru_cache(maxsize=2 * MOST_PROVEN)
-def _uuid_of(value: str) -> UUID:
-    """The UUID in its one way of writing; a phone sends the same two for months."""
     try:
         found = UUID(value)
     except ValueError:

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
-from graphql import GraphQLField, GraphQLList, GraphQLObjectType, GraphQLOutputType, get_nullable_type
 
 from api.execution.leaves import Misfit
 from api.execution.plans import Unplannable
@@ -20,6 +19,7 @@ from domain.paging import Page, Position
 from domain.paging.written import CARRIED, MOST_PIECES, NULL, Fields, Leaf, Made, Rows, Screen, between_pieces, column_of, real, row_text
 
 MOST_LISTS: Final = 200
+SEPARATOR: Final = between_pieces(0)
 
 
 class Question(Protocol):
@@ -39,10 +39,10 @@ def instant(piece: str) -> str:
     Raises:
         Misfit: a year that Python does not know, or PostgreSQL shows instants in another way.
     """
+    size = len(piece)
+    if size == 26 and piece[23:] == "+00" and piece[10] == " ":  # milliseconds
+        return f'"{piece[:10]}T{piece[11:23]}000Z"'
     if piece[10:11] == " " and piece[-3:] == "+00":
-        size = len(piece)
-        if size == 26:  # milliseconds
-            return f'"{piece[:10]}T{piece[11:23]}000Z"'
         if size == 22:
             return f'"{piece[:10]}T{piece[11:19]}Z"'
         if size <= 29 and piece[19] == ".":
@@ -76,15 +76,17 @@ def quoted(value: Any) -> str:
     return orjson.dumps(value).decode(CARRIED)
 
 
-def cursor(row: str, question: Question) -> str:
-    """The cursor of a row that ends with its position, as JSON."""
-    _, at, id_ = row.rsplit(between_pieces(0), 2)
+def cursor(at: str, id_: str, question: Question) -> str:
+    """The cursor of a row at this position, as JSON."""
     return f'"{question.cursor((datetime.fromisoformat(at), UUID(bytes=a2b_base64(id_))))}"'
 
 
-def end(rows: list[str], which: int, question: Question) -> str:
-    """The cursor of the first or last row, null without rows."""
-    return cursor(rows[which], question) if rows else NULL
+def end(rows: list[str], which: int, at: int, id_: int, question: Question) -> str:
+    """The cursor of the first or last row, null without rows. `at`, `id_`: places of its position's pieces."""
+    if not rows:
+        return NULL
+    pieces = rows[which].split(SEPARATOR)
+    return cursor(pieces[at], pieces[id_], question)
 
 
 ENVIRONMENT: Final[Mapping[str, Any]] = {
@@ -108,17 +110,19 @@ class Tally:
         return rows
 
 
-class Lists(dict[tuple[Any, ...], str]):
-    """Lists of words as JSON: there are few."""
+class Lists(dict[tuple[str, ...], str]):
+    """Lists of words as JSON, by the pieces that they are made of: there are few."""
 
-    def __init__(self, names: Mapping[Any, str]) -> None:
+    def __init__(self, make: Callable[..., tuple[Any, ...]], names: Mapping[Any, str]) -> None:
         super().__init__()
+        self._make = make
         self._names = names
 
-    def __missing__(self, words: tuple[Any, ...]) -> str:
+    def __missing__(self, pieces: tuple[str, ...]) -> str:
+        words = self._make(*map(real, pieces))
         text = f"[{','.join([self._names[word] for word in words])}]"
         if len(self) < MOST_LISTS:
-            self[words] = text
+            self[pieces] = text
         return text
 
 
@@ -127,11 +131,13 @@ class Level:
     """The rows of one list while their writers are made: their pieces, and what is done before they are placed."""
 
     depth: int
+    outer: Level | None = None
     pieces: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     made: dict[Made, str] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
-    positions: bool = False
+    borrowed: list[str] = field(default_factory=list)
+    """Names of pieces of the row around."""
     written: list[tuple[str, str, str]] = field(default_factory=list)
     """Functions: name, further parameters, body."""
 
@@ -140,6 +146,11 @@ class Level:
         if sql not in self.known:
             self.known[sql] = self.name(self.reserve(sql))
         return self.known[sql]
+
+    def place(self, sql: str) -> int:
+        """The place of a piece among the row's."""
+        self.piece(sql)
+        return self.pieces.index(sql)
 
     def reserve(self, sql: str = "") -> int:
         """The place of a piece, whose SQL may be known only later."""
@@ -153,9 +164,8 @@ class Level:
         return f"x{self.depth}_{place}"
 
     def source(self) -> str:
-        """The functions; each row has its pieces, and at the top maybe its position."""
-        names = [*map(self.name, range(len(self.pieces))), *(["_", "_"] if self.positions else [])]
-        split = f" {', '.join(names)}, = t.split({between_pieces(self.depth)!r})"
+        """The functions."""
+        split = f" {', '.join(map(self.name, range(len(self.pieces))))}, = t.split({between_pieces(self.depth)!r})"
         before = "".join(f"\n {line}" for line in self.before)
         return "\n".join(f"def {name}(t{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
 
@@ -171,7 +181,8 @@ class Written:
 
     fields: Fields
     pieces: str
-    positions: bool
+    place: tuple[str, str]
+    """The SQL of the positions that it was made for."""
     count: bool
     whole: tuple[tuple[str, str | None], ...]
     """Values over the whole list: their names, with the row's SQL of lists."""
@@ -180,26 +191,10 @@ class Written:
     def columns(self, screen: Screen) -> list[str]:
         """The SQL of this page's columns."""
         whole = [_whole(screen.whole[name], row) for name, row in self.whole]
-        return screen.columns(self.pieces, positions=self.positions, count=self.count, whole=whole)
+        return screen.columns(self.pieces, count=self.count, whole=whole)
 
 
 def _whole(entry: Leaf | Rows, row: str | None) -> str:
     if row is None or not isinstance(entry, Rows):
         return entry.piece if isinstance(entry, Leaf) else ""
     return column_of(entry.select.replace("{row}", row))
-
-
-def object_type(type_: GraphQLOutputType) -> GraphQLObjectType:
-    """The type of a field that is one object."""
-    named = get_nullable_type(type_)
-    if not isinstance(named, GraphQLObjectType):
-        raise Unplannable
-    return named
-
-
-def item_type(field_: GraphQLField) -> GraphQLObjectType:
-    """The type of the objects of a field that is a list."""
-    found = get_nullable_type(field_.type)
-    if not isinstance(found, GraphQLList):
-        raise Unplannable
-    return object_type(found.of_type)

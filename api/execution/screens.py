@@ -106,6 +106,8 @@ class Operation:
                     raise Unplannable
                 type_ = asked.of.type
                 written = asked.writers[screen.fields] = self._writer.connection(type_, asked.group, screen)
+            elif written.place != screen.place:
+                raise Unplannable
             found.append((written, len(columns), question))
             columns += written.columns(screen)
         row: Any = await fetch_columns(columns, args) if columns else ()

@@ -9,7 +9,6 @@ Compiled source holds names of the schema, response keys (GraphQL names, so plai
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,7 +30,8 @@ from graphql.execution.values import get_argument_values
 
 from api.execution.actual import Prices
 from api.execution.leaves import enum_names
-from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written, item_type, object_type
+from api.execution.parts import braced, checked, item_type, object_type
+from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from domain.paging import MAX_SIZE
@@ -53,8 +53,6 @@ from domain.paging.written import (
     list_text,
 )
 
-SAFE: Final = re.compile(r"[\w :,.{}\[\]\"()+\-=<>]*", re.ASCII)
-"""What literal parts of an answer and our expressions hold; never a quote or a backslash that would end them."""
 DATED: Final[Mapping[Kind, str]] = {Kind.INSTANT: "DateTime", Kind.DAY: "Date"}
 SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
 
@@ -91,13 +89,13 @@ class Writer:
                     items.append(f'"{key}":"{object_type(type_).name}"')
                     continue
                 case "nodes":
-                    function = self._row(item_type(field_), below, screen.fields, rows)
-                    text = f"[{{COMMA.join([{function}(t) for t in {self._counted('rows', below)}])}}]"
+                    call = self._row(item_type(field_), below, screen.fields, rows)
+                    text = f"[{{COMMA.join([{call} for t in {self._counted('rows', below)}])}}]"
                 case "edges":
-                    function = self._edge(item_type(field_), below, screen.fields, rows)
-                    text = f"[{{COMMA.join([{function}(t, q) for t in {self._counted('rows', below)}])}}]"
+                    call = self._edge(item_type(field_), below, screen, rows)
+                    text = f"[{{COMMA.join([{call} for t in {self._counted('rows', below)}])}}]"
                 case "page_info":
-                    text = self._page_info(field_, below, rows)
+                    text = self._page_info(field_, below, screen, rows)
                 case "total_count":
                     count, text = True, "{total if total < 1000 else 1000}"
                 case "total_count_is_exact":
@@ -108,9 +106,9 @@ class Writer:
             items.append(f'"{key}":{text}')
         if not rows.written:
             rows.piece("1")
-        return self._finished(screen.fields, rows, whole, count, _braced(items))
+        return self._finished(screen, rows, whole, count, braced(items))
 
-    def _finished(self, fields: Fields, rows: Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
+    def _finished(self, screen: Screen, rows: Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
         given = "".join(
             f" w{number} = c[n + {1 + count + number}]{'' if row is None else f'.decode({CARRIED!r})'}\n"
             for number, (_, row) in enumerate(whole)
@@ -121,12 +119,12 @@ class Writer:
             f"def {name}(c, n, q):\n rows = c[n].decode({CARRIED!r}).split({between_rows(0)!r}) if c[n] else []\n page = q.page\n more = len(rows) > page.size\n"
             f" if more: del rows[page.size:]\n after, before = page.after is not None, page.before is not None\n"
             f" if page.backwards:\n  rows.reverse()\n  after, before = more, before\n else: after, before = after, more\n"
-            f"{' total = c[n + 1]' if count else ''}\n{given} return f'{_checked(body)}'"
+            f"{' total = c[n + 1]' if count else ''}\n{given} return f'{checked(body)}'"
         )
         source = "\n".join(self._sources)
         self._sources.clear()
         exec(compile(source, "<writer>", "exec"), self._environment)  # noqa: S102  see the module's docstring
-        return Written(fields, ", ".join(rows.pieces), rows.positions, count, tuple(whole), self._environment[name])
+        return Written(screen.fields, ", ".join(rows.pieces), screen.place, count, tuple(whole), self._environment[name])
 
     def _of_whole(self, field_: GraphQLField, group: Group, entry: Leaf | Rows | None, column: str) -> tuple[str, str | None]:
         match entry:
@@ -139,7 +137,7 @@ class Writer:
                 return text, level.row()
         raise Unplannable
 
-    def _page_info(self, field_: GraphQLField, group: Group, rows: Level) -> str:
+    def _page_info(self, field_: GraphQLField, group: Group, screen: Screen, rows: Level) -> str:
         type_, items = object_type(field_.type), []
         for key, name, _, _ in self._fields(type_, group):
             match name:
@@ -150,28 +148,28 @@ class Writer:
                 case "has_previous_page":
                     text = "{TRUE if after else FALSE}"
                 case "start_cursor" | "end_cursor":
-                    rows.positions = True
-                    text = f"{{end(rows, {0 if name == 'start_cursor' else -1}, q)}}"
+                    at, id_ = (rows.place(sql) for sql in screen.place)
+                    text = f"{{end(rows, {0 if name == 'start_cursor' else -1}, {at}, {id_}, q)}}"
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
-        return _braced(items)
+        return braced(items)
 
-    def _edge(self, type_: GraphQLObjectType, group: Group, fields: Fields, rows: Level) -> str:
+    def _edge(self, type_: GraphQLObjectType, group: Group, screen: Screen, rows: Level) -> str:
         items = []
         for key, name, field_, below in self._fields(type_, group):
             match name:
                 case "__typename":
                     text = f'"{type_.name}"'
                 case "cursor":
-                    rows.positions = True
-                    text = "{cursor(t, q)}"
+                    at, id_ = (rows.piece(sql) for sql in screen.place)
+                    text = f"{{cursor({at}, {id_}, q)}}"
                 case "node":
-                    text = self._object(object_type(field_.type), below, fields, rows)
+                    text = self._object(object_type(field_.type), below, screen.fields, rows)
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
-        return self._function(rows, _braced(items), ", q")
+        return self._function(rows, braced(items), ", q")
 
     def _row(self, type_: GraphQLObjectType, group: Group, fields: Fields | Amount, level: Level) -> str:
         if isinstance(fields, Amount):
@@ -179,23 +177,26 @@ class Writer:
         return self._function(level, self._object(type_, group, fields, level))
 
     def _function(self, level: Level, body: str, more: str = "") -> str:
+        """The call of a function that writes the row `t`."""
         name = self._name("f")
         if not level.pieces:
             level.piece("1")
-        level.written.append((name, more, _checked(body)))
-        return name
+        more += "".join(f", {piece}" for piece in level.borrowed)
+        level.borrowed.clear()
+        level.written.append((name, more, checked(body)))
+        return f"{name}(t{more})"
 
     def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: Level, text: str) -> str:
-        function = self._row(item_type(field_), group, fields, level)
+        call = self._row(item_type(field_), group, fields, level)
         rows = self._counted(f"{text}.split({self._bound(between_rows(level.depth))})", group)
-        return f"[{{COMMA.join([{function}(t) for t in {rows}]) if {text} else NONE}}]"
+        return f"[{{COMMA.join([{call} for t in {rows}]) if {text} else NONE}}]"
 
     def _object(self, type_: GraphQLObjectType, group: Group, fields: Fields, level: Level) -> str:
         items = []
         for key, name, field_, below in self._fields(type_, group, fields):
             text = f'"{type_.name}"' if name == "__typename" else self._entry(fields.entries.get(name), field_, below, level)
             items.append(f'"{key}":{text}')
-        return _braced(items)
+        return braced(items)
 
     def _entry(self, entry: Entry | None, field_: GraphQLField, group: Group, level: Level) -> str:
         match entry:
@@ -222,14 +223,14 @@ class Writer:
         if isinstance(field_.type, GraphQLNonNull):
             raise Unplannable
         inner, place = self._below(level), level.reserve()
-        function, text = self._row(object_type(field_.type), group, entry.fields, inner), level.name(place)
+        call, text = self._row(object_type(field_.type), group, entry.fields, inner), level.name(place)
         self._placed(level, place, Rows(entry.fields, entry.select), inner)
-        return f"{{COMMA.join([{function}(t) for t in {self._counted(f'[{text}]', group)}]) if {text} else NULL}}"
+        return f"{{COMMA.join([{call} for t in {self._counted(f'[{text}]', group)}]) if {text} else NULL}}"
 
     def _below(self, level: Level) -> Level:
         if level.depth >= DEEPEST:
             raise Unplannable
-        return Level(level.depth + 1)
+        return Level(level.depth + 1, level)
 
     def _placed(self, level: Level, place: int, rows: Rows, inner: Level) -> None:
         """The list's SQL is known once its rows' pieces are: it takes the place that was kept for it."""
@@ -252,8 +253,8 @@ class Writer:
                 case "__typename":
                     found = f'"{type_.name}"'
                 case "nodes":
-                    function = self._row(item_type(below_field), below, entry.rows.fields, inner)
-                    found = f"[{{COMMA.join([{function}(t) for t in {self._counted(f'{rows}[:{size}]', below)}])}}]"
+                    call = self._row(item_type(below_field), below, entry.rows.fields, inner)
+                    found = f"[{{COMMA.join([{call} for t in {self._counted(f'{rows}[:{size}]', below)}])}}]"
                 case "total_count":
                     found = f"{{len({rows}) if len({rows}) < {most} else {most}}}"
                 case "total_count_is_exact":
@@ -268,7 +269,7 @@ class Writer:
         self._placed(level, place, entry.rows, inner)
         text = level.name(place)
         level.before.append(f"{rows} = {text}.split({between_rows(inner.depth)!r}) if {text} else ()")
-        return _braced(items)
+        return braced(items)
 
     def _beginning(self, field_: GraphQLField, group: Group, more: str) -> str:
         """The info of a list's first page; its cursors are made of rows."""
@@ -277,7 +278,7 @@ class Writer:
         items = [(key, texts.get(name)) for key, name, _, _ in self._fields(type_, group)]
         if any(text is None for _, text in items):
             raise Unplannable
-        return _braced([f'"{key}":{text}' for key, text in items])
+        return braced([f'"{key}":{text}' for key, text in items])
 
     def _leaf(self, leaf: Leaf, type_: GraphQLOutputType, level: Level) -> str:
         if leaf.nullable and isinstance(type_, GraphQLNonNull):
@@ -302,7 +303,7 @@ class Writer:
     def _amount(self, type_: GraphQLObjectType, group: Group, amount: Amount, level: Level) -> str:
         items = []
         for key, name, field_, _ in self._fields(type_, group):
-            named, currency = get_nullable_type(field_.type), level.piece(amount.currency)
+            named, currency = get_nullable_type(field_.type), self._currency(amount, level)
             match name:
                 case "__typename":
                     text = f'"{type_.name}"'
@@ -314,21 +315,33 @@ class Writer:
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
-        return _braced(items)
+        return braced(items)
+
+    def _currency(self, amount: Amount, level: Level) -> str:
+        if not amount.of_outer:
+            return level.piece(amount.currency)
+        if level.outer is None:
+            raise Unplannable
+        piece = level.outer.piece(amount.currency)
+        if piece not in level.borrowed:
+            level.borrowed.append(piece)
+        return piece
 
     def _part(self, part: Part, type_: GraphQLOutputType, level: Level) -> str:
+        if part.name is None and isinstance(listed := get_nullable_type(type_), GraphQLList):
+            words = get_nullable_type(listed.of_type)
+            if not isinstance(words, GraphQLEnumType):
+                raise Unplannable
+            lists = self._bound(Lists(part.of.make, self._names_of(words)), (type_, part))
+            return f"{{{lists}[{', '.join(map(level.piece, part.of.pieces))},]}}"
         if part.of not in level.made:
             level.made[part.of] = self._name("m")
             pieces = ", ".join(f"real({level.piece(sql)})" for sql in part.of.pieces)
             level.before.append(f"{level.made[part.of]} = {self._bound(part.of.make)}({pieces})")
-        value, named = level.made[part.of] + (f".{part.name}" if part.name else ""), get_nullable_type(type_)
-        if named is GraphQLString:
-            return f"{{quoted({value})}}"
-        if isinstance(named, GraphQLList):
-            words = get_nullable_type(named.of_type)
-            if isinstance(words, GraphQLEnumType):
-                return f"{{{self._bound(Lists(self._names_of(words)), (type_, part))}[{value}]}}"
-        raise Unplannable
+        value = level.made[part.of] + (f".{part.name}" if part.name else "")
+        if get_nullable_type(type_) is not GraphQLString:
+            raise Unplannable
+        return f"{{quoted({value})}}"
 
     def _words(self, type_: GraphQLEnumType) -> str:
         return self._bound(self._names_of(type_), type_)
@@ -384,14 +397,3 @@ class Writer:
             self._known[wanted] = self._name("k")
             self._environment[self._known[wanted]] = value
         return self._known[wanted]
-
-
-def _braced(items: list[str]) -> str:
-    """An object's JSON within an f-string."""
-    return "{{" + ",".join(items) + "}}"
-
-
-def _checked(body: str) -> str:
-    if not SAFE.fullmatch(body):
-        raise Unplannable
-    return body

@@ -159,7 +159,7 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
         "server_settings": settings,
     }
     return {
-        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": {**credentials(dsn), **pool}}},
+        "connections": {"default": {"engine": "domain.db.lending", "credentials": {**credentials(dsn), **pool}}},
         "apps": {APP: {"models": list(modules), "default_connection": "default", "migrations": MIGRATIONS}},
         "use_tz": True,
         "timezone": "UTC",
@@ -252,21 +252,16 @@ def _count(status: str) -> int:
     return int(tail) if tail.isdigit() else 0
 
 
-@asynccontextmanager
-async def _admitted() -> AsyncIterator[None]:
-    gate = _state.gate
+async def _admitted(gate: asyncio.Semaphore) -> None:
+    """Wait for a place at the gate, which the caller gives back."""
+    if not gate.locked():  # at once: no clock is needed
+        await gate.acquire()
+        return
     try:
-        if gate.locked():
-            async with asyncio.timeout(GATE_WAIT_SECONDS):
-                await gate.acquire()
-        else:  # at once: no clock is needed
+        async with asyncio.timeout(GATE_WAIT_SECONDS):
             await gate.acquire()
     except TimeoutError as error:
         raise DatabaseAway("no database connection became free in time") from error
-    try:
-        yield
-    finally:
-        gate.release()
 
 
 @asynccontextmanager
@@ -304,47 +299,69 @@ async def transaction() -> AsyncIterator[Tx]:
         async with outer.raw.transaction():
             yield outer
         return
-    async with _admitted(), _begun() as connection:
-        tx = Tx(connection, connection._connection)
-        token = _current.set(tx)
+    gate = _state.gate
+    await _admitted(gate)
+    try:
+        async with _begun() as connection:
+            tx = Tx(connection, connection._connection)
+            token = _current.set(tx)
+            try:
+                yield tx
+            finally:
+                _current.reset(token)
+    finally:
+        gate.release()
+
+
+class _Connection:
+    """A connection of the pool for a block; a class, since every statement of a screen enters one."""
+
+    __slots__ = ("_gate", "_lent")
+
+    async def __aenter__(self) -> asyncpg.Connection[Any]:
+        gate = self._gate = _state.gate
+        await _admitted(gate)
         try:
-            yield tx
+            self._lent: Any = get_connection("default").acquire_connection()
+            found: asyncpg.Connection[Any] = await self._lent.__aenter__()
+        except BaseException:
+            gate.release()
+            raise
+        return found
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            await self._lent.__aexit__(*error)
         finally:
-            _current.reset(token)
-
-
-@asynccontextmanager
-async def _connection() -> AsyncIterator[asyncpg.Connection[Any]]:
-    async with _admitted(), get_connection("default").acquire_connection() as raw:
-        yield raw
+            self._gate.release()
 
 
 def connection() -> AbstractAsyncContextManager[asyncpg.Connection[Any]]:
     """A connection of the pool, for a statement outside of a transaction that its caller may have to cut."""
-    return _connection()
+    return _Connection()
 
 
 async def fetch(sql: str, *args: object) -> list[Record]:
     """All rows of one statement outside of a transaction."""
-    async with _connection() as raw:
+    async with _Connection() as raw:
         return await raw.fetch(sql, *args)
 
 
 async def fetchrow(sql: str, *args: object) -> Record | None:
     """The first row of one statement outside of a transaction, or None."""
-    async with _connection() as raw:
+    async with _Connection() as raw:
         return await raw.fetchrow(sql, *args)
 
 
 async def fetchval(sql: str, *args: object) -> Any:
     """The first value of one statement outside of a transaction, or None."""
-    async with _connection() as raw:
+    async with _Connection() as raw:
         return await raw.fetchval(sql, *args)
 
 
 async def execute(sql: str, *args: object) -> int:
     """Rows affected by one statement in a transaction of its own."""
-    async with _connection() as raw:
+    async with _Connection() as raw:
         return _count(await raw.execute(sql, *args))
 
 

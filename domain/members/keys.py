@@ -75,6 +75,15 @@ class ActiveKey:
         return self.private.sign(message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Honoured:
+    """Public keys of a use, and the time for which they are the answer."""
+
+    keys: tuple[PublicKey, ...]
+    since: datetime
+    until: datetime
+
+
 @dataclass(slots=True)
 class _Process:
     """What this process knows: set by `ensure_keys`, reloaded when older than CACHE."""
@@ -84,6 +93,7 @@ class _Process:
     public: tuple[PublicKey, ...] = ()
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
     opened: dict[str, Ed25519PrivateKey] = field(default_factory=dict, repr=False)
+    honoured: dict[KeyUse, _Honoured] = field(default_factory=dict)
 
 
 _process = _Process()
@@ -100,6 +110,7 @@ def forget() -> None:
     _process.public = ()
     _process.sealed.clear()
     _process.opened.clear()
+    _process.honoured.clear()
 
 
 def sign_with(vault: Vault) -> None:
@@ -160,8 +171,15 @@ async def active_key(use: KeyUse, now: datetime) -> ActiveKey:
 
 async def public_keys(use: KeyUse, now: datetime) -> tuple[PublicKey, ...]:
     """Keys of this use whose signatures count, and those published ahead; newest first."""
+    known = _process.honoured.get(use)
+    if known is not None and known.since <= now < known.until:
+        return known.keys
     await _fresh(now, use)
-    return tuple(key for key in _process.public if key.use is use and key.not_after > now)
+    found = tuple(key for key in _process.public if key.use is use and key.not_after > now)
+    if _process.loaded_at is not None:
+        until = min(_process.loaded_at + CACHE, *(key.not_after for key in found), NO_END)
+        _process.honoured[use] = _Honoured(found, now, until)
+    return found
 
 
 def _signing_now(use: KeyUse, now: datetime) -> PublicKey | None:
@@ -189,6 +207,7 @@ async def _load(now: datetime) -> None:
     )
     _process.sealed = {row["kid"]: row["private_encrypted"] for row in rows}
     _process.opened = {kid: key for kid, key in _process.opened.items() if kid in _process.sealed}
+    _process.honoured.clear()
     _process.loaded_at = now
 
 

@@ -46,11 +46,17 @@ def forget_member(member_id: UUID) -> None:
         del _known[session_id]
 
 
+def known(session_id: UUID, now: datetime) -> Standing | None:
+    """The session's standing where it was read less than CACHE ago."""
+    cached = _known.get(session_id)
+    return cached[1] if cached is not None and timedelta(0) <= now - cached[0] < CACHE else None
+
+
 async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
     """The session's standing, at most CACHE old; None when there is no such session."""
-    cached = _known.get(session_id)
-    if cached is not None and timedelta(0) <= now - cached[0] < CACHE:
-        return cached[1]
+    cached = known(session_id, now)
+    if cached is not None:
+        return cached
     row = await db.fetchrow(
         """select s.member_id, m.ver, s.ended_at is not null or m.deleted_at is not null as ended, s.ends_at, m.locale
            from session s join member m on m.id = s.member_id where s.id = $1""",

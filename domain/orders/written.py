@@ -46,13 +46,13 @@ LINE_FIELDS: Final = Fields(
         "variant_label": text("l.variant_label"),
         "quantity": whole("l.quantity"),
         "handed_over": whole("l.handed_over"),
-        "unit_price": Amount("l.unit_price_minor", "s.currency"),
-        "total": Amount("l.unit_price_minor * l.quantity", "s.currency"),
+        "unit_price": Amount("l.unit_price_minor", "s.currency", of_outer=True),
+        "total": Amount("l.unit_price_minor * l.quantity", "s.currency", of_outer=True),
         "beneficiary": text("nullif(l.beneficiary, '')", nullable=True),
         "source": Within(Fields({"platform": word("l.platform")})),
     }
 )
-"""A line; aliases `l` and `s`."""
+"""A line; alias `l`, and `s` of the row around it."""
 
 PAYMENT_FIELDS: Final = Fields(
     {"method": word("p.method"), "amount": Amount("p.amount_minor", "p.currency"), "paid_at": instant("p.recorded_at")}

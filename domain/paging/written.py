@@ -83,6 +83,8 @@ class Amount:
 
     minor: str
     currency: str
+    of_outer: bool = False
+    """The currency is a column of the row around the list's: it is asked for once, there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +212,17 @@ class Screen:
     whole: Mapping[str, Leaf | Rows] = field(default_factory=dict)
     now: datetime | None = None
 
-    def columns(self, pieces: str, *, positions: bool, count: bool, whole: Sequence[str]) -> list[str]:
+    @property
+    def place(self) -> tuple[str, str]:
+        """The SQL of a row's position: its instant, and its id as base64."""
+        return self.listing.at, as_base64(self.listing.id)
+
+    def columns(self, pieces: str, *, count: bool, whole: Sequence[str]) -> list[str]:
         """Columns of the one row that answers it: the page's rows as a text, the total when `count`, then values over the whole list.
 
-        `pieces`: their SQL, one after the other. `positions`: each row's text ends with its instant and its id, as base64.
+        `pieces`: their SQL, one after the other.
         """
-        ends = f", {self.listing.at}, {as_base64(self.listing.id)}" if positions else ""
-        page = f"select concat_ws({TOP}, {pieces}{ends}) {tail_sql(self.listing, self.page, self.args)}"
+        page = f"select concat_ws({TOP}, {pieces}) {tail_sql(self.listing, self.page, self.args)}"
         found = [column_of(page), *([count_sql(self.listing)] if count else []), *whole]
         if self.now is None or not any(NOW in column for column in found):
             return found

@@ -12,11 +12,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
-import httpx
 import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -52,7 +52,7 @@ class AppleTokens:
     async def trade(self, code: str, client_id: str, now: datetime) -> Traded | None:
         """None when Apple takes the code for none of ours, or does not answer."""
         answer = await self._post("/auth/token", client_id, {"grant_type": "authorization_code", "code": code}, now)
-        if answer is None or answer[0] != httpx.codes.OK:
+        if answer is None or answer[0] != HTTPStatus.OK:
             return None
         try:
             found: Any = orjson.loads(answer[1])
@@ -67,9 +67,11 @@ class AppleTokens:
         """True when Apple has it; also for one that was revoked before."""
         form = {"token": refresh_token, "token_type_hint": "refresh_token"}
         answer = await self._post("/auth/revoke", client_id, form, now)
-        return answer is not None and answer[0] == httpx.codes.OK
+        return answer is not None and answer[0] == HTTPStatus.OK
 
     async def _post(self, path: str, client_id: str, form: Mapping[str, str], now: datetime) -> tuple[int, bytes] | None:
+        import httpx  # late, for the start of a process
+
         claims = {
             "iss": self._team_id,
             "iat": int(now.timestamp()),

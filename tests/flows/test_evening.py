@@ -73,22 +73,22 @@ async def test_twice_and_shuffled_and_with_killed_workers_it_is_the_same_evening
     chance = random.Random(SEED)
     await store(recorded())
     async with worker(db, AFTER) as spawn:
-        await spawn()
+        pid = await spawn()
         await worked_off()
-    calm = await everything()
-    assert calm["orders"]
-    assert calm["waiting"]
-    assert await invariants.check(AFTER) == []
-    report = Report()
-    await check_tables_but_notices(report)
-    assert report.failures == []
+        calm = await everything()
+        assert calm["orders"]
+        assert calm["waiting"]
+        assert await invariants.check(AFTER) == []
+        report = Report()
+        await check_tables_but_notices(report)
+        assert report.failures == []
 
-    await empty(db)
-    twice = [*recorded(), *recorded()]
-    chance.shuffle(twice)
-    await store(twice)
-    killed = 0
-    async with worker(db, AFTER) as spawn:
+        os.kill(pid, signal.SIGKILL)
+        await empty(db)
+        twice = [*recorded(), *recorded()]
+        chance.shuffle(twice)
+        await store(twice)
+        killed = 0
         for turn in range(KILLS):
             before = await decided()
             pid = await spawn()

@@ -102,7 +102,9 @@ async def seeded(dsn: str, *, plan: Plan = PLAN, now: datetime = NOW) -> AsyncIt
     await db.execute(
         "update product p set created_at = created_at + n * interval '1 minute' from (select id, row_number() over (order by id) n from product) k where k.id = p.id"
     )
-    await db.execute("analyze claim, product, variant, stock_level")
+    connection = await db.dedicated()  # without a limit: it waits wherever the server cleans just then
+    await connection.execute("analyze claim, product, variant, stock_level")
+    await connection.close()
     transport = httpx.ASGITransport(app=graphql_app(services))
     async with httpx.AsyncClient(transport=transport, base_url="https://plusone.test") as http:
         try:

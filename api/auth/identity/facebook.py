@@ -18,9 +18,8 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
-
-import httpx
 
 from api.auth.identity.base import LAST_SECOND, KeySource, Oidc, ProvenIdentity, check_fresh, check_nonce, proven
 from api.auth.identity.fetching import checked_address, fetch
@@ -104,7 +103,7 @@ class FacebookClassic:
             found = read_object(body)
         except Malformed:
             raise Unavailable from None
-        if status == httpx.codes.OK:
+        if status == HTTPStatus.OK:
             return found
         error = found.get("error")
         code = error.get("code") if isinstance(error, dict) else None

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
 TIMEOUT_SECONDS: Final = 3.0
 LARGEST_BYTES: Final = 64 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -29,6 +27,8 @@ def checked_address(url: str, *, allow_loopback_http: bool) -> str:
 
 async def fetch(url: str, params: Mapping[str, str] | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[int, bytes] | None:
     """Status and body of a GET; None when nobody answers in time, or too much."""
+    import httpx  # with it come rich's and pygments' halves: a fifteenth of the start
+
     try:
         async with (
             asyncio.timeout(timeout_seconds),

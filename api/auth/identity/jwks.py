@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Final
-
-import httpx
 
 from api.auth.identity.fetching import checked_address, fetch
 from api.auth.identity.key_sets import ProviderKey, Reader
@@ -74,4 +73,4 @@ class JwksClient:
     async def _fetch(self) -> dict[str, ProviderKey] | None:
         """The provider's keys, or None when it does not answer well."""
         answer = await fetch(self._url, timeout_seconds=TIMEOUT_SECONDS)
-        return self._read(answer[1]) if answer is not None and answer[0] == httpx.codes.OK else None
+        return self._read(answer[1]) if answer is not None and answer[0] == HTTPStatus.OK else None

@@ -16,6 +16,7 @@ from domain.shipping.errors import BadImport
 from domain.shipping.importing import RowResult, take_rows
 from domain.shipping.rules import MOST_ROWS, ImportOutcome, ShipmentState
 from domain.shipping.table import LONGEST, ImportRow, read_table
+from domain.stock.rules import SellBeyond
 from tests.books import everything, figures
 from tests.build import NOW, AnOrder, a_shop, a_variant
 from tests.parcels import JOBS, PACKER, all_agrees, an_order_to_send, notices, packed, parcel_row, state_of

@@ -1,0 +1,76 @@
+"""The short way through the GraphQL door: for an ordinary POST of JSON to /graphql, which is nearly every request of an app.
+
+Like `api/deliveries.py` it stands before everything else and does the same in the same order: head within its limits, body read whole within its time,
+the operation answered within its own, the same headers on the answer, the same line in the log. A head that is unusual (another method, a query
+string, an encoding, a length that is missing or too large) goes on to the ordinary way as if it had not been here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from api.deliveries import plain_head, refused
+from api.execution.http import JSON
+from api.graphql_app import Endpoint
+from api.limits import ANSWER, BODY_BYTES, BODY_SECONDS, Bodies, Disconnected, Refused
+
+PATH: Final = "/graphql"
+TYPES: Final = frozenset({JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=utf-8"})
+
+
+class Questions:
+    """ASGI middleware, before the one that numbers requests. `stamps`: the headers that every answer carries."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        graphql: Endpoint,
+        stamps: Sequence[tuple[bytes, bytes]],
+        request_id: Callable[[str | None], str],
+        answered: Callable[[Scope, int, float], None],
+    ) -> None:
+        self._app = app
+        self._graphql = graphql
+        self._stamps = stamps
+        self._request_id = request_id
+        self._answered = answered
+        self._bodies = Bodies(BODY_SECONDS, BODY_BYTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        headers = plain_head(scope, BODY_BYTES)
+        if headers is None or headers.get("content-type") not in TYPES:
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        try:
+            body: bytes | None = await self._bodies.whole(receive)
+        except Disconnected:
+            body = None
+        except (Refused, TimeoutError) as error:
+            scope[ANSWER] = refused(error)
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(headers.get("x-request-id"))
+        tokens = bind_contextvars(request_id=request_id)
+        try:
+            status = 0 if body is None else await self._answer(scope, body, headers, request_id, send)
+            self._answered(scope, status, time.perf_counter() - started)
+        finally:
+            reset_contextvars(**tokens)
+
+    async def _answer(self, scope: Scope, body: bytes, headers: Mapping[str, str], request_id: str, send: Send) -> int:
+        client = scope.get("client")
+        response = await self._graphql.posted(body, headers, client[0] if client else "", request_id)
+        head = [*response.raw_headers, *self._stamps, (b"x-request-id", request_id.encode("latin-1"))]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": head})
+        await send({"type": "http.response.body", "body": response.body})
+        return response.status_code
