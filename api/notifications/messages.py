@@ -170,7 +170,7 @@ NEWS: Final[Pair] = ("包裹有新消息", "News of your parcel")
 PARCELS: Mapping[str, Pair] = {
     "SHIPPED": ("包裹已出貨", "Your parcel was sent"),
     "IN_TRANSIT": ("包裹運送中", "Your parcel is on its way"),
-    "ARRIVED_AT_STORE": ("包裹到店了", "Your parcel is at the store"),
+    "ARRIVED_AT_STORE": ("包裹已到店", "Your parcel is at the store"),
     "DELIVERED": ("包裹已送達", "Your parcel was delivered"),
     "RETURNING": ("包裹退回中", "Your parcel is going back"),
     "RETURNED": ("包裹已退回賣場", "Your parcel went back to the shop"),

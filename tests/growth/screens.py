@@ -29,6 +29,9 @@ LISTS = {
         """shop(id: $shop) { comments(%s) { totalCount pageInfo { endCursor startCursor }
              nodes { text post { title } revisions { text } claim { outcome order { number } } } } }""",
     ),
+    "desk shipments": (
+        OWNER, "shop(id: $shop) { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state note events { at } lines { title orderNumber } } } }",
+    ),
     "desk stock": (OWNER, "shop(id: $shop) { stock(%s) { totalCount pageInfo { endCursor startCursor } nodes { onHand variant { label } } } }"),
 }  # fmt: skip
 """Every list, by its name."""
@@ -37,7 +40,7 @@ SURPLUSES = """query ($shop: ID!) { shop(id: $shop) { paymentSurpluses(first: 5)
 NARROWED = {
     "orders": ["filter: {state: OPEN}", "filter: {paymentState: PAID}", "filter: {shopIds: [$shop]}", 'filter: {since: "2026-11-01T00:00:00Z"}'],
     "unpaid": ["filter: {shopIds: [$shop]}", "filter: {currency: TWD}", 'filter: {dueBefore: "2026-11-23T00:00:00Z"}'],
-    "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}"],
+    "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}", "filter: {orderId: $order}"],
     "notices": ["filter: {unread: true}", "filter: {unread: false}"],
     "pickups": ["filter: {state: OPEN}", "filter: {state: COLLECTED}"],
     "desk orders": [
@@ -49,6 +52,7 @@ NARROWED = {
         "filter: {review: OPEN}", "filter: {outcome: ORDERED}", "filter: {outcome: NEEDS_REVIEW}", "filter: {postId: $post}",
         "filter: {platform: FACEBOOK_PAGE}", "filter: {platform: IMPORT}", "filter: {review: OPEN, platform: FACEBOOK_PAGE}",
     ],
+    "desk shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: RETURNED}", "filter: {toSettle: true}", "filter: {orderId: $order}"],
     "desk stock": ["filter: {soldOut: true}", "filter: {soldOut: false}", "filter: {productId: $product}"],
 }  # fmt: skip
 """Every way to narrow a list."""
@@ -113,7 +117,7 @@ def _narrowed(known: Mapping[str, str]) -> Iterator[Screen]:
         who, text = LISTS[name]
         for way in ways:
             whole = text % f"first: 10, {way}"
-            given = {one: known[one] for one in ("shop", "post", "product") if f"${one}" in whole}
+            given = {one: known[one] for one in ("shop", "post", "product", "order") if f"${one}" in whole}
             yield Screen(f"{name}: {way}", who, _query(whole, given), given)
 
 
