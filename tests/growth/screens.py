@@ -30,7 +30,7 @@ LISTS = {
              nodes { text post { title } revisions { text } claim { outcome order { number } } } } }""",
     ),
     "desk shipments": (
-        OWNER, "shop(id: $shop) { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state note events { at } lines { title orderNumber } } } }",
+        OWNER, "shop(id: $shop) { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state events { at note } lines { title orderNumber } } } }",
     ),
     "desk stock": (OWNER, "shop(id: $shop) { stock(%s) { totalCount pageInfo { endCursor startCursor } nodes { onHand variant { label } } } }"),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from domain.members import alerts, grants, linking, sweeping
 from domain.members.rules import AlertKind
 from domain.notices import deliveries
 from domain.notices.commands import mark_read
+from domain.orders.carriers import Carrier
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
 from domain.payments import attempts
@@ -28,7 +29,12 @@ from domain.payments.returning import mark_returned
 from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
+from domain.shipping import commands as shipping
+from domain.shipping.commands import Label
+from domain.shipping.importing import take_rows
 from domain.shipping.reminders import remind_last_days
+from domain.shipping.rules import ReturnDecision, Said, ShipmentState
+from domain.shipping.table import read_table
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -239,6 +245,43 @@ async def payments(seed: Seeded) -> int:
     return len(asked)
 
 
+async def parcels(seed: Seeded) -> bool:
+    """Parcels are packed, labelled, sent, told of, returned and settled, one by one and from a table; one is cancelled."""
+    jobs = seed.services.jobs
+    rows = await db.fetch(
+        """/* arranged */ select o.id, o.number from "order" o where o.shop_id = $1 and o.state = 'OPEN' and o.payment_state in ('PAID', 'NONE_DUE')
+             and o.fulfilment_state in ('LABELLED', 'READY_FOR_PICKUP', 'UNFULFILLED') and exists (select from order_line l where l.order_id = o.id and l.quantity > l.handed_over + l.packed)
+             and not exists (select from order_line l join stock_level s on s.variant_id = l.variant_id where l.order_id = o.id and s.committed < l.quantity - l.handed_over)
+           order by o.created_at desc limit 3""",
+        seed.shop,
+    )
+    label, said = Label(Carrier.POST), (ShipmentState.SHIPPED, ShipmentState.RETURNING, ShipmentState.RETURNED)
+    first, second, third = rows
+    dropped = await shipping.create(shop_id=seed.shop, pieces=None, order_id=first["id"], label=label, actor=CLERK, now=NOW)
+    await shipping.cancel(shop_id=seed.shop, shipment_id=dropped, actor=CLERK, now=NOW, jobs=jobs)
+    for order, decision in ((first, ReturnDecision.RESTOCK), (second, ReturnDecision.SHIP_AGAIN)):
+        sent = await shipping.create(shop_id=seed.shop, pieces=None, order_id=order["id"], label=label, actor=CLERK, now=NOW)
+        for after, state in enumerate(said):
+            at = NOW + timedelta(minutes=after)
+            await shipping.hear(shop_id=seed.shop, shipment_id=sent, said=Said(state, at, ""), freely=False, actor=CLERK, now=at, jobs=jobs)
+        await shipping.settle_return(shop_id=seed.shop, shipment_id=sent, decision=decision, actor=CLERK, now=NOW, jobs=jobs)
+    table = (
+        f"order_number,carrier,tracking_number,state\n{third['number']},T_CAT,PLANS2,SHIPPED\n{third['number']},T_CAT,PLANS2,IN_TRANSIT\n"
+    )
+    taken = await take_rows(
+        read_table(table, time_zone="Asia/Taipei", now=NOW),
+        shop_id=seed.shop,
+        describe=lambda error: {"code": type(error).__name__},
+        actor=CLERK,
+        now=NOW,
+        jobs=jobs,
+    )
+    assert [row.refusal for row in taken] == [None, None]
+    return await shipping.relabel(
+        shop_id=seed.shop, shipment_id=taken[0].shipment_id or dropped, tracking_number="PLANS1", actor=CLERK, now=NOW
+    )
+
+
 async def sweeps(seed: Seeded) -> int:
     """Sign-in rows, keys of answered requests, and people who came between two looks."""
     await db.execute(
@@ -302,6 +345,7 @@ WORK: dict[str, Work] = {
     ),
     "counter": Work(counter, 25),
     "payments": Work(payments, 20),
+    "parcels": Work(parcels, 30),
     "outbox": Work(outbox, 15),
     "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 2),
