@@ -35,9 +35,11 @@ from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
+from api.resolvers.announcement import AnnouncementMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.dispute import DisputeMutations
 from api.resolvers.identity import IdentityMutations
 from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
@@ -49,6 +51,7 @@ from api.resolvers.payment import PaymentMutations
 from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
+from api.resolvers.preferences import PreferenceMutations
 from api.resolvers.shipment import ShipmentMutations
 from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
@@ -80,8 +83,8 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 
 @strawberry.type
 class Mutation(
-    OrderMutations, PaymentMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
-    NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, ShipmentMutations,
+    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
+    ShipmentMutations, NoticeMutations, PreferenceMutations, AnnouncementMutations, MemberMutations, IdentityMutations, AccountMutations,
 ):  # fmt: skip
     """What may be done."""
 

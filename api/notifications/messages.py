@@ -82,12 +82,16 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
+    K.DISPUTE_ANSWERED: Words(("{shop}：賣家回覆了您的問題", "賣家回覆了您的問題"), ("訂單 {number}", "請開啟 App 查看")),
+    K.DISPUTE_CLOSED: Words(("{shop}：賣家結束了您的問題", "賣家結束了您的問題"), ("訂單 {number}", "還有問題可以再提出")),
     K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("{lines}", "{carried}", "{store}", "{note}", "訂單 {number}")),
     K.SHIPMENT_UPDATED: Words(("{shop}：{parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.SHIPMENT_ARRIVED: Words(
         ("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {last_day} 前取件", "{lines}", "{carried}", "{note}", "訂單 {number}")
     ),
-    K.SHIPMENT_LAST_DAY: Words(("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {last_day}", "{store}", "{carried}", "訂單 {number}")),
+    K.SHIPMENT_LAST_DAY: Words(
+        ("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {last_day}", "{store}", "{carried}", "訂單 {number}")
+    ),
     K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
@@ -125,6 +129,10 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: ready for pickup", "Ready for pickup"), ("Order {number}", "{place}", "Show the pickup code in the app")
     ),
     K.PICKED_UP: Words(("{shop}: picked up", "Picked up"), ("{lines}", "Order {number}")),
+    K.DISPUTE_ANSWERED: Words(
+        ("{shop}: an answer to your problem", "An answer to your problem"), ("Order {number}", "Open the app to read it")
+    ),
+    K.DISPUTE_CLOSED: Words(("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")),
     K.SHIPMENT_SENT: Words(
         ("{shop}: on its way to you", "On its way to you"), ("{lines}", "{carried}", "{store}", "{note}", "Order {number}")
     ),
@@ -139,7 +147,8 @@ EN: Mapping[NoticeKind, Words] = {
     ),
     K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("{lines}", "{carried}", "{note}", "Order {number}")),
     K.SHIPMENT_RETURNED: Words(
-        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"), ("{lines}", "{carried}", "{note}", "Order {number}")
+        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"),
+        ("{lines}", "{carried}", "{note}", "Order {number}"),
     ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }

@@ -14,6 +14,7 @@ from api.resolvers.base import Info, field, selected
 from api.resolvers.notice import with_words
 from api.schema.paging import Node
 from domain.claims.screens import visible_claims, visible_comments
+from domain.disputes.screens import visible_disputes
 from domain.ids import read_public_id
 from domain.members.screens import member
 from domain.notices.screens import notices_by_id
@@ -63,6 +64,7 @@ def _visible(find: Callable[..., Awaitable[Mapping[UUID, Row]]]) -> Find:
 KINDS: Final[dict[str, tuple[str, Find]]] = {
     "claim": ("Claim", _visible(visible_claims)),
     "comment": ("SocialComment", _visible(visible_comments)),
+    "dispute": ("Dispute", _visible(visible_disputes)),
     "line": ("OrderLine", _visible(visible_lines)),
     "member": ("Buyer", _members),
     "notice": ("Notification", _notices),

@@ -25,11 +25,13 @@ FAMILIES: Final = {
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
+    "DisputeErrorCode": (*COMMON, *KEYS, "ALREADY_OPEN", "INVALID_TRANSITION", "OVER_LIMIT"),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
         *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
     ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -49,6 +51,7 @@ MESSAGES: Final = {
     "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
     "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
     "PAYMENT_UNAVAILABLE": ("目前無法以這種方式線上付款。", "It cannot be paid online in this way now."),
+    "ALREADY_OPEN": ("這張訂單已經有處理中的問題。", "There is an open problem about this order already."),
     "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
@@ -60,6 +63,7 @@ MESSAGES: Final = {
     "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
     "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
     "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
+    "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -111,6 +115,9 @@ if TYPE_CHECKING:
     class SuggestionErrorCode(Enum):
         """FAMILIES["SuggestionErrorCode"]."""
 
+    class DisputeErrorCode(Enum):
+        """FAMILIES["DisputeErrorCode"]."""
+
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
@@ -119,6 +126,9 @@ if TYPE_CHECKING:
 
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
+
+    class AnnouncementErrorCode(Enum):
+        """FAMILIES["AnnouncementErrorCode"]."""
 
     class PolicyErrorCode(Enum):
         """FAMILIES["PolicyErrorCode"]."""
@@ -141,9 +151,11 @@ else:
     StockErrorCode = _enum("StockErrorCode")
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
+    DisputeErrorCode = _enum("DisputeErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
     ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
+    AnnouncementErrorCode = _enum("AnnouncementErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
@@ -183,6 +195,11 @@ class SuggestionUserError(UserError):
 
 
 @strawberry.type
+class DisputeUserError(UserError):
+    code: DisputeErrorCode
+
+
+@strawberry.type
 class PickupUserError(UserError):
     code: PickupErrorCode
     refusal: PickupRefusal | None
@@ -191,12 +208,19 @@ class PickupUserError(UserError):
 @strawberry.type(description="Why an act on a parcel was refused.")
 class ShipmentUserError(UserError):
     code: ShipmentErrorCode
-    available_quantity: int | None = strawberry.field(description="Pieces that are left to be sent, or that are there, where there are too few.")
+    available_quantity: int | None = strawberry.field(
+        description="Pieces that are left to be sent, or that are there, where there are too few."
+    )
 
 
 @strawberry.type
 class MemberUserError(UserError):
     code: MemberErrorCode
+
+
+@strawberry.type
+class AnnouncementUserError(UserError):
+    code: AnnouncementErrorCode
 
 
 @strawberry.type

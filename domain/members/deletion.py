@@ -46,6 +46,8 @@ WRITTEN: Final = (
        where buyer_id = any($1::uuid[]) and (result -> 'trail' <> '[]' or resolution <> '' or result -> 'beneficiary' <> 'null')""",
     """update order_line l set beneficiary = '' from "order" o
        where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
+    """update dispute_message m set text = '' from dispute d
+       where d.buyer_id = any($1::uuid[]) and m.dispute_id = d.id and m.side = 'BUYER' and m.text <> ''""",
     "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
     """update shipment_event e set note = '' from shipment s where s.buyer_id = any($1::uuid[]) and e.shipment_id = s.id and e.note <> ''""",
     """update notice set data = data - '{trackingNumber,storeName,note}'::text[]
@@ -67,6 +69,9 @@ OF_MEMBERS: Final = (
     "delete from identity where member_id = any($1::uuid[])",
     "delete from idempotency_key where actor_id = any($1::uuid[])",
     "delete from claim_code where member_id = any($1::uuid[])",
+    "delete from notice_settings where member_id = any($1::uuid[])",
+    "delete from shop_notice_settings where member_id = any($1::uuid[])",
+    "delete from push_digest where member_id = any($1::uuid[])",
     "delete from data_export where member_id = any($1::uuid[])",
 )
 

@@ -84,6 +84,14 @@ PARTS: Final = (
            where b.member_id = $1 and c.id > $2 order by c.id limit $3""",
     ),
     Part(
+        "disputes",
+        """select d.id, s.name as shop, o.number as order, d.reason, d.state, d.opened_at, d.closed_at,
+                  (select jsonb_agg(jsonb_build_object('side', m.side, 'text', m.text, 'at', m.at) order by m.at, m.id)
+                   from dispute_message m where m.dispute_id = d.id) as messages
+           from buyer b join dispute d on d.buyer_id = b.id join "order" o on o.id = d.order_id join shop s on s.id = d.shop_id
+           where b.member_id = $1 and d.id > $2 order by d.id limit $3""",
+    ),
+    Part(
         "waiting",
         """select w.id, s.name as shop, p.title, v.label as variant, w.quantity, w.state, w.queued_at
            from buyer b join waitlist_entry w on w.buyer_id = b.id join shop s on s.id = w.shop_id join variant v on v.id = w.variant_id
@@ -117,7 +125,7 @@ PARTS: Final = (
            where (keeper_id = $1 or absorbed_id = $1) and id > $2 order by id limit $3""",
     ),
 )
-PARTS_OF_ROWS: Final = frozenset({"lines", "payments", "attempts", "events", "revisions", "hand_overs", "data"})
+PARTS_OF_ROWS: Final = frozenset({"lines", "payments", "attempts", "messages", "events", "revisions", "hand_overs", "data"})
 
 
 async def request(*, member_id: UUID, now: datetime, request_id: str = "") -> tuple[UUID, datetime]:

@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
                 ('decided_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('parked_reason', fields.CharField(default='', max_length=300)),
             ],
-            options={'table': 'inbox_event', 'app': 'plusone', 'unique_together': (('endpoint_id', 'external_key'),), 'pk_attr': 'id', 'table_description': 'Unique by (endpoint_id, external_key). Undecided rows of a lane lie together in a partial index.'},
+            options={'table': 'inbox_event', 'app': 'plusone', 'unique_together': (('endpoint_id', 'external_key'),), 'pk_attr': 'id', 'table_description': 'Unique by (endpoint_id, external_key). What of it is undecided stands in inbox_undecided as well, kept by triggers.'},
             bases=['Model'],
         ),
         ops.CreateModel(
@@ -289,7 +289,7 @@ class Migration(migrations.Migration):
                 ('shop_id', fields.UUIDField()),
                 ('buyer_id', fields.UUIDField()),
                 ('member_id', fields.UUIDField(null=True)),
-                ('kind', fields.CharEnumField(description='ORDER_PLACED: ORDER_PLACED\nORDER_PARTIAL: ORDER_PARTIAL\nWAITLISTED: WAITLISTED\nWAITLIST_FILLED: WAITLIST_FILLED\nSUGGESTION: SUGGESTION\nCLAIM_REJECTED: CLAIM_REJECTED\nLINES_CANCELLED: LINES_CANCELLED\nLINES_CHANGED: LINES_CHANGED\nASK_BUYER: ASK_BUYER\nORDER_CANCELLED: ORDER_CANCELLED\nORDER_EXPIRED: ORDER_EXPIRED\nPAYMENT_RECEIVED: PAYMENT_RECEIVED\nPAYMENT_REMINDER: PAYMENT_REMINDER\nPAYMENT_TO_RETURN: PAYMENT_TO_RETURN\nPICKUP_READY: PICKUP_READY\nPICKED_UP: PICKED_UP\nANNOUNCEMENT: ANNOUNCEMENT', enum_type=NoticeKind, max_length=20)),
+                ('kind', fields.CharEnumField(description='ORDER_PLACED: ORDER_PLACED\nORDER_PARTIAL: ORDER_PARTIAL\nWAITLISTED: WAITLISTED\nWAITLIST_FILLED: WAITLIST_FILLED\nSUGGESTION: SUGGESTION\nCLAIM_REJECTED: CLAIM_REJECTED\nLINES_CANCELLED: LINES_CANCELLED\nLINES_CHANGED: LINES_CHANGED\nASK_BUYER: ASK_BUYER\nORDER_CANCELLED: ORDER_CANCELLED\nORDER_EXPIRED: ORDER_EXPIRED\nPAYMENT_RECEIVED: PAYMENT_RECEIVED\nPAYMENT_REMINDER: PAYMENT_REMINDER\nPAYMENT_TO_RETURN: PAYMENT_TO_RETURN\nPICKUP_READY: PICKUP_READY\nPICKED_UP: PICKED_UP\nANNOUNCEMENT: ANNOUNCEMENT\nDISPUTE_ANSWERED: DISPUTE_ANSWERED\nDISPUTE_CLOSED: DISPUTE_CLOSED', enum_type=NoticeKind, max_length=20)),
                 ('data', fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
                 ('dedupe_key', fields.CharField(max_length=120)),
                 ('read_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),

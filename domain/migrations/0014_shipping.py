@@ -114,7 +114,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0015_payments"), ("plusone", "0011_inbox")]
+    dependencies = [("plusone", "0016_disputes")]
     operations = [
         ops.AlterField(model_name="StockMovement", name="kind", field=fields.CharEnumField(enum_type=MovementKind, max_length=12)),
         ops.AddField(model_name="OrderLine", name="packed", field=fields.IntField(default=0, db_default=0)),

@@ -23,7 +23,9 @@ UNDER_WAY: Final = "sh.state in ('PREPARING','SHIPPED','IN_TRANSIT','ARRIVED_AT_
 
 SHIPMENTS_OF_ORDER: Final = f"""select {{row}} from shipment sh
     where sh.id = any(array(select x.shipment_id from shipment_line x where x.order_id = o.id)) order by sh.created_at, sh.id limit {MOST_PARCELS}"""
-SHIPMENT_EVENTS: Final = f"select {{row}} from shipment_event e where e.shipment_id = sh.id order by e.at desc, e.id desc limit {MOST_EVENTS}"
+SHIPMENT_EVENTS: Final = (
+    f"select {{row}} from shipment_event e where e.shipment_id = sh.id order by e.at desc, e.id desc limit {MOST_EVENTS}"
+)
 SHIPMENT_LINES: Final = """select {row} from shipment_line x join order_line l on l.id = x.order_line_id join "order" o on o.id = x.order_id
     where x.shipment_id = sh.id order by x.id limit 100"""
 

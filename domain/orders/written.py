@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from domain.orders import parcels
+from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
 from domain.orders.shapes import LINES_AT_ONCE
 from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
@@ -23,6 +24,7 @@ from domain.paging.written import (
     Part,
     Rows,
     Within,
+    flag,
     instant,
     public,
     text,
@@ -86,6 +88,7 @@ _ORDER: Final[dict[str, Entry]] = {
     "paid": Amount("o.paid_minor", "o.currency"),
     "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
     "actions": ACTIONS,
+    "pays_online": flag(ONLINE),
     "shop": Within(SHOP_FIELDS),
     "lines": Paged(
         Rows(

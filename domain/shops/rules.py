@@ -47,6 +47,7 @@ class Permission(StrEnum):
     ANNOUNCE = "ANNOUNCE"
     SCAN_AND_HAND_OVER = "SCAN_AND_HAND_OVER"
     SHIP = "SHIP"
+    ANSWER_BUYERS = "ANSWER_BUYERS"
 
 
 P = Permission
@@ -55,7 +56,16 @@ GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.OWNER: frozenset(Permission),
         Role.MANAGER: frozenset(Permission),
         Role.HELPER: frozenset(
-            {P.VIEW_ORDERS, P.VIEW_STOCK, P.VIEW_COMMENTS, P.CANCEL_ORDER, P.ADJUST_STOCK, P.RESOLVE_COMMENTS, P.SCAN_AND_HAND_OVER}
+            {
+                P.VIEW_ORDERS,
+                P.VIEW_STOCK,
+                P.VIEW_COMMENTS,
+                P.CANCEL_ORDER,
+                P.ADJUST_STOCK,
+                P.RESOLVE_COMMENTS,
+                P.SCAN_AND_HAND_OVER,
+                P.ANSWER_BUYERS,
+            }
         ),
         Role.SCANNER: frozenset({P.SCAN_AND_HAND_OVER}),
     }

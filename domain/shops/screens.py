@@ -125,6 +125,7 @@ OWNERS = {
     "pickup": "select shop_id from pickup where id = $1",
     "buyer": "select shop_id from buyer where id = $1",
     "line": "select shop_id from order_line where id = $1",
+    "dispute": "select shop_id from dispute where id = $1",
     "shipment": "select shop_id from shipment where id = $1",
     "payment_attempt": "select shop_id from payment_attempt where id = $1",
 }

@@ -29,8 +29,17 @@ __all__ = ["http", "people", "services", "signed_in"]
 async def test_every_request_of_the_page_works_as_it_stands(people, signed_in, services: Services, clock: FixedClock) -> None:
     red, white = (await build.a_product(people.shop, variants=("紅", "白"), on_hand=5)).variants
     order = await an_order_to_send(people.shop, [(red, 1), (white, 2)], buyer=people.buyer)
-    tokens = {name: (await signed_in(who)).headers["authorization"].removeprefix("Bearer ") for name, who in (("BUYER", people.member), ("SELLER", people.owner))}
-    known = {**tokens, "SHOP": public_id("shop", people.shop.id), "ORDER": public_id("order", order.id), "LINE": public_id("line", order.lines[0]), "NUMBER": order.number}
+    tokens = {
+        name: (await signed_in(who)).headers["authorization"].removeprefix("Bearer ")
+        for name, who in (("BUYER", people.member), ("SELLER", people.owner))
+    }
+    known = {
+        **tokens,
+        "SHOP": public_id("shop", people.shop.id),
+        "ORDER": public_id("order", order.id),
+        "LINE": public_id("line", order.lines[0]),
+        "NUMBER": order.number,
+    }
     answers = []
     transport = httpx.ASGITransport(app=create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:

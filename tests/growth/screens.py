@@ -41,7 +41,10 @@ NARROWED = {
     "orders": ["filter: {state: OPEN}", "filter: {paymentState: PAID}", "filter: {shopIds: [$shop]}", 'filter: {since: "2026-11-01T00:00:00Z"}'],
     "unpaid": ["filter: {shopIds: [$shop]}", "filter: {currency: TWD}", 'filter: {dueBefore: "2026-11-23T00:00:00Z"}'],
     "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}", "filter: {orderId: $order}"],
-    "notices": ["filter: {unread: true}", "filter: {unread: false}"],
+    "notices": [
+        "filter: {unread: true}", "filter: {unread: false}", "filter: {topics: [ORDER]}", "filter: {shopIds: [$shop]}",
+        'filter: {since: "2026-11-01T00:00:00Z"}', "filter: {unread: true, kinds: [ORDER_PLACED]}",
+    ],
     "pickups": ["filter: {state: OPEN}", "filter: {state: COLLECTED}"],
     "desk orders": [
         *[f"list: {name}" for name in ("TO_PAY", "TO_SHIP", "TO_PICK_UP", "TO_RECEIVE", "REVIEW", "DONE")],
@@ -108,6 +111,17 @@ def _whole(known: Mapping[str, str]) -> Iterator[Screen]:
         yield Screen(f"{name.lower()}, whole", MEMBER, getattr(budgets, name))
     for name in ("DESK_ORDERS", "DESK_STOCK", "DESK_COMMENTS"):
         yield Screen(f"{name.lower()}, whole", OWNER, getattr(budgets, name), {"shop": known["shop"]})
+    yield Screen(
+        "my disputes",
+        MEMBER,
+        "{ me { disputes(first: 5, filter: {state: WAITS_FOR_SHOP}) { totalCount nodes { state messages { text } order { number } } } } }",
+    )
+    yield Screen(
+        "disputes",
+        OWNER,
+        "query ($shop: ID!) { shop(id: $shop) { disputes(first: 5, filter: {state: CLOSED}) { totalCount nodes { messages { text } } } } }",
+        {"shop": known["shop"]},
+    )
     yield Screen("surpluses", OWNER, SURPLUSES, {"shop": known["shop"]})
     yield Screen("post", NOBODY, budgets.POST, {"post": known["post"]})
 

@@ -27,6 +27,7 @@ ORDERS = (
 )
 RARE = ("state: LOCKED", "paymentState: FAILED", "fulfilmentState: RETURNED", 'text: "nothing has this"')
 UNPAID = ("shopIds: [$shop]", "currency: TWD", 'dueBefore: "2026-11-23T00:00:00Z"')
+NOTICES = ("unread: true", "topics: [ORDER, PAYMENT]", "kinds: [ORDER_PLACED]", "shopIds: [$shop]", 'since: "2026-11-01T00:00:00Z"')
 SHIPMENTS = ("active: true", "active: false", "state: DELIVERED", "shopIds: [$shop]")
 LISTS = {
     "orders": (
@@ -43,9 +44,22 @@ LISTS = {
         UNPAID,
         (),
     ),
-    "shipments": ("shipment", "first: 10", "totalCount nodes { state events { at } lines { orderNumber } }", SHIPMENTS, ("state: RETURNED",)),
+    "notifications": (
+        "notice",
+        "first: 10",
+        "totalCount unreadCount nodes { title expired shop { name } }",
+        NOTICES,
+        ("kinds: [ASK_BUYER]",),
+    ),
+    "shipments": (
+        "shipment",
+        "first: 10",
+        "totalCount nodes { state events { at } lines { orderNumber } }",
+        SHIPMENTS,
+        ("state: RETURNED",),
+    ),
 }
-READ_BY_KEY = {"order_line": 6, "shipment_event": 6, "shipment_line": 6, "order": 2}
+READ_BY_KEY = {"notice": 2, "order_line": 6, "shipment_event": 6, "shipment_line": 6, "order": 2}
 """Rows beside the list's own that one of its rows leads to: at most so many."""
 
 

@@ -58,9 +58,12 @@ def own(field: str) -> Ask:
     return lambda _: (f"{{ me {{ found: {field} {{ totalCount }} }} }}", {})
 
 
+KEYED = {"suggestionAccept", "announcementCreate"}
+
+
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name == "suggestionAccept" or name.startswith("shipment") else ""
+    key = "@idempotent(key: $key)" if name in KEYED or name.startswith("shipment") else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -73,7 +76,10 @@ REVOKE = "mutation ($input: PickupPassRevokeInput!) { pickupPassRevoke(input: $i
 SIMULATE = "query ($input: ClaimPolicySimulateInput!) { found: claimPolicySimulate(input: $input) { comments } }"
 
 ASK: dict[str, Ask] = {
-    **{f"node {tag}": node(tag) for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop", "shipment")},
+    **{
+        f"node {tag}": node(tag)
+        for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop", "shipment")
+    },
     "shop": lambda t: ("query ($id: ID!) { found: shop(id: $id) { name } }", {"id": t["shop"]}),
     "shop orders": desk("orders"),
     "shop stock": desk("stock"),
@@ -101,6 +107,9 @@ ASK: dict[str, Ask] = {
         "query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }",
         {"id": t["order"]},
     ),
+    "wishes": mutation("notificationPreferencesUpdate", dailyPushes=3),
+    "mute": mutation("shopMute", shopId=lambda t: t["shop"]),
+    "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
     "pack": mutation("shipmentCreate", lines=lambda t: [{"lineId": t["sendable"], "quantity": 1}], carrier="POST"),
     "tell parcel": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="SHIPPED"),
     "cancel parcel": mutation("shipmentCancel", shipmentId=lambda t: t["shipment"]),
@@ -155,8 +164,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
     "simulate":         (NULL,      NULL,      YES,       YES,       FORBIDDEN, FORBIDDEN, NULL,      NULL,      SIGN_IN),
@@ -178,7 +190,7 @@ READS = [
     for what in TABLE
     if what.startswith(("node", "shop", "my ")) or what in ("sales post", "me", "order lines", "order timeline", "server time", "simulate")
 ]
-OWN = {"read notices", "device"}
+OWN = {"read notices", "device", "wishes", "mute"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
 MAY = [(what, who) for what, row in TABLE.items() if what not in READS for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]

@@ -55,11 +55,15 @@ ROWS = {
     "Shop.shipments": "shop shipments",
     "Order.lines": "order lines",
     "Order.timeline": "order timeline",
+    "Mutation.notificationPreferencesUpdate": "wishes",
+    "Mutation.shopMute": "mute",
+    "Mutation.announcementCreate": "announce",
 }
 """Every field of the roots and every list below: its row in the matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
 ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_needs_a_member"
 MONEYS = "tests/api/graphql/test_payments.py::test_only_the_buyer_begins_and_to_others_the_order_is_not_there"
+DISPUTES = "tests/api/graphql/test_disputes.py::test_everybody_as_the_matrix_says"
 SURPLUSES = "tests/api/graphql/test_payments.py::test_to_anybody_else_a_surplus_is_not_there"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
 ELSEWHERE: dict[str, str] = {
@@ -72,6 +76,9 @@ ELSEWHERE: dict[str, str] = {
     "Mutation.paymentSessionCreate": MONEYS,
     "Mutation.paymentReturnRecord": SURPLUSES,
     "Shop.paymentSurpluses": SURPLUSES,
+    **dict.fromkeys(
+        ("Mutation.disputeOpen", "Mutation.disputeMessageSend", "Mutation.disputeClose", "Buyer.disputes", "Shop.disputes"), DISPUTES
+    ),
     **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
 }
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
@@ -79,6 +86,8 @@ NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",
     "pickup": "node pickup", "post": "node post", "shipment": "node shipment", "shop": "node shop", "variant": "node variant",
 }  # fmt: skip
+NODES_ELSEWHERE = {"dispute": DISPUTES}
+"""Kinds whose own test goes over everybody."""
 
 
 def fields_of_the_schema() -> set[str]:
@@ -102,7 +111,7 @@ def test_every_field_has_its_row() -> None:
 
 
 def test_every_kind_of_node_has_its_row() -> None:
-    assert KINDS.keys() == NODES.keys()
+    assert KINDS.keys() == NODES.keys() | NODES_ELSEWHERE.keys()
     assert sorted(set(NODES.values()) - TABLE.keys()) == []
 
 

@@ -297,6 +297,6 @@ async def test_parcels_show_their_way_carrier_store_and_last_day(people, signed_
     }  # fmt: skip
     orders = (await client.get(WHOLE))["me"]["orders"]["nodes"]
     assert [[parcel["carrier"] for parcel in order["shipments"]] for order in orders] == [["SEVEN_ELEVEN"], ["T_CAT"]]
-    assert (await client.get("query ($id: ID!) { node(id: $id) { ... on Shipment { trackingUrl } } }", {"id": pid("shipment", gone)}))["node"] == {
-        "trackingUrl": "https://www.t-cat.com.tw/Inquire/TraceDetail.aspx?BillID=903-1"
-    }
+    assert (await client.get("query ($id: ID!) { node(id: $id) { ... on Shipment { trackingUrl } } }", {"id": pid("shipment", gone)}))[
+        "node"
+    ] == {"trackingUrl": "https://www.t-cat.com.tw/Inquire/TraceDetail.aspx?BillID=903-1"}

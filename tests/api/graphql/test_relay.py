@@ -55,6 +55,8 @@ def selection(place: str) -> str:
     return " ".join(leaves) + inner
 
 
+A_DISPUTE = """insert into dispute (id, shop_id, order_id, buyer_id, reason, state, opened_at, written_at)
+  values (gen_random_uuid(), $1, $2, $3, 'OTHER', 'WAITS_FOR_SHOP', $4, $4)"""
 A_SURPLUS = """
 with a as (insert into payment_account (id, shop_id, provider, slug, merchant_id, hash_key_encrypted, hash_iv_encrypted, live, created_at, ended_at)
   values (gen_random_uuid(), $1, 'ECPAY', $3, '1', '', '', false, $4, $4) returning id)
@@ -88,6 +90,7 @@ async def shop_with_all(people: Any) -> dict[str, str]:
                values ($1, $2, $3, $4, 'ORDER_PLACED', '{}', $5, $6)""",
             new_id(), people.shop.id, people.buyer.id, people.member, f"n{n}", build.NOW,
         )  # fmt: skip
+        await database.execute(A_DISPUTE, people.shop.id, order.id, people.buyer.id, build.NOW)
         await database.execute(A_SURPLUS, people.shop.id, order.id, f"T{n}", build.NOW)
         await database.execute(
             """insert into shipment (id, shop_id, buyer_id, member_id, state, state_at, carrier, carrier_name, tracking_number, store_code, store_name,

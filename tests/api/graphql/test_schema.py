@@ -85,8 +85,8 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     mutation = schema._schema.mutation_type
     assert mutation is not None
     assert set(mutation.fields) == {
-        "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
-        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
+        "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "disputeOpen", "disputeMessageSend", "disputeClose", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
+        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "shopMute", "announcementCreate",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
         "shipmentCreate", "shipmentUpdate", "shipmentCancel", "shipmentReturnSettle", "shipmentsImport",
@@ -105,7 +105,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
 
 def test_every_list_is_a_relay_connection() -> None:
     connections = [t for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType) and t.name.endswith("Connection")]
-    assert len(connections) == 12
+    assert len(connections) == 13
     for connection in connections:
         assert {"nodes", "edges", "pageInfo", "totalCount", "totalCountIsExact"} <= set(connection.fields)
 
@@ -125,8 +125,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
         if not getattr(field.resolve, "_is_default", False)
     }
     assert with_resolver == {
-        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments",
-        "Shop.paymentSurpluses", "Shop.shipments",
+        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Buyer.notificationPreferences", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes", "Shop.shipments",
         "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))

@@ -245,7 +245,7 @@ async def test_actions_are_what_this_viewer_may_do(people, signed_in) -> None:
         return [node and node["actions"] for node in nodes]
 
     assert await actions(people.member) == [["PAY"], ["SHOW_CODE"]]
-    assert await actions(people.owner) == [["MARK_PAID", "CANCEL"], ["HAND_OVER", "SHIP"]]
+    assert await actions(people.owner) == [["MARK_PAID", "CANCEL"], ["HAND_OVER"]]
     assert await actions(people.helper) == [["CANCEL"], ["HAND_OVER"]]
     assert await actions(people.scanner) == [None, None]
     denied = await build.a_membership(people.shop, role=build.Role.MANAGER, denied=["CANCEL_ORDER", "SCAN_AND_HAND_OVER"])

@@ -88,9 +88,9 @@ async def test_without_the_turns_two_first_sign_ins_collide(db, monkeypatch):
     async def no_turns(tx, proven):
         return None
 
-    async def after_both(tx, proven, now, locale):
+    async def after_both(*given):
         await both_looked.wait()
-        return await real(tx, proven, now, locale)
+        return await real(*given)
 
     monkeypatch.setattr(commands, "_one_at_a_time", no_turns)
     monkeypatch.setattr(commands, "_new_member", after_both)

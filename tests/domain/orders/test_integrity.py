@@ -33,9 +33,10 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
+inbox = importlib.import_module("domain.migrations.0011_inbox")
 shipping = importlib.import_module("domain.migrations.0014_shipping")
-"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py."""
-OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id"}
+"""Their guards are broken on purpose in tests/domain/shipping/test_tables.py and tests/domain/notices/test_tables.py."""
+OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", *(f"{t}_{c}" for t, c, _ in inbox.TO_MEMBER)}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash"}
 """Those of 0005, 0009 and 0010, broken where what they guard is tested."""
 FOREIGN_KEYS = [
@@ -176,14 +177,15 @@ async def world(database_dsn: str) -> tuple[AShop, AShop]:
 async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -> None:
     rows = await database.fetch(
         """select conname, contype::text as kind from pg_constraint c join pg_class t on t.oid = c.conrelid
-           where contype in ('f','c') and t.relnamespace = 'public'::regnamespace and t.relname not like 'pgqueuer%'"""
+           where contype in ('f','c') and t.relnamespace = 'public'::regnamespace
+             and t.relname !~ '^(pgqueuer|payment_account|payment_attempt|payment_event|dispute)'"""
     )
     named = {kind: {row["conname"] for row in rows if row["kind"] == kind} for kind in ("f", "c")}
     assert named["f"] == {name for table, _, name, _ in FOREIGN_KEYS if table not in migration.IN_BULK} | {
         *OTHER_KEYS,
         *(f"{table}_{column}" for table, column in people.TO_MEMBER),
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *shipping.CHECKS)} | OTHER_CHECKS
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS, *shipping.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
     assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "shipment_line", "shipment_event"}
     assert len(APPEND_ONLY) == 5
@@ -287,6 +289,7 @@ BREAKS = {
     "stock_level_backorder": f"{FREE}, sell_beyond = 'DENY'",
     "stock_level_never_oversold": f"{FREE}, held = 11, committed = 10",
     "variant_price": "price_minor = -1",
+    "inbox_event_parked": "state = 'PARKED', parked_reason = ''",
     "order_amounts": "subtotal_minor = -1, shipping_minor = 1, discount_minor = 0, total_minor = 0",
     "order_total": "subtotal_minor = 5, shipping_minor = 2, discount_minor = 1, total_minor = 7",
     "order_paid": "paid_minor = total_minor + 1",

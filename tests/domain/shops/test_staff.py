@@ -36,6 +36,7 @@ MATRIX: dict[Permission, str] = {
     P.CHANGE_CLAIM_RULES: "yes   yes     no     no",
     P.RESTRICT_BUYERS:    "yes   yes     no     no",
     P.SCAN_AND_HAND_OVER: "yes   yes     yes    yes",
+    P.ANSWER_BUYERS:      "yes   yes     yes    no",
     P.SHIP:               "yes   yes     no     no",
     P.ANNOUNCE:           "yes   yes     no     no",
 }  # fmt: skip

@@ -1,0 +1,165 @@
+"""Disputes: opened by the buyer, written into and closed by either side."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
+from api.resolvers.mutation import NOWHERE, effect, mutation, text
+from api.resolvers.order import staff_view
+from api.schema.dispute import (
+    DisputeCloseInput,
+    DisputeClosePayload,
+    DisputeConnection,
+    DisputeFilter,
+    DisputeMessageSendInput,
+    DisputeMessageSendPayload,
+    DisputeOpenInput,
+    DisputeOpenPayload,
+)
+from api.schema.errors import DisputeUserError
+from api.schema.member import Buyer
+from api.schema.shop import Shop
+from domain.audit.commands import Actor
+from domain.disputes import commands, screens
+from domain.disputes.rules import LONGEST_TEXT, Side
+from domain.ids import public_id
+from domain.orders.shapes import Viewpoint
+from domain.paging import Row
+from domain.shops.rules import Permission
+from domain.shops.screens import shop_owning
+
+
+@strawberry.type
+class BuyerDisputes:
+    """Fields of the signed-in buyer."""
+
+    @field(DisputeConnection, description="My problems with orders at all shops, the last written first.")
+    async def disputes(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: DisputeFilter | None = None,
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        narrowed = None if filter is None else filter.state
+        question = asked(info, "me.disputes", narrowed, first=first, after=after, last=last, before=before)
+        part = await screens.disputes_of_buyer(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), state=narrowed,
+            count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+
+attach(Buyer, BuyerDisputes)
+
+
+@strawberry.type
+class ShopDisputes:
+    """Fields of a shop's desk."""
+
+    @field(
+        DisputeConnection | None,
+        description="Buyers' problems with orders, the last written first. For staff who may answer buyers; null for others.",
+    )
+    async def disputes(
+        self,
+        root: strawberry.Parent[Row],
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: DisputeFilter | None = None,
+    ) -> Row:
+        shop_id, wanted = await desk(info, root, Permission.ANSWER_BUYERS), selected(info)
+        narrowed = None if filter is None else filter.state
+        question = asked(info, f"disputes of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
+        part = await screens.disputes_of_shop(
+            shop_id,
+            page=question.page,
+            wanted=wanted["nodes"],
+            viewpoint=await staff_view(info, shop_id),
+            state=narrowed,
+            count=counts(wanted),
+        )
+        return connection(info, question, part, wanted)
+
+
+attach(Shop, ShopDisputes)
+
+
+@strawberry.type
+class DisputeMutations:
+    @mutation(DisputeUserError, DisputeOpenPayload, idempotent=True)
+    async def dispute_open(self, info: Info, input: DisputeOpenInput) -> Row:
+        """Tell the shop of a problem with an order of mine; one at a time per order."""
+        order_id, words = key_of(input.order_id, "order"), text(input.text, "text", LONGEST_TEXT, shortest=1)
+        member_id = info.context.require_viewer().member_id
+
+        async def act() -> Row:
+            made = await commands.open_dispute(
+                order_id=order_id, member_id=member_id, reason=input.reason, text=words, now=info.context.now(), actor=_buyer(info)
+            )
+            return {"dispute": public_id("dispute", made)}
+
+        done = await effect(info, input, act)
+        return await _after(info, key_of(done["dispute"], "dispute"))
+
+    @mutation(DisputeUserError, DisputeMessageSendPayload, idempotent=True)
+    async def dispute_message_send(self, info: Info, input: DisputeMessageSendInput) -> Row:
+        """Write into a dispute of mine, or into one of a shop where I may answer buyers."""
+        dispute_id, words = key_of(input.dispute_id, "dispute"), text(input.text, "text", LONGEST_TEXT, shortest=1)
+        side, shop_id, actor = await _side(info, dispute_id)
+
+        async def act() -> Row:
+            await commands.send(
+                dispute_id=dispute_id, side=side, member_id=info.context.require_viewer().member_id, shop_id=shop_id, text=words,
+                now=info.context.now(), actor=actor, jobs=info.context.services.jobs,
+            )  # fmt: skip
+            return {}
+
+        await effect(info, input, act)
+        return await _after(info, dispute_id)
+
+    @mutation(DisputeUserError, DisputeClosePayload)
+    async def dispute_close(self, info: Info, input: DisputeCloseInput) -> Row:
+        """Close a dispute of mine, or of a shop where I may answer buyers. Doing it again changes nothing."""
+        dispute_id = key_of(input.dispute_id, "dispute")
+        side, shop_id, actor = await _side(info, dispute_id)
+        await commands.close(
+            dispute_id=dispute_id, side=side, member_id=info.context.require_viewer().member_id, shop_id=shop_id, now=info.context.now(),
+            actor=actor, jobs=info.context.services.jobs,
+        )  # fmt: skip
+        return await _after(info, dispute_id)
+
+
+def _buyer(info: Info) -> Actor:
+    return Actor(f"member:{info.context.require_viewer().member_id}", request_id=info.context.request_id)
+
+
+async def _side(info: Info, dispute_id: UUID) -> tuple[Side, UUID | None, Actor]:
+    """The viewer's side: the buyer's where the order is theirs, else the shop's, with its permission.
+
+    Raises:
+        NotFound: neither; a missing dispute takes the same steps.
+        PermissionDenied: staff of the shop without the permission.
+    """
+    if await screens.is_buyer(dispute_id, info.context.require_viewer().member_id):
+        return Side.BUYER, None, _buyer(info)
+    shop_id = await shop_owning("dispute", dispute_id) or NOWHERE
+    return Side.SHOP, shop_id, await info.context.require(Permission.ANSWER_BUYERS, shop_id)
+
+
+async def _after(info: Info, dispute_id: UUID) -> Row:
+    wanted = selected(info)
+    if "dispute" not in wanted:
+        return {"dispute": None}
+    viewer = info.context.require_viewer()
+    found = await screens.visible_disputes([dispute_id], viewer.member_id, wanted=wanted["dispute"], language=info.context.language)
+    return {"dispute": found.get(dispute_id)}
