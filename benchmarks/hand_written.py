@@ -69,7 +69,12 @@ async def home(pool: Pool, member: UUID) -> Any:
 
 def _order(row: Any) -> dict[str, Any]:
     currency = row["currency"]
-    axes = OrderState(row["state"]), PaymentState(row["payment_state"]), FulfilmentState(row["fulfilment_state"]), DeliveryMethod(row["delivery_method"])
+    axes = (
+        OrderState(row["state"]),
+        PaymentState(row["payment_state"]),
+        FulfilmentState(row["fulfilment_state"]),
+        DeliveryMethod(row["delivery_method"]),
+    )
     return {
         "id": row["id"],
         "number": row["number"],

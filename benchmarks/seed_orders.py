@@ -320,7 +320,11 @@ def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
     here = book.passes[sale.id]
     stored = state is FulfilmentState.ARRIVED_AT_STORE
     if state is sale.story.fulfilment:
-        carrier = f"SEVEN_ELEVEN\t\t{sale.number}\t131386\t\t\t{at(at_ms + 7 * DAY_MS)[:10]}" if stored else f"T_CAT\t\t{sale.number}\t\t\t\t{NULL}"
+        carrier = (
+            f"SEVEN_ELEVEN\t\t{sale.number}\t131386\t\t\t{at(at_ms + 7 * DAY_MS)[:10]}"
+            if stored
+            else f"T_CAT\t\t{sale.number}\t\t\t\t{NULL}"
+        )
         left = NULL if packed else at(sale.sent)
         w["shipment"].append(
             f"{here}\t{shop.id}\t{sale.buyer}\t{sale.member}\t{'PREPARING' if packed else state}\t{at(at_ms)}\t{carrier}\t{left}\t1\t{at(sale.sent)}\t{at(at_ms)}"
@@ -328,7 +332,13 @@ def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
     if not packed:
         w["shipment_event"].append(f"{shop.id}\t{here}\t{state}\t{at(at_ms)}\t\t{sale.owner}\t{at(at_ms)}")
         if state is FulfilmentState.SHIPPED:
-            _notice(book, sale, "SHIPMENT_SENT", at_ms, {"carrier": "T_CAT", "trackingNumber": sale.number, "shipmentId": dashed(here), "state": "SHIPPED"})
+            _notice(
+                book,
+                sale,
+                "SHIPMENT_SENT",
+                at_ms,
+                {"carrier": "T_CAT", "trackingNumber": sale.number, "shipmentId": dashed(here), "state": "SHIPPED"},
+            )
 
 
 def _stock(book: Book, sale: Sale, when: list[int]) -> None:

@@ -131,7 +131,7 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
         if _WALL_CLOCK.fullmatch(text):
             day, _, clock = text.replace("T", " ").partition(" ")
             parts = [int(part) for part in (*re.split("[-/]", day), *clock.split(":"))]
-            return datetime(*parts, tzinfo=zone).astimezone(UTC)  # type: ignore[misc]
+            return datetime(*parts, tzinfo=zone).astimezone(UTC)  # type: ignore[arg-type]
         found = datetime.fromisoformat(text)
         if found.tzinfo is None:
             raise BadParcel("at")

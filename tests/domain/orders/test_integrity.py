@@ -187,7 +187,7 @@ async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -
     }
     assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS, *shipping.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
-    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "shipment_line", "shipment_event"}
+    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "payment_event", "shipment_line", "shipment_event"}
     assert len(APPEND_ONLY) == 5
     for trigger, tables in (
         ("references_hold", (*migration.IN_BULK, *shipping.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *shipping.REFERENCES)),
