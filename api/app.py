@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from os import urandom
 from typing import Final
 
@@ -29,6 +30,8 @@ from api.limits import WEBHOOKS, Limits, refusal, unavailable
 from api.payments import routes as payment_routes
 from api.questions import Questions
 from api.sockets.limits import SocketLimits
+from api.uploads import roomier
+from api.uploads import routes as upload_routes
 from api.webhooks import WebhookDoor
 from domain.bootstrap import Services
 from domain.db import AWAY
@@ -67,6 +70,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             *auth_routes(services),
             *receipt_key_routes(services),
             *export_routes(services),
+            *upload_routes(services),
             *payment_routes(services),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
@@ -75,7 +79,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_named),
             Middleware(Questions, graphql=graphql, stamps=stamps, request_id=_named, answered=_log_request),
             Middleware(Edge, production=not services.settings.is_development),
-            Middleware(Limits),
+            Middleware(Limits, roomier=partial(roomier, services)),
         ],
         exception_handlers={HTTPException: _http_refusal},
         lifespan=lifespan,

@@ -35,11 +35,14 @@ from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
+from api.resolvers.acting import ActingMutations
 from api.resolvers.announcement import AnnouncementMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
+from api.resolvers.delivery import DeliveryMutations
 from api.resolvers.dispute import DisputeMutations
+from api.resolvers.gift import GiftMutations, GiftQuery
 from api.resolvers.identity import IdentityMutations
 from api.resolvers.live import LiveSubscription
 from api.resolvers.member import MemberMutations, MemberQuery
@@ -57,6 +60,8 @@ from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
 from api.resolvers.suggestion import SuggestionMutations
+from api.resolvers.transfer import TransferMutations
+from api.resolvers.waitlist import WaitlistMutations
 from api.schema.claim import Claim, SocialComment
 from api.schema.descriptions import describe
 from api.schema.notice import Notification
@@ -69,6 +74,7 @@ from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions
 from domain.bootstrap import Services
+from domain.clock import asked as asked_now
 from domain.ids import new_id, public_id
 
 IS_AWAITABLE: Any = optimized_is_awaitable
@@ -77,7 +83,7 @@ REQUEST_SECONDS: Final = 10.0
 
 
 @strawberry.type
-class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
+class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery, GiftQuery):
     """What may be read."""
 
 
@@ -85,6 +91,7 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery):
 class Mutation(
     OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
     ShipmentMutations, NoticeMutations, PreferenceMutations, AnnouncementMutations, MemberMutations, IdentityMutations, AccountMutations,
+    WaitlistMutations, ActingMutations, TransferMutations, DeliveryMutations, GiftMutations,
 ):  # fmt: skip
     """What may be done."""
 
@@ -213,6 +220,7 @@ class Endpoint:
             bill = self.budgets.bill(viewer, asked.client)
             language = asked.headers.get("accept-language", "")
             context = GraphQLContext(self._services, viewer, request_id, asked.client, accept_language=language, bill=bill)
+            asked_now(context.now())
             return await self._run(operation, context, bill, media_type, reading=asked.reading)
         except HttpError as error:
             return refuse(error.code, str(error), status=error.status, media_type=media_type, headers=error.headers)

@@ -65,9 +65,13 @@ class Disconnected(Exception):
 class Limits:
     """ASGI middleware: the body is read whole within its limits, or the request is refused and its connection closed."""
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS, roomier: Callable[[Scope], tuple[int, float] | None] | None = None
+    ) -> None:
+        """`roomier`: bytes and seconds for requests that may send more than others, once it is sure that they may."""
         self._app = app
         self._body_seconds = body_seconds
+        self._roomier = roomier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,9 +82,11 @@ class Limits:
             await answer(scope)(scope, receive, send)
             return
         try:
-            limit = WEBHOOK_BODY_BYTES if scope["path"].startswith(WEBHOOKS) else BODY_BYTES
+            limit, seconds = WEBHOOK_BODY_BYTES if scope["path"].startswith(WEBHOOKS) else BODY_BYTES, self._body_seconds
+            if self._roomier is not None and (more := self._roomier(scope)) is not None:
+                limit, seconds = more
             _check_head(scope, limit)
-            async with asyncio.timeout(self._body_seconds):
+            async with asyncio.timeout(seconds):
                 body = await read_body(receive, limit)
         except Refused as error:
             await refusal(scope, error.status, error.code, {"Connection": "close"})(scope, receive, send)

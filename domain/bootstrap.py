@@ -17,7 +17,8 @@ from domain.vault import Vault
 MODEL_MODULES = [
     f"domain.{room}.models"
     for room in (
-        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "disputes", "shipping", "pickup", "notices", "inbox", "idempotency", "audit", "live",
+        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "disputes", "delivery", "shipping", "pickup", "notices", "inbox", "idempotency",
+        "audit", "live",
         "operations",
     )
 ]  # fmt: skip

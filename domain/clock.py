@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+_ASKED: Final[ContextVar[datetime | None]] = ContextVar("asked_at", default=None)
 
 
 class Clock(Protocol):
@@ -27,3 +30,13 @@ class FixedClock:
 
     def now(self) -> datetime:
         return self.at
+
+
+def asked(at: datetime) -> None:
+    """The request that this task answers came at this instant."""
+    _ASKED.set(at)
+
+
+def asked_at() -> datetime | None:
+    """The instant of the request in hand, for what a screen says of time; None outside of requests."""
+    return _ASKED.get()

@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     keep_replies_days: int = Field(default=180, ge=0)
     keep_movements_days: int = Field(default=400, ge=0)
     """In the ledger of stock itself; older ones are carried forward and lie in its archive."""
+    keep_slips_days: int = Field(default=90, ge=0)
+    """Pictures of bank transfers, from the answer to the report that they are in; those in no report a day."""
     log_level: str = "INFO"
     log_json: bool = True
 

@@ -140,7 +140,7 @@ def _about_version(settings: Settings, number: int) -> str:
 
 
 async def _in_tables(settings: Settings) -> list[Finding]:
-    endpoints = await db.fetch("select source, secret_encrypted from webhook_endpoint")
+    endpoints = await db.fetch("select source, secret_encrypted from webhook_endpoint where source <> 'app'")
     counts = await db.fetchrow("""select (select count(*) from shop) as shops, (select count(*) from channel) as channels""")
     assert counts is not None
     backlog = await inbox.backlog(datetime.now(UTC))

@@ -219,6 +219,22 @@ INVARIANTS = (
                array['SHIPPED','IN_TRANSIT','ARRIVED_AT_STORE','DELIVERED','RETURNING','RETURNED','LOST'], state::text) desc limit 1) e on true
            where (s.left_at is null and e.state is not null) or (s.left_at is not null and (s.state, s.state_at) is distinct from (e.state, e.at))""",
     ),
+    Invariant(
+        "I20",
+        "a transfer waits for its answer exactly while its order is open and reported",
+        """select coalesce(r.order_id, o.id) as id, r.state, o.state as order_state, o.payment_state
+           from (select order_id, state from transfer_report where state = 'OPEN') r
+           full join (select id, state, payment_state from "order" where state = 'OPEN' and payment_state = 'REPORTED') o on o.id = r.order_id
+           where r.order_id is null or o.id is null""",
+    ),
+    Invariant(
+        "I21",
+        "a slot is taken by the orders that chose it, and by none that is cancelled",
+        """select k.id, k.taken, coalesce(d.orders, 0) as orders, coalesce(d.cancelled, 0) as cancelled from pickup_slot k left join (
+             select d.slot_id, count(*) orders, count(*) filter (where o.state = 'CANCELLED') cancelled
+             from order_delivery d join "order" o on o.id = d.order_id group by d.slot_id) d on d.slot_id = k.id
+           where k.taken <> coalesce(d.orders, 0) or coalesce(d.cancelled, 0) > 0""",
+    ),
 )
 
 

@@ -28,7 +28,7 @@ select m.role, m.denied, p.display_name, array(select i.provider || ':' || i.sub
 from membership m join member p on p.id = m.member_id where m.shop_id = $1 and m.ended_at is null order by m.created_at, m.id"""
 CHANNELS: Final = """
 select e.source, e.slug, c.platform, c.external_id, c.name from channel c join webhook_endpoint e on e.id = c.endpoint_id
-where c.shop_id = $1 order by e.source, e.slug, c.created_at, c.id"""
+where c.shop_id = $1 and e.source <> 'app' order by e.source, e.slug, c.created_at, c.id"""
 GOODS: Final = """
 select p.title, v.label, v.code, v.price_minor, l.on_hand, l.held, l.committed, l.backorder_limit, l.sell_beyond
 from product p join variant v on v.product_id = p.id left join stock_level l on l.variant_id = v.id

@@ -21,7 +21,8 @@ async def queued(name: str) -> list[dict[str, object]]:
 
 
 TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
-    "hand_over_line", "shipment", "shipment_line", "shipment_event", "notice", "push_delivery", "audit_entry", "pgqueuer")  # fmt: skip
+    "hand_over_line", "shipment", "shipment_line", "shipment_event", "notice", "push_delivery", "audit_entry", "pgqueuer", "transfer_report", "transfer_slip",
+    "order_delivery", "pickup_slot", "delivery_offer", "order_gift")  # fmt: skip
 
 
 async def everything(*, but: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -75,7 +76,7 @@ async def many_orders(
         """insert into "order" (id, shop_id, number, buyer_id, state, payment_state, fulfilment_state, delivery_method, currency, subtotal_minor,
              shipping_minor, discount_minor, total_minor, paid_minor, pay_by, flagged, version, created_at, updated_at)
            select o.id, $1, 'n' || o.n, o.buyer_id, o.state, o.payment, o.fulfilment, o.method, 'TWD', $3::bigint, 0, 0, $3::bigint,
-             case when o.payment = 'PAID' then $3::bigint else 0 end, $2, o.flagged, 1, $2, $2
+             case o.payment when 'PAID' then $3::bigint when 'PARTIALLY_PAID' then $3::bigint / 2 else 0 end, $2, o.flagged, 1, $2, $2
            from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[]) with ordinality
              o(id, buyer_id, state, payment, fulfilment, method, flagged, n)""",
         shop.id, NOW, price, ids, buyers, *[[str(state[i]) for state in states] for i in range(4)], [state[4] for state in states],

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.bootstrap import Services
-from domain.claims import waiting
+from domain.claims import offers
 from domain.idempotency import commands as idempotency
 from domain.jobs import ANNOUNCE, RESTOCKED, JobRunner, Payload
 from domain.members import keys, linking, sweeping
@@ -101,7 +101,7 @@ async def fill_waiting(services: Services, payload: Payload) -> None:
     shop_id = UUID(payload["shop_id"])
     variant_ids = [UUID(variant) for variant in payload["variants"]]
     now = services.clock.now()
-    await waiting.fill(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
+    await offers.serve(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
     await pickup.ready_waiting_orders(shop_id=shop_id, variant_ids=variant_ids, now=now, jobs=services.jobs)
 
 

@@ -31,6 +31,7 @@ def keep_of(settings: Settings) -> Keep:
         pushes=settings.keep_pushes_days,
         replies=settings.keep_replies_days,
         movements=settings.keep_movements_days,
+        slips=settings.keep_slips_days,
     )
 
 

@@ -8,8 +8,10 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     lines, waiting           [{title, label, quantity}, ...]       pieces ordered, changed or cancelled; pieces on the waiting list
     totalMinor, currency     what the order costs now              ORDER_PLACED, ORDER_PARTIAL, LINES_CHANGED, WAITLIST_FILLED
     paidMinor, currency      what has been received                PAYMENT_RECEIVED, PAYMENT_TO_RETURN
-    dueMinor, currency       what is still owed                    PAYMENT_REMINDER
-    payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER
+    dueMinor, currency       what is still owed                    PAYMENT_REMINDER, TRANSFER_REFUSED
+    payBy, timeZone          until when (RFC 3339), and whose time  PAYMENT_REMINDER, TRANSFER_REFUSED
+    expiresAt, timeZone      until when, and whose time             WAITLIST_OFFERED
+    words                    what the shop said to it              TRANSFER_REFUSED
     postTitle                the sales post                        claims
     place                    where the goods are handed over       PICKUP_READY
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
@@ -70,6 +72,8 @@ ZH: Mapping[NoticeKind, Words] = {
     ),
     K.WAITLISTED: Words(("{shop}：已排入候補", "已排入候補"), ("候補 {waiting}", "有貨時會通知您")),
     K.WAITLIST_FILLED: Words(("{shop}：候補到了", "候補到了"), ("{lines}", "訂單 {number}", "目前合計 {total}")),
+    K.WAITLIST_OFFERED: Words(("{shop}：候補輪到您了", "候補輪到您了"), ("{lines}", "請在 {until} 前確認，逾時會讓給下一位")),
+    K.WAITLIST_OFFER_OVER: Words(("{shop}：候補已讓給下一位", "候補已讓給下一位"), ("{lines}", "{post}")),
     K.SUGGESTION: Words(("{shop}：您是要訂這個嗎？", "您是要訂這個嗎？"), ("{lines}", "{reason}", "請開啟 App 確認")),
     K.CLAIM_REJECTED: Words(("{shop}：這則留言沒有成立訂單", "這則留言沒有成立訂單"), ("{reason}", "{post}")),
     K.LINES_CANCELLED: Words(("{shop}：已取消品項", "已取消品項"), ("{lines}", "{reason}", "訂單 {number}", "目前合計 {total}")),
@@ -77,8 +81,13 @@ ZH: Mapping[NoticeKind, Words] = {
     K.ASK_BUYER: Words(("{shop}：需要您再確認", "需要您再確認"), ("{reason}", "{post}", "請開啟 App 查看")),
     K.ORDER_CANCELLED: Words(("{shop}：訂單已取消", "訂單已取消"), ("訂單 {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}：訂單逾期未付款", "訂單逾期未付款"), ("訂單 {number} 已釋出", "{lines}")),
+    K.CANCEL_DECLINED: Words(("{shop}：無法取消訂單", "無法取消訂單"), ("訂單 {number}", "請與賣場聯絡")),
     K.PAYMENT_RECEIVED: Words(("{shop}：已收到款項", "已收到款項"), ("訂單 {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(("{shop}：記得付款", "記得付款"), ("訂單 {number}", "應付 {due}", "請在 {by} 前付款，逾期商品會釋出")),
+    K.TRANSFER_REFUSED: Words(
+        ("{shop}：還沒收到您的轉帳", "還沒收到您的轉帳"),
+        ("訂單 {number}", "{reason}", "{said}", "應付 {due}", "請在 {by} 前再確認或重新回報"),
+    ),
     K.PAYMENT_TO_RETURN: Words(("{shop}：有一筆款項需要退還", "有一筆款項需要退還"), ("訂單 {number}", "{paid}", "賣家會與您聯絡退款")),
     K.PICKUP_READY: Words(("{shop}：可以取貨了", "可以取貨了"), ("訂單 {number}", "{place}", "取貨時請出示 App 內的取貨碼")),
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
@@ -108,6 +117,10 @@ EN: Mapping[NoticeKind, Words] = {
     K.WAITLIST_FILLED: Words(
         ("{shop}: your waiting is over", "Your waiting is over"), ("{lines}", "Order {number}", "Total so far {total}")
     ),
+    K.WAITLIST_OFFERED: Words(
+        ("{shop}: it is your turn", "It is your turn"), ("{lines}", "Say yes by {until}, or the next in line is asked")
+    ),
+    K.WAITLIST_OFFER_OVER: Words(("{shop}: the next in line was asked", "The next in line was asked"), ("{lines}", "{post}")),
     K.SUGGESTION: Words(("{shop}: is this what you want?", "Is this what you want?"), ("{lines}", "{reason}", "Open the app to confirm")),
     K.CLAIM_REJECTED: Words(("{shop}: no order from this comment", "No order from this comment"), ("{reason}", "{post}")),
     K.LINES_CANCELLED: Words(
@@ -117,10 +130,17 @@ EN: Mapping[NoticeKind, Words] = {
     K.ASK_BUYER: Words(("{shop}: please have a look", "Please have a look"), ("{reason}", "{post}", "Open the app to answer")),
     K.ORDER_CANCELLED: Words(("{shop}: order cancelled", "Order cancelled"), ("Order {number}", "{lines}", "{reason}")),
     K.ORDER_EXPIRED: Words(("{shop}: order expired unpaid", "Order expired unpaid"), ("Order {number} was not paid in time", "{lines}")),
+    K.CANCEL_DECLINED: Words(
+        ("{shop}: the order stands", "The order stands"), ("Order {number} was not cancelled", "Please talk to the shop")
+    ),
     K.PAYMENT_RECEIVED: Words(("{shop}: payment received", "Payment received"), ("Order {number}", "{paid}")),
     K.PAYMENT_REMINDER: Words(
         ("{shop}: please remember to pay", "Please remember to pay"),
         ("Order {number}", "{due} to pay", "Pay by {by}, or the goods are given to others"),
+    ),
+    K.TRANSFER_REFUSED: Words(
+        ("{shop}: your transfer was not found", "Your transfer was not found"),
+        ("Order {number}", "{reason}", "{said}", "{due} to pay", "Look again or report it anew by {by}"),
     ),
     K.PAYMENT_TO_RETURN: Words(
         ("{shop}: money to give back", "Money to give back"), ("Order {number}", "{paid}", "The shop will get in touch to return it")
@@ -168,6 +188,8 @@ REASONS: Mapping[str, Pair] = {
     "NOT_HELD": ("您目前沒有訂這個品項", "You have not ordered this item"),
     "PROXY": ("這是幫別人訂的嗎？可以改由您自己訂", "Is it for somebody else? You can take it on your own name"),
     "EDITED_TO_PROXY": ("這是幫別人訂的嗎？", "Is it for somebody else?"),
+    "TRANSFER_NOT_FOUND": ("賣場查不到這筆轉帳", "The shop does not find this transfer"),
+    "TRANSFER_NOT_ANSWERED": ("賣場還沒有確認這筆轉帳", "The shop has not confirmed this transfer yet"),
     "REMOVED": ("留言已刪除，訂單要保留嗎？", "The comment was deleted: keep the order?"),
 }
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
@@ -268,6 +290,7 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "paid": lambda data, _: _amount(data.get("paidMinor"), data.get("currency")),
     "due": lambda data, _: _amount(data.get("dueMinor"), data.get("currency")),
     "by": lambda data, _: _clock(data.get("payBy"), data.get("timeZone")),
+    "until": lambda data, _: _clock(data.get("expiresAt"), data.get("timeZone")),
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),
@@ -276,6 +299,7 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "store": lambda data, _: _text(data.get("storeName")),
     "last_day": lambda data, _: _day(data.get("lastPickupDay")),
     "note": lambda data, _: _text(data.get("note")),
+    "said": lambda data, _: _short(_text(data.get("words")), 80),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
 }

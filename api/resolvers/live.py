@@ -22,6 +22,7 @@ from api.resolvers.notice import with_words
 from api.resolvers.pickup import as_last
 from api.schema.live import OrderChange, OrderChangeKind, PickupResult, SalesPostLive
 from api.schema.notice import Notification
+from domain.clock import asked
 from domain.errors import NotFound
 from domain.ids import public_id
 from domain.live import places
@@ -104,6 +105,7 @@ class LiveSubscription:
     @stream(OrderChange, "My orders of all shops, as they are placed and change. Without `since` from now on.")
     async def my_orders(self, info: Info, since: str | None = None) -> AsyncIterator[Row]:
         context, wanted = info.context, selected(cast("Any", info))["order"]
+        asked(context.now())
         member_id, view = context.require_viewer().member_id, Viewpoint(context.language)
         sent: OrderedDict[UUID, int] = OrderedDict()
 

@@ -235,10 +235,19 @@ async def minor(amount: Decimal, shop_id: UUID, field: str, currency: str | None
         InvalidInput: more digits than the currency has, negative, or another currency.
     """
     own = await currency_of(shop_id)
+    if own is None or (currency is not None and currency != own):
+        raise InvalidInput(field)
+    return in_minor(amount, own, field)
+
+
+def in_minor(amount: Decimal, currency: str, field: str) -> int:
+    """An amount in minor units of this currency.
+
+    Raises:
+        InvalidInput: more digits than the currency has, or negative.
+    """
     try:
-        if own is None or (currency is not None and currency != own):
-            raise ValueError(field)
-        found = minor_from_text(f"{amount:f}", own)
+        found = minor_from_text(f"{amount:f}", currency)
     except ValueError:
         raise InvalidInput(field) from None
     if found < 0:

@@ -131,7 +131,7 @@ class ShipmentMutations:
     @mutation(ShipmentUserError, ShipmentCreatePayload, idempotent=True)
     async def shipment_create(self, info: Info, input: ShipmentCreateInput) -> Row:
         """Pack pieces of paid orders into a parcel. They are kept for it until it leaves (`shipmentUpdate`) or is cancelled."""
-        if (input.lines is None) is (input.order_id is None) or not 1 <= len(input.lines or "1") <= MOST_LINES:
+        if (input.lines is None) is (input.order_id is None) or (input.lines is not None and not 1 <= len(input.lines) <= MOST_LINES):
             raise InvalidInput("lines")
         order_id = None if input.order_id is None else key_of(input.order_id, "order")
         pieces = None if input.lines is None else [Pieces(key_of(line.line_id, "line"), line.quantity) for line in input.lines]

@@ -45,7 +45,7 @@ USER_ERRORS: Final = "Why it was refused; empty when it was done."
 CODE: Final = "For the app, from a list that may grow: what was refused."
 
 TABLE: Final[dict[str, Words]] = {
-    "Query": {"": "What may be read.", "shop(handle)": "Instead of the id: the name in the shop's address."},
+    "Query": {"": "What may be read.", "gift(token)": "From `giftLinkCreate`.", "shop(handle)": "Instead of the id: the name in the shop's address."},
     "Mutation": {"": "What may be done."},
     "Subscription": {
         "": "What may be watched, over web sockets.", "myOrders(since)": "A place: of `me.liveCursor`, or `resumeFrom` of an earlier message.",
@@ -101,6 +101,12 @@ TABLE: Final[dict[str, Words]] = {
         "SGD": "Singapore dollar.", "THB": "Thai baht.", "TWD": "New Taiwan dollar; whole amounts in practice.", "USD": "US dollar.",
         "VND": "Vietnamese dong; no decimals.",
     },
+    "DeliveryKind": {
+        "FACE_TO_FACE": "At a place and time of the shop.", "CONVENIENCE_STORE": "Kept at a store until it is fetched.", "HOME": "To an address.",
+    },
+    "StoreChain": {
+        "SEVEN_ELEVEN": "7-ELEVEN.", "FAMILY_MART": "FamilyMart.", "HI_LIFE": "Hi-Life.", "OK_MART": "OK mart.",
+    },
     "DeliveryMethod": {"PICKUP": "Face to face, with a pass.", "SHIP": "Sent."},
     "Device": {"platform": "What it runs on."},
     "DevicePlatform": {"": "What an installation of the app runs on.", "IOS": "iPhone and iPad.", "ANDROID": "Phones and tablets with Android.", "WEB": "A browser."},
@@ -131,8 +137,11 @@ TABLE: Final[dict[str, Words]] = {
     "NotificationKind": {
         "ORDER_PLACED": "A comment became an order.", "ORDER_PARTIAL": "A part of a comment became an order.",
         "WAITLISTED": "Pieces of a comment wait.", "WAITLIST_FILLED": "Pieces that waited are ordered.", "SUGGESTION": "A comment needs a yes.",
+        "WAITLIST_OFFERED": "Pieces are kept for me until I say yes.", "WAITLIST_OFFER_OVER": "I let an offer pass.",
+        "CANCEL_DECLINED": "The shop did not cancel an order.",
         "CLAIM_REJECTED": "A comment could not be ordered.", "LINES_CANCELLED": "Lines were taken back.", "LINES_CHANGED": "Lines were changed.",
         "ASK_BUYER": "The shop needs an answer.", "ORDER_CANCELLED": "An order was cancelled.", "ORDER_EXPIRED": "An order was not paid in time.",
+        "TRANSFER_REFUSED": "A reported transfer was not found, or nobody looked for it.",
         "PAYMENT_RECEIVED": "The shop has the money.", "PAYMENT_REMINDER": "An order is to be paid soon.",
         "PAYMENT_TO_RETURN": "Money came that is not the order's; the shop gives it back.", "PICKUP_READY": "Goods may be collected.",
         "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.", "SHIPMENT_SENT": "A parcel is on its way.",
@@ -155,6 +164,10 @@ TABLE: Final[dict[str, Words]] = {
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
         "HAND_OVER": "Hand its goods over.", "SHIP": "Pack goods of it into a parcel.", "TRACK": "See where its parcels are.",
+        "UNDO": "Take its newest line back, until `undoUntil`.", "REDUCE": "Make lines smaller, or drop them.", "REQUEST_CANCEL": "Ask the shop to cancel it.",
+        "MERGE": "Make it one with another of my orders.", "SHIP_LATER": "Let the parcel wait for others.", "SHIP_NOW": "The parcel need not wait any more.",
+        "ANSWER_CANCEL": "Answer its buyer, who asks to cancel it.", "REPORT_TRANSFER": "Say that money was sent.", "CHOOSE_DELIVERY": "Choose how it is delivered.",
+        "MAKE_GIFT": "Hand a link on that shows no price.", "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},
@@ -303,6 +316,10 @@ TABLE: Final[dict[str, Words]] = {
     "StockSetPayload": {"stockLevel": "As it stands now."},
     "StockUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
     "SuggestionUserError": {"availableQuantity": "Pieces that are left, where there are too few."},
+    "TransferState": {
+        "OPEN": "The shop has yet to look.", "CONFIRMED": "The money came; the order is paid by it.", "REFUSED": "The shop did not find the money.",
+        "LAPSED": "Nobody answered in time.", "REPLACED": "The buyer said it anew.", "OVER": "The order was paid in another way, or is no more.",
+    },
     "UnpaidByDeadline": {"amountDue": "All that is owed by then in this currency.", "orderCount": "Orders that are to be paid by then."},
     "UnpaidFilter": {"shopIds": "Only what is owed to these shops.", "currency": "Only what is owed in this currency."},
     "UnpaidLine": {

@@ -26,12 +26,23 @@ FAMILIES: Final = {
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
     "DisputeErrorCode": (*COMMON, *KEYS, "ALREADY_OPEN", "INVALID_TRANSITION", "OVER_LIMIT"),
+    "ClaimErrorCode": (
+        *COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED", "HOLD_EXPIRED", "INVALID_TRANSITION",
+    ),
+    "ActingErrorCode": (
+        *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
+        "APPROVAL_REQUIRED",
+    ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
         *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
     ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
+    "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
+    "DeliveryErrorCode": (
+        *COMMON, *KEYS, "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "ITEM_CLOSED", "SLOT_FULL", "DUPLICATE_ITEM", "OVER_LIMIT",
+    ),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
@@ -57,8 +68,11 @@ MESSAGES: Final = {
     "INSUFFICIENT_STOCK": ("庫存不足。", "There is not enough stock."),
     "OVER_LIMIT": ("數量超過上限。", "This is over the limit."),
     "BUYER_RESTRICTED": ("目前無法在這個賣場下單。", "You cannot order from this shop at present."),
-    "NOT_EDITABLE": ("這則留言已經處理過，或無法成立訂單。", "This comment was dealt with already, or cannot be made an order."),
+    "NOT_EDITABLE": ("已經處理過，或目前無法這樣更改。", "It was dealt with already, or cannot be changed like this."),
     "ITEM_CLOSED": ("這個品項目前無法訂購。", "This item cannot be ordered now."),
+    "HOLD_EXPIRED": ("保留的時間已過。", "The time for this is over."),
+    "CROSS_SHOP_MERGE": ("不同賣場的訂單無法合併。", "Orders of several shops cannot be one."),
+    "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
     "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
@@ -72,6 +86,11 @@ MESSAGES: Final = {
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
     "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),
+    "SLOT_FULL": ("這個時段已經額滿。", "This slot is full."),
+    "DUPLICATE_ITEM": (
+        "您在這個賣場已有一張同樣取貨方式的未付款訂單，請先完成或合併。",
+        "You have another unpaid order by this way at the shop; finish or merge it first.",
+    ),
     "OPEN_ORDERS": ("還有未完成的訂單，完成後才能刪除帳號。", "There are orders under way; they have to end first."),
     "ONLY_OWNER": ("您是賣場唯一的擁有者，請先移交。", "You are a shop's only owner; hand it over first."),
     "TOO_MANY_EXPORTS": ("今天的下載次數已達上限，請明天再試。", "No more files today; try again tomorrow."),
@@ -118,6 +137,12 @@ if TYPE_CHECKING:
     class DisputeErrorCode(Enum):
         """FAMILIES["DisputeErrorCode"]."""
 
+    class ClaimErrorCode(Enum):
+        """FAMILIES["ClaimErrorCode"]."""
+
+    class ActingErrorCode(Enum):
+        """FAMILIES["ActingErrorCode"]."""
+
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
@@ -142,6 +167,12 @@ if TYPE_CHECKING:
     class AccountErrorCode(Enum):
         """FAMILIES["AccountErrorCode"]."""
 
+    class TransferErrorCode(Enum):
+        """FAMILIES["TransferErrorCode"]."""
+
+    class DeliveryErrorCode(Enum):
+        """FAMILIES["DeliveryErrorCode"]."""
+
 else:
 
     def _enum(name):
@@ -152,6 +183,8 @@ else:
     CommentErrorCode = _enum("CommentErrorCode")
     SuggestionErrorCode = _enum("SuggestionErrorCode")
     DisputeErrorCode = _enum("DisputeErrorCode")
+    ClaimErrorCode = _enum("ClaimErrorCode")
+    ActingErrorCode = _enum("ActingErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
     ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
@@ -160,6 +193,8 @@ else:
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
     AccountErrorCode = _enum("AccountErrorCode")
+    TransferErrorCode = _enum("TransferErrorCode")
+    DeliveryErrorCode = _enum("DeliveryErrorCode")
 
 
 @strawberry.interface(description="Why a mutation was refused.")
@@ -192,6 +227,18 @@ class CommentUserError(UserError):
 class SuggestionUserError(UserError):
     code: SuggestionErrorCode
     available_quantity: int | None
+
+
+@strawberry.type(description="Why a wish, a place in a waiting list or an offer was refused.")
+class ClaimUserError(UserError):
+    code: ClaimErrorCode = strawberry.field(description="For the app.")
+    available_quantity: int | None = strawberry.field(description="Pieces that are left, where there are too few.")
+
+
+@strawberry.type(description="Why an act on an order that stands was refused.")
+class ActingUserError(UserError):
+    code: ActingErrorCode = strawberry.field(description="For the app.")
+    conflicting_version: int | None = strawberry.field(description="The order's version now, when it was changed meanwhile.")
 
 
 @strawberry.type
@@ -241,3 +288,14 @@ class IdentityUserError(UserError):
 @strawberry.type(description="Why an act on the account was refused.")
 class AccountUserError(UserError):
     code: AccountErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on a reported transfer was refused.")
+class TransferUserError(UserError):
+    code: TransferErrorCode = strawberry.field(description="For the app.")
+
+
+@strawberry.type(description="Why an act on delivery or a gift was refused.")
+class DeliveryUserError(UserError):
+    code: DeliveryErrorCode = strawberry.field(description="For the app.")
+    conflicting_version: int | None = strawberry.field(description="The version the order has now, with VERSION_CONFLICT.")

@@ -105,6 +105,14 @@ class Order(Node):
     amount_due: Money
     pay_by: datetime | None
     actions: list[OrderAction]
+    undo_until: datetime | None = strawberry.field(description="Until then its newest line may be undone; null when nothing may.")
+    ship_later_until: datetime | None = strawberry.field(
+        description="Its buyer wants the parcel to wait for others until then; null when not."
+    )
+    cancel_requested_at: datetime | None = strawberry.field(
+        description="Since when its buyer asks the shop to cancel it; null when nobody does."
+    )
+    cancel_reason: str | None = strawberry.field(description="The buyer's words to that; null without any.")
     pays_online: bool = strawberry.field(
         description="`paymentSessionCreate` takes this order: its shop has a payment provider, and something is owed."
     )

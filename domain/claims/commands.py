@@ -108,7 +108,7 @@ async def _make_order(
 async def _unflag(tx: Tx, shop_id: UUID, order_ids: Collection[UUID | None], now: datetime) -> None:
     """Orders leave the review list when none of their claims waits for a human."""
     await tx.execute(
-        """update "order" o set flagged = false, version = version + 1, updated_at = $3 where shop_id = $1 and id = any($2::uuid[]) and flagged
+        """update "order" o set flagged = false, version = version + 1, updated_at = $3 where shop_id = $1 and id = any($2::uuid[]) and flagged and o.cancel_requested_at is null
            and not exists (select 1 from claim c where c.shop_id = $1 and c.order_id = o.id and c.review = 'OPEN')""",
         shop_id,
         [order_id for order_id in order_ids if order_id is not None],

@@ -74,3 +74,29 @@ class BuyerRestricted(DomainError):
     """The shop takes no orders from this buyer for now."""
 
     code: ClassVar[str] = "BUYER_RESTRICTED"
+
+
+@dataclass
+class CannotOrder(DomainError):
+    """The post's policy wants a person to look at such a wish; without a comment there is nothing to look at."""
+
+    code: ClassVar[str] = "NOT_EDITABLE"
+    variant_id: UUID
+    why: str = ""
+    """A reason code of the comment's own path."""
+
+
+@dataclass
+class OfferOver(DomainError):
+    """The time for this offer is over, or its place in the waiting list has ended."""
+
+    code: ClassVar[str] = "HOLD_EXPIRED"
+    offer_id: UUID
+
+
+@dataclass
+class PlaceOver(DomainError):
+    """This place in the waiting list has ended: its pieces are ordered, or it was given up."""
+
+    code: ClassVar[str] = "INVALID_TRANSITION"
+    place_id: UUID

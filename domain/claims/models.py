@@ -1,4 +1,4 @@
-"""Tables: social_comment, comment_revision, claim, waitlist_entry, platform_reply."""
+"""Tables: social_comment, comment_revision, claim, waitlist_entry, waitlist_offer, platform_reply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from domain.claims.ports import ReplyKind
-from domain.claims.rules import ClaimOutcome, ReviewState, WaitState
+from domain.claims.rules import ClaimOutcome, OfferState, ReviewState, WaitState
 from domain.notices.rules import DeliveryState
 from domain.shops.rules import SourcePlatform
 
@@ -106,6 +106,24 @@ class WaitlistEntry(Model):
     class Meta:
         table = "waitlist_entry"
         unique_together = (("claim_id", "variant_id"),)
+
+
+class WaitlistOffer(Model):
+    """Pieces that became free, kept for one place of a waiting list until `expires_at`. They are still counted as waited for."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    place_id = fields.UUIDField()
+    buyer_id = fields.UUIDField()
+    variant_id = fields.UUIDField()
+    quantity = fields.IntField()
+    state = fields.CharEnumField(OfferState, max_length=8)
+    offered_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+
+    class Meta:
+        table = "waitlist_offer"
+        indexes = [Index(fields=("place_id",))]
 
 
 class PlatformReply(Model):

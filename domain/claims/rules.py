@@ -48,6 +48,17 @@ class WaitState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class OfferState(StrEnum):
+    """Life of a timed offer to one who waits."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    PASSED = "PASSED"
+    """Nobody said yes in time."""
+    ENDED = "ENDED"
+    """Its place ended in another way: left, filled, or its order was gone."""
+
+
 LONGEST_NAME = 60
 """Characters of a beneficiary that a line keeps."""
 

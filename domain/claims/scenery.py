@@ -131,7 +131,9 @@ async def written(tx: Tx, stage: Stage, pause: Pause) -> Cast:
 
 
 def _is_erased(comment: Record) -> bool:
-    return comment["removed_at"] is not None and SourcePlatform(comment["platform"]) in ERASED_WHEN_REMOVED
+    """Has it no words to be read again: taken back where the platform wants nothing of it kept, or ordered in the app without any?"""
+    platform = SourcePlatform(comment["platform"])
+    return platform is SourcePlatform.APP or (comment["removed_at"] is not None and platform in ERASED_WHEN_REMOVED)
 
 
 def _rank(comment: Record, revision: Record) -> tuple[datetime, bool, int, str, int]:

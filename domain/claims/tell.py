@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -137,3 +138,11 @@ def waitlist_filled(desk: Desk, turn: Turn, claim: Claim, place: Wait, pieces: i
     key = f"waitlist:{place.id}:{claim.id}:{place.quantity}:{int(place.queued_at.timestamp())}"
     desk.notices.append(NoticeDraft(turn.buyer_id, NoticeKind.WAITLIST_FILLED, key, {**base, **data}))
     desk.events.append((order.id, "LINES_ADDED", {"lines": lines, "from": "waitlist"}, turn.actor))
+
+
+def waitlist_offered(desk: Desk, turn: Turn, place: Wait, offer_id: UUID, pieces: int, until: datetime) -> None:
+    """Pieces that somebody waits for are kept for them until then. An offer that grows is told of again."""
+    lines = _pieces(turn, [(place.variant_id, pieces)])
+    told = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency, "lines": lines}
+    told |= {"offerId": str(offer_id), "expiresAt": until.isoformat(), "timeZone": desk.shop.time_zone}
+    desk.notices.append(NoticeDraft(turn.buyer_id, NoticeKind.WAITLIST_OFFERED, f"waitlist_offer:{offer_id}:{pieces}", told))

@@ -80,8 +80,8 @@ def give_out(desk: Desk, places: Sequence[Wait], claims: Mapping[UUID, Claim], t
     for place in places:
         if place.variant_id in stopped:
             continue
-        if _order_is_gone(desk, place):
-            _end(desk, place, claims[place.claim_id])
+        if order_is_gone(desk, place):
+            end(desk, place, claims[place.claim_id])
             ended += 1
         else:
             n = _give(desk, place, claims[place.claim_id], turns)
@@ -91,12 +91,13 @@ def give_out(desk: Desk, places: Sequence[Wait], claims: Mapping[UUID, Claim], t
     return filled, ended
 
 
-def _order_is_gone(desk: Desk, place: Wait) -> bool:
+def order_is_gone(desk: Desk, place: Wait) -> bool:
     """Was an order of this claim cancelled by the shop, or did it run out? Its lines keep their pieces as history."""
     return any(x.dead and x.quantity for x in desk.lines[place.buyer_id] if x.claim_id == place.claim_id)
 
 
-def _end(desk: Desk, place: Wait, claim: Claim) -> None:
+def end(desk: Desk, place: Wait, claim: Claim) -> None:
+    """Take a place off the list whose order is gone."""
     desk.decisions.append(Decision(claim.id, claim.outcome, "WAITLIST_ENDED", {"pieces": place.quantity}))
     leave(desk, place, place.quantity, WaitState.EXPIRED)
 
@@ -107,6 +108,12 @@ def _give(desk: Desk, place: Wait, claim: Claim, turns: Mapping[UUID, Turn]) -> 
     turn = turns.get(claim.id)
     if n == 0 or turn is None:
         return 0
+    hand(desk, place, claim, turn, n)
+    return n
+
+
+def hand(desk: Desk, place: Wait, claim: Claim, turn: Turn, n: int) -> None:
+    """Hold so many free pieces for one who waits for them. Pure."""
     leave(desk, place, n, WaitState.FILLED)
     hold(desk, turn, claim, place.variant_id, n)
     rest = any(w.quantity for w in desk.waits[place.buyer_id] if w.claim_id == claim.id)
@@ -114,4 +121,3 @@ def _give(desk: Desk, place: Wait, claim: Claim, turns: Mapping[UUID, Turn]) -> 
     claim.reason, claim.changed = ("INSUFFICIENT_STOCK" if rest else ""), True
     tell.waitlist_filled(desk, turn, claim, place, n)
     desk.decisions.append(Decision(claim.id, claim.outcome, "WAITLIST_FILLED", {"pieces": n}))
-    return n

@@ -16,6 +16,7 @@ from domain.claims.replies import enqueue_replies
 from domain.db import Tx, jsonb
 from domain.jobs import RESTOCKED, JobQueue
 from domain.notices.commands import enqueue as enqueue_notices
+from domain.orders.attached import leave_slots
 from domain.orders.reminders import plan_reminders
 
 Revision = tuple[UUID, str, str, Sequence[tuple[int, int]] | None, datetime, datetime]
@@ -198,6 +199,8 @@ async def _orders(tx: Tx, desk: Desk) -> None:
             [o.closed for o in old],
             [o.pay_by for o in old],
         )
+    if closed := [o.id for o in old if o.closed]:
+        await leave_slots(tx, closed)
     await _new_orders(tx, desk, [o for o in touched if o.is_new])
     await plan_reminders(
         tx,

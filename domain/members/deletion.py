@@ -1,8 +1,9 @@
 """A member wants to be forgotten: asked for, held for 7 days in which it can be called off, then done for good.
 
 What goes: identities, sessions, devices, the name, the platforms' ids and names of the person at every shop, what they wrote (comments, their
-revisions, what recognition quoted of them, answers to them, stored deliveries), where parcels went and their numbers, places in waiting lists, files and codes. What stays, under a
-random id: orders, lines, payments, hand-overs, parcels, stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
+revisions, what recognition quoted of them, answers to them, stored deliveries), pictures of transfers with their digits, who gets the goods and
+where, where parcels went and their numbers, words and links of gifts, places in waiting lists, files and codes. What stays, under a random id:
+orders, lines, payments, hand-overs, parcels, stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ WRITTEN: Final = (
        where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
     """update dispute_message m set text = '' from dispute d
        where d.buyer_id = any($1::uuid[]) and m.dispute_id = d.id and m.side = 'BUYER' and m.text <> ''""",
+    """update transfer_report r set last_five = '', slip_id = null from "order" o
+       where o.buyer_id = any($1::uuid[]) and r.order_id = o.id and (r.last_five <> '' or r.slip_id is not null)""",
+    """update order_delivery d set store_code = '', store_name = '', recipient_name = '', recipient_phone = '', postal_code = '', address = '' from "order" o
+       where o.buyer_id = any($1::uuid[]) and d.order_id = o.id
+         and (d.store_code, d.store_name, d.recipient_name, d.recipient_phone, d.postal_code, d.address) <> ('', '', '', '', '', '')""",
+    """update order_gift g set token_hash = null, sender = '', message = '' from "order" o
+       where o.buyer_id = any($1::uuid[]) and g.order_id = o.id and (g.token_hash is not null or g.sender <> '' or g.message <> '')""",
+    """delete from transfer_slip p using "order" o where o.buyer_id = any($1::uuid[]) and p.order_id = o.id""",
     "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
     """update shipment_event e set note = '' from shipment s where s.buyer_id = any($1::uuid[]) and e.shipment_id = s.id and e.note <> ''""",
     """update notice set data = data - '{trackingNumber,storeName,note}'::text[]

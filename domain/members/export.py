@@ -37,6 +37,8 @@ class Part:
 
     name: str
     sql: str
+    page: int | None = None
+    """Rows at a time, where they are too large for PAGE."""
 
 
 PARTS: Final = (
@@ -74,6 +76,27 @@ PARTS: Final = (
                   jsonb_build_array(jsonb_build_object('kind', 'OPENED', 'at', o.created_at)) || coalesce(
                     (select jsonb_agg(jsonb_build_object('kind', e.kind, 'at', e.at) order by e.id) from order_event e where e.order_id = o.id), '[]') as events
            from "order" o join shop s on s.id = o.shop_id where o.member_id = $1 and o.id > $2 order by o.id limit $3""",
+    ),
+    Part(
+        "transfers",
+        """select r.id, s.name as shop, o.number, r.state, r.last_five, r.paid_at, r.amount_minor, r.currency, r.reason, r.reported_at, r.answered_at
+           from "order" o join transfer_report r on r.order_id = o.id join shop s on s.id = o.shop_id
+           where o.member_id = $1 and r.id > $2 order by r.id limit $3""",
+    ),
+    Part(
+        "deliveries",
+        """select o.id, s.name as shop, o.number, f.kind, f.name, f.place, k.starts_at, k.ends_at, d.store_name, d.store_code, d.recipient_name, d.recipient_phone,
+                  d.postal_code, d.address, d.chosen_at, g.sender as gift_from, g.message as gift_message
+           from "order" o join shop s on s.id = o.shop_id left join order_delivery d on d.order_id = o.id left join delivery_offer f on f.id = d.offer_id
+             left join pickup_slot k on k.id = d.slot_id left join order_gift g on g.order_id = o.id
+           where o.member_id = $1 and o.id > $2 and (d.order_id is not null or g.order_id is not null) order by o.id limit $3""",
+    ),
+    Part(
+        "slips",
+        """select p.id, s.name as shop, o.number, p.created_at, replace(encode(p.content, 'base64'), E'\\n', '') as jpeg_base64
+           from "order" o join transfer_slip p on p.order_id = o.id join shop s on s.id = o.shop_id
+           where o.member_id = $1 and p.id > $2 order by p.id limit $3""",
+        page=4,
     ),
     Part(
         "comments",
@@ -188,12 +211,13 @@ async def _pieces(member_id: UUID, now: datetime) -> AsyncIterator[bytes]:
 
 async def _rows(part: Part, member_id: UUID) -> AsyncIterator[bytes]:
     after, separator = NOBODY, b""
+    size = part.page or PAGE
     while True:
-        rows = await db.fetch(part.sql, member_id, after, PAGE)
+        rows = await db.fetch(part.sql, member_id, after, size)
         if rows:
             yield separator + b",".join(orjson.dumps(_shown(row)) for row in rows)
             after, separator = rows[-1]["id"], b","
-        if len(rows) < PAGE:
+        if len(rows) < size:
             return
 
 

@@ -8,6 +8,7 @@ from tortoise import fields, migrations
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
+from domain.notices.rules import NoticeKind
 from domain.orders.carriers import Carrier
 from domain.shipping.rules import ACTIVE, MOVES, ReturnDecision, ShipmentState
 from domain.stock.rules import MovementKind
@@ -116,6 +117,11 @@ def statements() -> str:
 class Migration(migrations.Migration):
     dependencies = [("plusone", "0016_disputes")]
     operations = [
+        ops.AlterField(
+            model_name="Notice",
+            name="kind",
+            field=fields.CharEnumField(description="A NoticeKind; more may come.", enum_type=NoticeKind, max_length=20),
+        ),
         ops.AlterField(model_name="StockMovement", name="kind", field=fields.CharEnumField(enum_type=MovementKind, max_length=12)),
         ops.AddField(model_name="OrderLine", name="packed", field=fields.IntField(default=0, db_default=0)),
         ops.AddField(model_name="OrderLine", name="shipped", field=fields.IntField(default=0, db_default=0)),

@@ -23,7 +23,7 @@ alter table dispute_message add constraint dispute_message_text check (length(te
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0011_inbox")]
+    dependencies = [("plusone", "0013_delivery")]
     operations = [
         ops.CreateModel(
             name="Dispute",

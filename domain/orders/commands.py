@@ -19,6 +19,7 @@ from domain.errors import NotFound
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
+from domain.orders.attached import end_reports, leave_slots
 from domain.orders.errors import InvalidTransition
 from domain.orders.rules import (
     NEXT_FULFILMENT,
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 LOT: Final = 500
 """Orders that one transaction of the sweep expires."""
 SWEEP: Final = Actor("worker:deadlines", "worker")
+RUNS_OUT: Final = "('UNPAID', 'FAILED')"
+"""Payments whose time to pay ends with `pay_by`."""
 
 COLUMNS: Final = """o.id, o.shop_id, o.number, o.buyer_id, o.state, o.payment_state, o.fulfilment_state, o.delivery_method, o.currency,
   o.total_minor, o.paid_minor, o.version, (select name from shop where shop.id = o.shop_id) as shop_name"""
@@ -129,6 +132,18 @@ async def lock_order(tx: Tx, order_id: UUID, shop_id: UUID) -> LockedOrder:
     return as_locked(row)
 
 
+async def lock_own_order(tx: Tx, order_id: UUID, member_id: UUID) -> LockedOrder:
+    """Lock one order of this member.
+
+    Raises:
+        NotFound: the member has no such order.
+    """
+    row = await tx.fetchrow(f'select {COLUMNS} from "order" o where o.id = $1 and o.member_id = $2 for update of o', order_id, member_id)
+    if row is None:
+        raise NotFound
+    return as_locked(row)
+
+
 async def lines_of(tx: Tx, order_ids: Sequence[UUID]) -> list[Line]:
     """All lines of these orders, by order and then as they were added; the order's lock guards them."""
     rows = await tx.fetch(
@@ -150,6 +165,8 @@ async def move(
     now: datetime,
 ) -> LockedOrder:
     """Move a locked order along the named axes, all in one step: its version rises by one. With no axis named only the version rises.
+
+    What hangs on the order ends with the state that it is for: a report of a transfer, the place in a pickup slot.
 
     Raises:
         InvalidTransition: an axis has no such move; nothing was changed.
@@ -178,6 +195,11 @@ async def move(
         moved.paid_minor,
         now,
     )
+    cancelled = moved.state is OrderState.CANCELLED and order.state is not OrderState.CANCELLED
+    if order.payment_state is PaymentState.REPORTED and (cancelled or moved.payment_state is not PaymentState.REPORTED):
+        await end_reports(tx, [order.id], now=now)
+    if cancelled:
+        await leave_slots(tx, [order.id])
     return moved
 
 
@@ -213,8 +235,8 @@ async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, no
             return
         if order.state is OrderState.OPEN and (order.payment_state not in UNPAID_STATES or order.paid_minor):
             raise InvalidTransition(order.id, "payment", order.payment_state.value, OrderState.CANCELLED.value)
-        await move(tx, order, state=OrderState.CANCELLED, now=now)
         await _release(tx, [order], MovementKind.RELEASED, actor=actor, now=now, jobs=jobs)
+        await move(tx, order, state=OrderState.CANCELLED, now=now)
         await add_events(tx, "CANCELLED", [order], {order.id: {"reason": reason}}, actor=actor, now=now)
         await record(tx, actor, [_entry("order.cancel", order)], now=now)
         draft = NoticeDraft(order.buyer_id, NoticeKind.ORDER_CANCELLED, f"order_cancelled:{order.id}", order.facts() | {"reason": reason})
@@ -241,7 +263,9 @@ NOT_BEING_PAID: Final = """not exists (select from payment_attempt t
 
 
 async def expire_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
-    """Cancel open, unpaid orders whose `pay_by` has passed, at most `limit`, LOT in a transaction; answers how many.
+    """Cancel open orders whose `pay_by` has passed unpaid, at most `limit`, LOT in a transaction; answers how many.
+
+    Also those whose payment has failed; while a transfer is reported, its own time runs instead.
 
     One that is being paid online waits until the provider was asked, half an hour at most.
     An order that is locked at this moment (somebody pays it) is left for the next time. An order that cannot be expired is logged and
@@ -250,7 +274,7 @@ async def expire_due(*, now: datetime, limit: int, jobs: JobQueue) -> int:
     done, after = 0, (datetime.min.replace(tzinfo=now.tzinfo), UUID(int=0))
     while done < limit:
         rows = await db.fetch(
-            f"""select o.id, o.pay_by from "order" o where o.state = 'OPEN' and o.payment_state = 'UNPAID' and o.pay_by < $1
+            f"""select o.id, o.pay_by from "order" o where o.state = 'OPEN' and o.payment_state in {RUNS_OUT} and o.pay_by < $1
                    and (o.pay_by, o.id) > ($2, $3) and {NOT_BEING_PAID} order by o.pay_by, o.id limit $4""",
             now,
             *after,
@@ -277,7 +301,7 @@ async def _expire(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -
     """Expire those of these orders that still are due and that nobody else has locked; one transaction."""
     async with db.transaction() as tx:
         rows = await tx.fetch(
-            f"""select {COLUMNS} from "order" o where o.id = any($1::uuid[]) and o.state = 'OPEN' and o.payment_state = 'UNPAID'
+            f"""select {COLUMNS} from "order" o where o.id = any($1::uuid[]) and o.state = 'OPEN' and o.payment_state in {RUNS_OUT}
                 and o.pay_by < $2 and {NOT_BEING_PAID.replace("$1", "$2")} order by o.id for update of o skip locked""",
             list(order_ids),
             now,
@@ -292,6 +316,7 @@ async def _expire(order_ids: Sequence[UUID], *, now: datetime, jobs: JobQueue) -
             now,
         )
         await _release(tx, orders, MovementKind.EXPIRED, actor=SWEEP, now=now, jobs=jobs)
+        await leave_slots(tx, [order.id for order in orders])
         await add_events(tx, "EXPIRED", orders, {}, actor=SWEEP, now=now)
         await record(tx, SWEEP, [_entry("order.expire", order) for order in orders], now=now)
         for shop_id, of_shop in groupby(sorted(orders, key=lambda order: order.shop_id), key=lambda order: order.shop_id):

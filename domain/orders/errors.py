@@ -29,3 +29,68 @@ class VersionConflict(DomainError):
     order_id: UUID
     expected_version: int
     current_version: int
+
+
+@dataclass
+class IsPaid(DomainError):
+    """The order is paid: its lines are the shop's to change."""
+
+    code: ClassVar[str] = "ALREADY_PAID"
+    order_id: UUID
+
+
+@dataclass
+class UndoOver(DomainError):
+    """The shop's minutes for taking a line back without asking are over."""
+
+    code: ClassVar[str] = "UNDO_OVER"
+    line_id: UUID
+
+
+@dataclass
+class NotFewer(DomainError):
+    """A line is only ever made smaller."""
+
+    code: ClassVar[str] = "INVALID_INPUT"
+    line_id: UUID
+    field: str = "quantity"
+
+
+@dataclass
+class NotReducible(DomainError):
+    """The rule that the line was ordered under lets nobody take it back, or not any more."""
+
+    code: ClassVar[str] = "NOT_EDITABLE"
+    line_id: UUID
+
+
+@dataclass
+class ReferenceMissing(DomainError):
+    """Money goes back: the shop must say what it finds that by."""
+
+    code: ClassVar[str] = "APPROVAL_REQUIRED"
+    field: str = "refundReference"
+
+
+@dataclass
+class CrossShopMerge(DomainError):
+    """Orders of several shops stay several."""
+
+    code: ClassVar[str] = "CROSS_SHOP_MERGE"
+    order_id: UUID
+
+
+@dataclass
+class NotMergeable(DomainError):
+    """They are delivered in different ways or to different places, or one is a gift."""
+
+    code: ClassVar[str] = "NOT_EDITABLE"
+    order_id: UUID
+
+
+@dataclass
+class HoldOver(DomainError):
+    """The time to pay is over; the order is about to be cancelled."""
+
+    code: ClassVar[str] = "HOLD_EXPIRED"
+    order_id: UUID

@@ -55,6 +55,12 @@ class Order(Model):
     paid_minor = fields.BigIntField(default=0)
     pay_by = fields.DatetimeField(null=True)
     flagged = fields.BooleanField(default=False)
+    cancel_requested_at = fields.DatetimeField(null=True)
+    """Its buyer asks the shop to cancel it, and nobody has answered."""
+    cancel_reason = fields.CharField(max_length=200, default="")
+    """The buyer's words to that request; gone once it is answered."""
+    ship_later_until = fields.DatetimeField(null=True)
+    """Until then the buyer wants the parcel to wait for others."""
     version = fields.IntField(default=1)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()

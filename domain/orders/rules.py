@@ -67,9 +67,20 @@ class OrderAction(StrEnum):
     PAY = "PAY"
     CANCEL = "CANCEL"
     SHOW_CODE = "SHOW_CODE"
+    REPORT_TRANSFER = "REPORT_TRANSFER"
+    CHOOSE_DELIVERY = "CHOOSE_DELIVERY"
+    MAKE_GIFT = "MAKE_GIFT"
+    UNDO = "UNDO"
+    REDUCE = "REDUCE"
+    REQUEST_CANCEL = "REQUEST_CANCEL"
+    MERGE = "MERGE"
+    SHIP_LATER = "SHIP_LATER"
+    SHIP_NOW = "SHIP_NOW"
     MARK_PAID = "MARK_PAID"
+    ANSWER_TRANSFER = "ANSWER_TRANSFER"
     HAND_OVER = "HAND_OVER"
     SHIP = "SHIP"
+    ANSWER_CANCEL = "ANSWER_CANCEL"
     TRACK = "TRACK"
 
 
@@ -125,6 +136,13 @@ UNPAID_STATES = frozenset({P.UNPAID, P.REPORTED, P.PENDING, P.FAILED, P.EXPIRED,
 """The buyer still owes money."""
 SETTLED_STATES = frozenset({P.PAID, P.NONE_DUE, P.COLLECT_ON_DELIVERY})
 """Goods may move."""
+REPORTABLE = frozenset({P.UNPAID, P.REPORTED, P.FAILED, P.EXPIRED})
+"""Where a buyer may say that money was sent; saying it again replaces what was said."""
+AMOUNT_OPEN = frozenset({P.UNPAID, P.FAILED})
+"""What the order costs may still change."""
+NOT_SENT = frozenset({F.UNFULFILLED, F.WAITING_STOCK, F.READY, F.READY_FOR_PICKUP})
+"""How the goods reach the buyer may still change."""
+GONE = frozenset({F.HANDED_OVER, F.DELIVERED, F.RETURNED})
 STILL_HERE = frozenset({F.UNFULFILLED, F.WAITING_STOCK, F.READY, F.READY_FOR_PICKUP, F.PARTIAL})
 """Pieces of it are in the shop's hands, as far as its states tell."""
 
@@ -154,13 +172,40 @@ def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentStat
     return OrderList.TO_PICK_UP if method is DeliveryMethod.PICKUP else OrderList.TO_SHIP
 
 
+def may_report(state: OrderState, payment: PaymentState) -> bool:
+    """Whether the buyer of such an order may report a transfer."""
+    return state is State.OPEN and payment in REPORTABLE
+
+
+def may_choose_delivery(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> bool:
+    """Whether the buyer of such an order may choose how it is delivered, or choose anew."""
+    money = payment in AMOUNT_OPEN or payment in (P.REPORTED, P.PENDING, P.PARTIALLY_PAID, P.PAID, P.NONE_DUE)
+    return state is State.OPEN and money and fulfilment in NOT_SENT
+
+
+def may_make_gift(state: OrderState, fulfilment: FulfilmentState) -> bool:
+    """Whether such an order may be made a gift."""
+    return state in (State.OPEN, State.LOCKED) and fulfilment not in GONE
+
+
 def buyer_actions(
-    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod = DeliveryMethod.PICKUP
+    state: OrderState,
+    payment: PaymentState,
+    fulfilment: FulfilmentState,
+    method: DeliveryMethod = DeliveryMethod.PICKUP,
+    *,
+    delivers: bool = False,
 ) -> list[OrderAction]:
-    """What the buyer may do now."""
+    """What the buyer may do now. `delivers`: the shop offers ways of delivery."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.PAY)
+    if may_report(state, payment):
+        actions.append(OrderAction.REPORT_TRANSFER)
+    if delivers and may_choose_delivery(state, payment, fulfilment):
+        actions.append(OrderAction.CHOOSE_DELIVERY)
+    if may_make_gift(state, fulfilment):
+        actions.append(OrderAction.MAKE_GIFT)
     if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.SHOW_CODE)
     under_way = fulfilment in (F.SHIPPED, F.ARRIVED_AT_STORE) or (fulfilment is F.PARTIAL and method is DeliveryMethod.SHIP)
@@ -178,6 +223,8 @@ def seller_actions(
         actions.append(OrderAction.MARK_PAID)
         if payment is not P.PARTIALLY_PAID:
             actions.append(OrderAction.CANCEL)
+    if state is State.OPEN and payment is P.REPORTED:
+        actions.append(OrderAction.ANSWER_TRANSFER)
     if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
     if state is State.OPEN and method is DeliveryMethod.SHIP and payment in SETTLED_STATES and fulfilment in STILL_HERE:

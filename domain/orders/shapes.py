@@ -10,31 +10,46 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders import parcels
+from domain.orders.acts import ACTS, UNDO_UNTIL, buyer_acts, parcel_acts, read_acts, seller_acts
+from domain.orders.attached_shapes import (
+    DELIVERY,
+    DELIVERY_OF_ORDER,
+    GIFT,
+    GIFT_OF_ORDER,
+    IS_GIFT,
+    RECIPIENT,
+    RECIPIENT_OF_ORDER,
+    TRANSFER,
+)
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.orders.shipments import SHIPMENTS_OF_ORDER, shipment_shape
-from domain.paging import SHOP, Row, Shape, Wanted, money, shape, variant_shape
-from domain.paging.shape import Read, same
+from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
+from domain.paging.shape import Read
 from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
 
-AXES = ("state", "payment_state", "fulfilment_state", "delivery_method")
 """What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
 
 NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
+    OrderAction.ANSWER_TRANSFER: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
     OrderAction.SHIP: Permission.SHIP,
+    OrderAction.ANSWER_CANCEL: Permission.CANCEL_ORDER,
 }
 """What a member of staff must hold for an action to be offered."""
+HIDDEN = (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS), ("transfer", Permission.MARK_PAID))
+"""Branches, and what a member of staff must hold to see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +63,20 @@ class Viewpoint:
         """True for a buyer, and for staff who hold it."""
         return self.granted is None or permission in self.granted
 
-    def actions(self, state: str, payment: str, fulfilment: str, method: str) -> list[OrderAction]:
-        """What this viewer may do with an order in these states."""
-        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method)
+    def actions(self, state: str, payment: str, fulfilment: str, method: str, acts: str, delivers: bool) -> list[OrderAction]:
+        """What this viewer may do with an order in these states; `acts` is its ACTS. `delivers`: its shop offers ways of delivery."""
         if self.granted is None:
-            return buyer_actions(*axes)
-        return [action for action in seller_actions(*axes) if NEEDED[action] in self.granted]
+            return own_actions(state, payment, fulfilment, method, acts, delivers=delivers)
+        axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
+        found = [*seller_actions(*axes, DeliveryMethod(method)), *seller_acts(axes[0], axes[2], read_acts(acts))]
+        return [action for action in found if NEEDED[action] in self.granted]
+
+
+def own_actions(state: str, payment: str, fulfilment: str, method: str, acts: str, *, delivers: bool) -> list[OrderAction]:
+    """What the buyer of an order may do, at the instant of the request."""
+    axes, read, now = (OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)), read_acts(acts), asked_at()
+    parcel = parcel_acts(*axes, read, now) if method == "SHIP" else ()
+    return [*buyer_actions(*axes, DeliveryMethod(method), delivers=delivers), *buyer_acts(*axes, read, now), *parcel]
 
 
 ORDER = (
@@ -63,6 +86,17 @@ ORDER = (
 )  # fmt: skip
 
 
+ATTACHED = (
+    ("delivery", DELIVERY_OF_ORDER, DELIVERY.read_if),
+    ("recipient", RECIPIENT_OF_ORDER, RECIPIENT.read_if),
+    ("is_gift", IS_GIFT, same),
+    ("gift", GIFT_OF_ORDER, GIFT.read_if),
+    ("payment_attempts", OF_ORDER, ATTEMPT.read_all),
+    ("pays_online", ONLINE, same),
+    ("payments", f"array({parcels.PAYMENTS.format(row=parcels.PAYMENT.row)})", parcels.PAYMENT.read_all),
+    ("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all),
+)
+"""What hangs on an order, each a branch."""
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
 
 
@@ -102,7 +136,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, actions, payments, timeline, shipments, pickup, payment_attempts, pays_online."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, transfer, actions, what was wished, shipments, pickup, and ATTACHED."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -114,38 +148,40 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    for name, sql, reader in ATTACHED:
+        if name in wanted:
+            branches.append((name, sql, reader))
+    if "transfer" in wanted:
+        newest = f"(select {TRANSFER.row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1)"
+        branches.append(("transfer", newest if viewpoint.may(Permission.MARK_PAID) else "null::record", TRANSFER.read_if))
     if "actions" in wanted:
-        branches.append(
-            ("actions", "row(o.state, o.payment_state, o.fulfilment_state, o.delivery_method)", lambda axes: viewpoint.actions(*axes))
-        )
-    branches += _beside(wanted, viewpoint)
+        branches += [("acts", ACTS, same), ("delivers", "s.offers_delivery", same)]
+    if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
+        branches.append(("wishes", WISHES, tuple))
+    branches += _on_its_way(wanted, viewpoint)
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
         order: Row = base.read(row)
+        if "acts" in order:
+            order["actions"] = viewpoint.actions(*(order[name] for name in ACTING))
+        if "wishes" in order:
+            order |= zip(("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"), order.pop("wishes"), strict=True)
         order["viewpoint"] = viewpoint
         return order
 
     return Shape(base.columns, read)
 
 
-def _beside(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Read]]:
-    """What stands beside an order's lines: payments, timeline, parcels, the pass, and tries to pay online."""
+def _on_its_way(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Read]]:
+    """Branches that lead to an order's parcels and its pass."""
     branches: list[tuple[str, str, Read]] = []
-    if "payments" in wanted:
-        branches.append(("payments", f"array({parcels.PAYMENTS.format(row=parcels.PAYMENT.row)})", parcels.PAYMENT.read_all))
-    if "timeline" in wanted:
-        branches.append(("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all))
     if "shipments" in wanted:
         parcel = shipment_shape(wanted["shipments"])
         branches.append(("shipments", f"array({SHIPMENTS_OF_ORDER.format(row=parcel.row)})", parcel.read_all))
     if "pickup" in wanted:
         found = pickup_shape(wanted["pickup"], viewpoint)
         branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
-    if "payment_attempts" in wanted:
-        branches.append(("payment_attempts", OF_ORDER, ATTEMPT.read_all))
-    if "pays_online" in wanted:
-        branches.append(("pays_online", ONLINE, same))
     return branches
 
 
@@ -157,6 +193,10 @@ def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         order = order_shape(wanted["orders"], viewpoint)
         branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))
     return shape(parcels.PICKUP, parcels.read_pickup(own=viewpoint.granted is None), branches)
+
+
+ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts", "delivers")
+WISHES = f"row({UNDO_UNTIL}, o.ship_later_until, o.cancel_requested_at, nullif(o.cancel_reason, ''))"
 
 
 def _buyer(row: Any) -> Row:
@@ -320,11 +360,11 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         return
     if "actions" in value:
         own = value["actions"] if also_buyer else []
-        value["actions"] = [*own, *viewpoint.actions(*(value[axis] for axis in AXES))]
+        value["actions"] = [*own, *viewpoint.actions(*(value[name] for name in ACTING))]
     if not also_buyer:
         if "viewpoint" in value:
             value["viewpoint"] = viewpoint
-        for branch, permission in (("comment", Permission.VIEW_COMMENTS), ("order", Permission.VIEW_ORDERS)):
+        for branch, permission in HIDDEN:
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
         if value.get("loan"):

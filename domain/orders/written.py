@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Final
 
 from domain.orders import parcels
+from domain.orders.acts import ACTS, UNDO_UNTIL
 from domain.orders.payment_shapes import ONLINE
-from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, buyer_actions
-from domain.orders.shapes import LINES_AT_ONCE
+from domain.orders.rules import OrderAction
+from domain.orders.shapes import LINES_AT_ONCE, own_actions
 from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
 from domain.paging.written import (
     SHOP_FIELDS,
@@ -31,15 +32,22 @@ from domain.paging.written import (
     whole,
     word,
 )
-from domain.posts.rules import DeliveryMethod
 
 
-@lru_cache(maxsize=1024)
-def _actions(state: str, payment: str, fulfilment: str, method: str) -> tuple[OrderAction, ...]:
-    return tuple(buyer_actions(OrderState(state), PaymentState(payment), FulfilmentState(fulfilment), DeliveryMethod(method)))
+@lru_cache(maxsize=512)
+def _over(state: str, payment: str, fulfilment: str, method: str) -> tuple[OrderAction, ...]:
+    return tuple(own_actions(state, payment, fulfilment, method, "", delivers=False))
 
 
-ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method"), _actions))
+def _actions(state: str, payment: str, fulfilment: str, method: str, acts: str, delivers: str) -> tuple[OrderAction, ...]:
+    """Of an order that is over, which most are, its states alone say it: nothing is delivered any more either."""
+    if not acts:
+        return _over(state, payment, fulfilment, method)
+    return tuple(own_actions(state, payment, fulfilment, method, acts, delivers=delivers == "yes"))
+
+
+DELIVERS: Final = "case when s.offers_delivery then 'yes' else 'no' end"
+ACTIONS: Final = Part(Made(("o.state", "o.payment_state", "o.fulfilment_state", "o.delivery_method", ACTS, DELIVERS), _actions))
 
 LINE_FIELDS: Final = Fields(
     {
@@ -89,6 +97,10 @@ _ORDER: Final[dict[str, Entry]] = {
     "amount_due": Amount("greatest(o.total_minor - o.paid_minor, 0)", "o.currency"),
     "actions": ACTIONS,
     "pays_online": flag(ONLINE),
+    "undo_until": instant(UNDO_UNTIL, nullable=True),
+    "ship_later_until": instant("o.ship_later_until", nullable=True),
+    "cancel_requested_at": instant("o.cancel_requested_at", nullable=True),
+    "cancel_reason": text("nullif(o.cancel_reason, '')", nullable=True),
     "shop": Within(SHOP_FIELDS),
     "lines": Paged(
         Rows(

@@ -1,4 +1,4 @@
-"""Tables: payment (money that was recorded for an order), payment_account, payment_attempt, payment_event."""
+"""Tables: payment (money that was recorded for an order), payment_account, payment_attempt, payment_event, transfer_report, transfer_slip."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from domain.payments.rules import AttemptState, OnlinePaymentMethod, PaymentMethod, SurplusReason
+from domain.payments.transfer_rules import ReportState
 
 
 class Payment(Model):
@@ -105,3 +106,45 @@ class PaymentEvent(Model):
     class Meta:
         table = "payment_event"
         unique_together = (("attempt_id", "word", "code", "provider_no"),)
+
+
+class TransferReport(Model):
+    """A buyer says that money was sent. At most one of an order stands open, and only while its payment is REPORTED."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    order_id = fields.UUIDField()
+    state = fields.CharEnumField(ReportState, max_length=12)
+    last_five = fields.CharField(max_length=5)
+    """Of the account that paid, as text: leading zeros count. Empty once the member was deleted."""
+    paid_at = fields.DatetimeField()
+    amount_minor = fields.BigIntField()
+    currency = fields.CharField(max_length=3)
+    slip_id = fields.UUIDField(null=True)
+    reason = fields.CharField(max_length=200, default="")
+    """The shop's words to the buyer when it refused."""
+    reported_at = fields.DatetimeField()
+    answer_by = fields.DatetimeField()
+    answered_at = fields.DatetimeField(null=True)
+    answered_by = fields.UUIDField(null=True)
+
+    class Meta:
+        table = "transfer_report"
+        indexes = [Index(fields=("order_id", "reported_at"))]
+
+
+class TransferSlip(Model):
+    """A picture of a transfer, drawn anew by us; its key is the upload's, so that the same upload never makes two."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    order_id = fields.UUIDField()
+    content = fields.BinaryField()
+    """JPEG."""
+    width = fields.IntField()
+    height = fields.IntField()
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "transfer_slip"
+        indexes = [Index(fields=("order_id",))]

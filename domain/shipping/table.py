@@ -131,7 +131,8 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
         if _WALL_CLOCK.fullmatch(text):
             day, _, clock = text.replace("T", " ").partition(" ")
             parts = [int(part) for part in (*re.split("[-/]", day), *clock.split(":"))]
-            return datetime(*parts, tzinfo=zone).astimezone(UTC)  # type: ignore[arg-type]
+            year, month, date, hour, minute, second = (*parts, 0)[:6]
+            return datetime(year, month, date, hour, minute, second, tzinfo=zone).astimezone(UTC)
         found = datetime.fromisoformat(text)
         if found.tzinfo is None:
             raise BadParcel("at")

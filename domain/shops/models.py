@@ -20,6 +20,14 @@ class Shop(Model):
     locale = fields.CharField(max_length=16)
     pay_within_minutes = fields.IntField(default=4320)
     pickup_place = fields.CharField(max_length=200, default="")
+    undo_minutes = fields.IntField(default=5)
+    """How long a buyer takes an order line back without asking; 0: not at all."""
+    offer_minutes = fields.IntField(null=True)
+    """How long pieces that became free are kept for one who waits to say yes; null: who waits has them at once."""
+    ship_later_days = fields.IntField(default=14)
+    """How long a paid parcel may wait for others; 0: not at all."""
+    offers_delivery = fields.BooleanField(default=False)
+    """There is a way of delivery that buyers may choose; kept with the offers, so that lists of orders need not look."""
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -48,6 +48,7 @@ class Permission(StrEnum):
     SCAN_AND_HAND_OVER = "SCAN_AND_HAND_OVER"
     SHIP = "SHIP"
     ANSWER_BUYERS = "ANSWER_BUYERS"
+    MANAGE_DELIVERY = "MANAGE_DELIVERY"
 
 
 P = Permission

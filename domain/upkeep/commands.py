@@ -60,6 +60,17 @@ with gone as materialized (select id from notice where read_at < $1 order by rea
 delete from notice t where t.id = any(array(select id from gone))"""
 
 
+LOOSE_DAYS: Final = 1
+LOOSE: Final = """delete from transfer_slip where id in (
+  select s.id from transfer_slip s where s.created_at < $1 and (select true from transfer_report r where r.slip_id = s.id limit 1) is null
+  order by s.created_at limit $2)"""
+"""Pictures that were sent and never reported. Sub-selects are looked up by key, whatever the planner thinks of the tables."""
+SLIPS: Final = """delete from transfer_slip where id in (
+  select s.id from transfer_slip s where s.created_at < $1
+    and (select true from transfer_report r where r.slip_id = s.id and (r.answered_at is null or r.answered_at >= $1) limit 1) is null
+  order by s.created_at limit $2)"""
+
+
 async def forget_old(keep: Keep, *, now: datetime) -> dict[str, int]:
     """Delete what has been kept long enough, and archive old movements of stock; answers how many rows of each kind. Harmless when run twice."""
     found = {
@@ -70,6 +81,8 @@ async def forget_old(keep: Keep, *, now: datetime) -> dict[str, int]:
         "read_notices": await _oldest(READ, cutoff(keep.read_notices, now)),
         "unread_notices": await _walk(UNREAD, cutoff(keep.unread_notices, now)),
         "replies": await _walk(REPLIES, cutoff(keep.replies, now)),
+        "loose_slips": await _oldest(LOOSE, cutoff(LOOSE_DAYS, now)),
+        "slips": await _oldest(SLIPS, cutoff(keep.slips, now)),
     }
     before = cutoff(keep.movements, now)
     found["movements"] = 0 if before is None else await archive_movements(before=before, now=now, lot=LOT, lots=LOTS)

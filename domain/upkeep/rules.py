@@ -18,6 +18,7 @@ class Keep:
     pushes: int = 30
     replies: int = 180
     movements: int = 400
+    slips: int = 90
 
 
 def cutoff(days: int, now: datetime) -> datetime | None:

@@ -55,7 +55,7 @@ async def test_every_request_of_the_page_works_as_it_stands(people, signed_in, s
     assert [(parcel["state"], parcel["carrier"], parcel["lastPickupDay"]) for parcel in shown] == [
         ("SHIPPED", "T_CAT", None), ("ARRIVED_AT_STORE", "SEVEN_ELEVEN", "2026-11-28"),
     ]  # fmt: skip
-    assert answers[7]["me"]["orders"]["nodes"][0]["actions"] == ["TRACK"]
+    assert answers[7]["me"]["orders"]["nodes"][0]["actions"] == ["MAKE_GIFT", "TRACK"]
     assert answers[10]["shop"]["shipments"]["totalCount"] == 1
     assert answers[11]["shipmentReturnSettle"] == {
         "shipment": {"returnDecision": "SHIP_AGAIN"}, "orders": [{"fulfilmentState": "PARTIAL"}], "userErrors": [],

@@ -20,7 +20,7 @@ from tests.serving import SECRET_KEY
 from tests.wall import Wall, a_wall
 from workers import upkeep
 
-FOR_EVER = Keep(0, 0, 0, 0, 0, 0, 0, 0)
+FOR_EVER = Keep(0, 0, 0, 0, 0, 0, 0, 0, 0)
 SECOND = timedelta(seconds=1)
 
 
@@ -205,7 +205,7 @@ def test_the_periods_are_settings(monkeypatch) -> None:
     assert upkeep.keep_of(load(secret_key=SECRET_KEY, _env_file=None)) == Keep()
     for number, name in enumerate(name for name in Settings.model_fields if name.startswith("keep_")):
         monkeypatch.setenv(f"PLUSONE_{name.upper()}", str(number + 10))
-    assert upkeep.keep_of(load(secret_key=SECRET_KEY, _env_file=None)) == Keep(*range(10, 18))
+    assert upkeep.keep_of(load(secret_key=SECRET_KEY, _env_file=None)) == Keep(*range(10, 19))
 
 
 class Listing:

@@ -342,6 +342,16 @@ async def upkeep(seed: Seeded) -> int:
     """Years later: whatever goes, goes in one run. Half of the notices were read by then."""
     await db.execute("/* arranged */ update inbox_event set state = 'PARKED', parked_reason = 'odd' where id % 7 = 0")
     await db.execute("/* arranged */ update notice set read_at = created_at where read_at is null and hashtext(id::text) % 2 = 0")
+    await db.execute(
+        """/* arranged */ insert into transfer_slip (id, shop_id, order_id, content, width, height, created_at)
+           select gen_random_uuid(), shop_id, id, decode('ffd8ff00', 'hex'), 1, 1, created_at from "order" order by id limit 400"""
+    )
+    await db.execute(
+        """/* arranged */ insert into transfer_report (id, shop_id, order_id, state, last_five, paid_at, amount_minor, currency, slip_id, reason,
+             reported_at, answer_by, answered_at)
+           select gen_random_uuid(), shop_id, order_id, 'REFUSED', '12345', created_at, 1, 'TWD', id, '', created_at, created_at, created_at
+           from transfer_slip order by id limit 200"""
+    )
     connection = await db.dedicated()  # without a limit: it waits wherever the server cleans just then
     await connection.execute("/* arranged */ analyze")
     await connection.close()

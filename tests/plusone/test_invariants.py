@@ -127,6 +127,19 @@ BREAKS = {
            select gen_random_uuid(), a.shop_id, (select id from "order" limit 1), a.id, gen_random_uuid(), 'T', 'CARD', 5, 'TWD', 'PAID', '', '', '', '',
              5, 0, '', 0, now(), now() from a""",
     ],
+    "I20": [
+        """update "order" set payment_state = 'REPORTED', version = version + 1 where payment_state = 'UNPAID'""",
+        """insert into transfer_report (id, shop_id, order_id, state, last_five, paid_at, amount_minor, currency, reason, reported_at, answer_by)
+           select gen_random_uuid(), shop_id, id, 'OPEN', '12345', now(), 1, currency, '', now(), now() from "order" where payment_state = 'PAID'""",
+    ],
+    "I21": [
+        """insert into pickup_slot (id, shop_id, offer_id, starts_at, ends_at, capacity, taken, version, created_at)
+           select gen_random_uuid(), id, gen_random_uuid(), now(), now() + interval '1 hour', 5, 1, 1, now() from shop""",
+        """with slot as (insert into pickup_slot (id, shop_id, offer_id, starts_at, ends_at, capacity, taken, version, created_at)
+             select gen_random_uuid(), id, gen_random_uuid(), now(), now() + interval '1 hour', 5, 1, 1, now() from shop limit 1 returning id)
+           insert into order_delivery (order_id, shop_id, offer_id, slot_id, chosen_at)
+             select o.id, o.shop_id, gen_random_uuid(), slot.id, now() from "order" o, slot where o.state = 'CANCELLED'""",
+    ],
 }
 
 

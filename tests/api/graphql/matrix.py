@@ -115,6 +115,7 @@ ASK: dict[str, Ask] = {
     "cancel parcel": mutation("shipmentCancel", shipmentId=lambda t: t["shipment"]),
     "settle parcel": mutation("shipmentReturnSettle", shipmentId=lambda t: t["returned"], decision="RESTOCK"),
     "import parcels": mutation("shipmentsImport", shopId=lambda t: t["shop"], csv="order_number,carrier,tracking_number\n1,POST,2\n"),
+    "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
     "server time": lambda _: ("{ serverTime }", {}),
@@ -168,6 +169,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "server time":      (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -236,6 +238,11 @@ async def a_suggestion(people: People, post: UUID, variant: UUID) -> str:
     await database.execute(
         "update claim set post_id = $2, reason = 'MISSING_OPTION', intent = 'AMBIGUOUS', result = $3::jsonb, text_hash = $4 where id = $1",
         claim, post, database.jsonb(result), text_hash("隨便"),
+    )  # fmt: skip
+    await database.execute(
+        """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
+           values ($1, $2, $3, $4, $5, 1, 'WAITING', $6)""",
+        new_id(), people.shop.id, variant, claim, people.buyer.id, build.NOW,
     )  # fmt: skip
     return suggestion_id(claim, version_of_text("隨便"))
 

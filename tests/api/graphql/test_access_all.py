@@ -49,6 +49,7 @@ ROWS = {
     "Buyer.pickups": "my pickups",
     "Buyer.suggestions": "my suggestions",
     "Buyer.shipments": "my shipments",
+    "Buyer.waitlist": "my waitlist",
     "Shop.orders": "shop orders",
     "Shop.stock": "shop stock",
     "Shop.comments": "shop comments",
@@ -65,7 +66,13 @@ ANYBODYS = "tests/api/graphql/test_people_access.py::test_what_needs_no_object_n
 MONEYS = "tests/api/graphql/test_payments.py::test_only_the_buyer_begins_and_to_others_the_order_is_not_there"
 DISPUTES = "tests/api/graphql/test_disputes.py::test_everybody_as_the_matrix_says"
 SURPLUSES = "tests/api/graphql/test_payments.py::test_to_anybody_else_a_surplus_is_not_there"
+ACTING = "tests/api/graphql/test_acting_access.py::test_everybody_gets_the_answer_of_the_matrix"
 STREAMS = "tests/api/live/test_access.py::test_everybody_sees_what_the_matrix_says"
+DELIVERIES = (
+    "Query.gift", "Mutation.paymentReport", "Mutation.slipUploadStart", "Mutation.transferConfirm", "Mutation.transferRefuse",
+    "Mutation.orderDeliveryChoose", "Mutation.giftLinkCreate", "Mutation.giftLinkRevoke", "Mutation.deliveryOfferCreate",
+    "Mutation.deliveryOfferWithdraw", "Mutation.pickupSlotCreate", "Mutation.pickupSlotUpdate",
+)  # fmt: skip
 ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
@@ -73,7 +80,29 @@ ELSEWHERE: dict[str, str] = {
     **dict.fromkeys(
         (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
     ),
+    **dict.fromkeys(
+        (
+            f"Mutation.{name}"
+            for name in (
+                "claimCreate",
+                "waitlistOfferAccept",
+                "waitlistLeave",
+                "claimUndo",
+                "orderLineQuantityReduce",
+                "orderCancelRequest",
+                "orderCancelAnswer",
+                "ordersMerge",
+                "orderShipLater",
+                "orderShipNow",
+                "shopTimesUpdate",
+            )
+        ),
+        ACTING,
+    ),
     "Mutation.paymentSessionCreate": MONEYS,
+    **dict.fromkeys(
+        DELIVERIES, "tests/api/graphql/test_delivery_access.py::test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing"
+    ),
     "Mutation.paymentReturnRecord": SURPLUSES,
     "Shop.paymentSurpluses": SURPLUSES,
     **dict.fromkeys(

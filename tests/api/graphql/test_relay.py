@@ -55,6 +55,8 @@ def selection(place: str) -> str:
     return " ".join(leaves) + inner
 
 
+A_PLACE = """insert into waitlist_entry (id, shop_id, variant_id, claim_id, buyer_id, quantity, state, queued_at)
+  values (gen_random_uuid(), $1, $2, $3, $4, 1, 'WAITING', $5)"""
 A_DISPUTE = """insert into dispute (id, shop_id, order_id, buyer_id, reason, state, opened_at, written_at)
   values (gen_random_uuid(), $1, $2, $3, 'OTHER', 'WAITS_FOR_SHOP', $4, $4)"""
 A_SURPLUS = """
@@ -90,6 +92,7 @@ async def shop_with_all(people: Any) -> dict[str, str]:
                values ($1, $2, $3, $4, 'ORDER_PLACED', '{}', $5, $6)""",
             new_id(), people.shop.id, people.buyer.id, people.member, f"n{n}", build.NOW,
         )  # fmt: skip
+        await database.execute(A_PLACE, people.shop.id, scarf.variants[n].id, claim, people.buyer.id, build.NOW)
         await database.execute(A_DISPUTE, people.shop.id, order.id, people.buyer.id, build.NOW)
         await database.execute(A_SURPLUS, people.shop.id, order.id, f"T{n}", build.NOW)
         await database.execute(

@@ -186,7 +186,8 @@ async def test_pickups_show_their_shop_and_orders(people, signed_in) -> None:
     query = """query ($f: PickupFilter) { me { pickups(filter: $f) { nodes { id state codeExpiresAt createdAt shop { pickupPlace } orders { number actions } } } } }"""
     expected = {
         "id": pid("pickup", pickup), "state": "OPEN", "codeExpiresAt": None, "createdAt": "2026-11-21T08:00:00Z",
-        "shop": {"pickupPlace": "捷運中山站 2 號出口"}, "orders": [{"number": order.number, "actions": ["SHOW_CODE"]}],
+        "shop": {"pickupPlace": "捷運中山站 2 號出口"},
+        "orders": [{"number": order.number, "actions": ["MAKE_GIFT", "SHOW_CODE", "REQUEST_CANCEL"]}],
     }  # fmt: skip
     assert (await client.get(query))["me"]["pickups"]["nodes"] == [expected]
     assert (await client.get(query, {"f": {"state": "COLLECTED"}}))["me"]["pickups"]["nodes"] == []
@@ -244,7 +245,8 @@ async def test_actions_are_what_this_viewer_may_do(people, signed_in) -> None:
         nodes = (await client.get(query, {"ids": [pid("order", unpaid.id), pid("order", ready.id)]}))["nodes"]
         return [node and node["actions"] for node in nodes]
 
-    assert await actions(people.member) == [["PAY"], ["SHOW_CODE"]]
+    unpaid_acts = ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "UNDO", "REDUCE", "REQUEST_CANCEL"]
+    assert await actions(people.member) == [unpaid_acts, ["MAKE_GIFT", "SHOW_CODE", "REQUEST_CANCEL"]]
     assert await actions(people.owner) == [["MARK_PAID", "CANCEL"], ["HAND_OVER"]]
     assert await actions(people.helper) == [["CANCEL"], ["HAND_OVER"]]
     assert await actions(people.scanner) == [None, None]

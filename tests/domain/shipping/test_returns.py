@@ -8,12 +8,13 @@ import pytest
 
 from domain import db as database
 from domain.jobs import RESTOCKED
+from domain.orders import requests
 from domain.orders.errors import InvalidTransition
 from domain.shipping.errors import InvalidMove
 from domain.shipping.rules import ReturnDecision
 from tests.books import everything, figures, queued
-from tests.build import NOW, AnOrder, AVariant, a_shop, a_variant
-from tests.parcels import S, all_agrees, an_order_to_send, line_of, packed, parcel_row, said, settled, state_of
+from tests.build import NOW, AnOrder, AVariant, a_buyer, a_member, a_shop, a_variant
+from tests.parcels import JOBS, PACKER, S, all_agrees, an_order_to_send, cancelled, line_of, packed, parcel_row, said, settled, state_of
 
 D = ReturnDecision
 HOUR = timedelta(hours=1)
@@ -109,3 +110,30 @@ async def test_a_pickup_that_was_sent_and_came_back_may_be_collected(db: str) ->
     await counter.confirm(scan.scan_id)
     assert await state_of(order) == ("COMPLETED", "HANDED_OVER")
     await all_agrees(but=())
+
+
+async def test_an_order_is_not_cancelled_while_pieces_of_it_lie_packed(db: str) -> None:
+    shop, member = await a_shop(), await a_member()
+    order = await an_order_to_send(shop, buyer=await a_buyer(shop, member_id=member))
+    await requests.request(order_id=order.id, reason="", member_id=member, now=NOW)
+    parcel = await packed(order, {0: 1})
+
+    async def accept() -> None:
+        await requests.answer(
+            order_id=order.id,
+            shop_id=shop.id,
+            accept=True,
+            note="",
+            refund_reference="r",
+            may_refund=True,
+            actor=PACKER,
+            now=NOW,
+            jobs=JOBS,
+        )
+
+    with pytest.raises(InvalidTransition):
+        await accept()
+    await cancelled(order, parcel)
+    await accept()
+    assert await database.fetchval('select state from "order" where id = $1', order.id) == "CANCELLED"
+    await all_agrees()

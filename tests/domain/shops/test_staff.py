@@ -39,6 +39,7 @@ MATRIX: dict[Permission, str] = {
     P.ANSWER_BUYERS:      "yes   yes     yes    no",
     P.SHIP:               "yes   yes     no     no",
     P.ANNOUNCE:           "yes   yes     no     no",
+    P.MANAGE_DELIVERY:    "yes   yes     no     no",
 }  # fmt: skip
 CELLS = [(permission, role, answer == "yes") for permission, row in MATRIX.items() for role, answer in zip(Role, row.split(), strict=True)]
 

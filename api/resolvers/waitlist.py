@@ -1,0 +1,104 @@
+"""Orders without a comment; the buyer's places in waiting lists, given up, and the offers to them, taken."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.mutation import InvalidInput, effect, mutation
+from api.schema.errors import ClaimUserError
+from api.schema.member import Buyer
+from api.schema.waitlist import (
+    ClaimCreateInput,
+    ClaimCreatePayload,
+    WaitlistConnection,
+    WaitlistLeaveInput,
+    WaitlistLeavePayload,
+    WaitlistOfferAcceptInput,
+    WaitlistOfferAcceptPayload,
+)
+from domain.claims import creating, offers
+from domain.claims.screens import visible_claims
+from domain.claims.waitlist_screens import places_of_member
+from domain.paging import Row, Wanted
+
+
+@strawberry.type
+class BuyerWaitlist:
+    """Fields of the signed-in buyer."""
+
+    @field(WaitlistConnection, description="What I wait for, the oldest place first, with what is offered to me.")
+    async def waitlist(
+        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Row:
+        viewer, wanted = info.context.require_viewer(), selected(info)
+        question = asked(info, "me.waitlist", None, first=first, after=after, last=last, before=before)
+        part = await places_of_member(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], language=info.context.language, now=info.context.now(),
+            count=counts(wanted),
+        )  # fmt: skip
+        return connection(info, question, part, wanted)
+
+
+attach(Buyer, BuyerWaitlist)
+
+
+@strawberry.type
+class WaitlistMutations:
+    @mutation(ClaimUserError, ClaimCreatePayload, idempotent=True)
+    async def claim_create(self, info: Info, input: ClaimCreateInput) -> Row:
+        """Order without a comment: decided as a comment that says it plainly now, in the same line and within the same limits."""
+        post_id, variant_id = key_of(input.post_id, "post"), key_of(input.variant_id, "variant")
+        if input.quantity < 1:
+            raise InvalidInput("quantity")
+        return await _done(
+            info, input,
+            lambda member_id: creating.create(
+                post_id=post_id, variant_id=variant_id, quantity=input.quantity, member_id=member_id, now=info.context.now(),
+                jobs=info.context.services.jobs,
+            ),
+        )  # fmt: skip
+
+    @mutation(ClaimUserError, WaitlistOfferAcceptPayload, idempotent=True)
+    async def waitlist_offer_accept(self, info: Info, input: WaitlistOfferAcceptInput) -> Row:
+        """Take the pieces that are offered to me; they are held on my order, to be paid like others."""
+        offer_id = key_of(input.offer_id, "offer")
+        return await _done(
+            info, input,
+            lambda member_id: offers.accept(
+                offer_id=offer_id, member_id=member_id, now=info.context.now(), jobs=info.context.services.jobs
+            ),
+        )  # fmt: skip
+
+    @mutation(ClaimUserError, WaitlistLeavePayload, idempotent=True)
+    async def waitlist_leave(self, info: Info, input: WaitlistLeaveInput) -> Row:
+        """Give up a place of mine; what was offered to it goes to the next in line. Pieces that are ordered already stay."""
+        place_id = key_of(input.place_id, "place")
+        return await _done(
+            info, input,
+            lambda member_id: offers.leave(
+                place_id=place_id, member_id=member_id, now=info.context.now(), jobs=info.context.services.jobs
+            ),
+        )  # fmt: skip
+
+
+async def _done(info: Info, input: Any, act: Callable[[UUID], Awaitable[UUID]]) -> Row:
+    """Do it once for the key; the claim and the order it is in as their buyer sees them, one statement for each that was asked for."""
+    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
+
+    async def once() -> Row:
+        return {"claim": str(await act(member_id))}
+
+    claim_id = UUID((await effect(info, input, once))["claim"])
+    found: Row = {}
+    if "claim" in wanted:
+        rows = await visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
+        found["claim"] = rows.get(claim_id)
+    if "order" in wanted:
+        rows = await visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
+        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
+    return found
