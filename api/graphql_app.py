@@ -55,7 +55,7 @@ from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
 from api.resolvers.preferences import PreferenceMutations
-from api.resolvers.shipping import ShipmentMutations
+from api.resolvers.shipment import ShipmentMutations
 from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
@@ -69,7 +69,7 @@ from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
-from api.schema.shipping import Shipment
+from api.schema.shipment import Shipment
 from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions

@@ -30,6 +30,7 @@ from domain import bootstrap, db, settings
 from domain.members import keys
 from domain.notices.rules import NoticeKind
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState, buyer_actions
+from domain.posts.rules import DeliveryMethod
 from plusone import processes
 
 CONNECTIONS: Final = 10
@@ -68,7 +69,12 @@ async def home(pool: Pool, member: UUID) -> Any:
 
 def _order(row: Any) -> dict[str, Any]:
     currency = row["currency"]
-    axes = OrderState(row["state"]), PaymentState(row["payment_state"]), FulfilmentState(row["fulfilment_state"])
+    axes = (
+        OrderState(row["state"]),
+        PaymentState(row["payment_state"]),
+        FulfilmentState(row["fulfilment_state"]),
+        DeliveryMethod(row["delivery_method"]),
+    )
     return {
         "id": row["id"],
         "number": row["number"],

@@ -30,8 +30,11 @@ select json_build_object(
         'id', o.id, 'number', o.number, 'createdAt', o.created_at, 'state', o.state, 'paymentState', o.payment_state,
         'fulfilmentState', o.fulfilment_state, 'deliveryMethod', o.delivery_method, 'payBy', o.pay_by,
         'actions', case when o.state = 'OPEN' and o.payment_state in {OWED} then '["PAY"]'::json
-                        when o.state = 'OPEN' and o.payment_state in {SETTLED} and o.fulfilment_state in ('READY_FOR_PICKUP','PARTIAL')
-                        then '["SHOW_CODE"]'::json else '[]'::json end,
+                        when o.state = 'OPEN' and o.payment_state in {SETTLED}
+                         and (o.fulfilment_state = 'READY_FOR_PICKUP' or (o.fulfilment_state = 'PARTIAL' and o.delivery_method = 'PICKUP'))
+                        then '["SHOW_CODE"]'::json
+                        when o.state <> 'CANCELLED' and (o.fulfilment_state in ('SHIPPED','ARRIVED_AT_STORE')
+                             or (o.fulfilment_state = 'PARTIAL' and o.delivery_method = 'SHIP')) then '["TRACK"]'::json else '[]'::json end,
         'shop', json_build_object('id', s.id, 'name', s.name, 'currency', s.currency, 'pickupPlace', s.pickup_place),
         'total', json_build_object('amount', o.total_minor, 'currencyCode', o.currency),
         'amountDue', json_build_object('amount', greatest(o.total_minor - o.paid_minor, 0), 'currencyCode', o.currency),

@@ -157,7 +157,7 @@ class Order(OfShop):
             fulfilment_state=row.fulfilment_state.value,
             delivery_method=row.delivery_method.value,
             pay_by=row.pay_by,
-            actions=[action.value for action in buyer_actions(row.state, row.payment_state, row.fulfilment_state)],
+            actions=[action.value for action in buyer_actions(row.state, row.payment_state, row.fulfilment_state, row.delivery_method)],
             total=Money(amount=row.total_minor, currency_code=row.currency),
             amount_due=Money(amount=max(row.total_minor - row.paid_minor, 0), currency_code=row.currency),
         )

@@ -51,7 +51,7 @@ NOTICES: Final = """query Inbox {
 PARCELS: Final = """query Parcels {
   me {
     shipments(first: 20, filter: {active: true}) {
-      nodes { id state carrier trackingNumber storeName lastPickupDay createdAt shop { id name } order { id number } events { state at place } }
+      nodes { id state carrier trackingNumber storeName lastPickupDay createdAt shop { id name } lines { orderNumber title quantity } events { state at note } }
       pageInfo { hasNextPage hasPreviousPage endCursor }
     }
   }

@@ -44,6 +44,8 @@ class Line:
     comment: str
     pieces: int
     handed: int = 0
+    packed: int = 0
+    shipped: int = 0
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Sale:
     lines: list[Line]
     subtotal: int
     is_old: bool
+    sent: int = 0
+    """When its parcel left, or was packed."""
 
     @property
     def owner(self) -> str:
@@ -261,7 +265,8 @@ def _consequences(book: Book, sale: Sale, step: Step, at_ms: int) -> None:
         _ready(book, sale, at_ms)
     if step.fulfilment in (FulfilmentState.PARTIAL, FulfilmentState.HANDED_OVER):
         _hand_over(book, sale, at_ms, whole=step.fulfilment is FulfilmentState.HANDED_OVER)
-    if step.fulfilment in PARCELS:
+    labelled = step.fulfilment is FulfilmentState.LABELLED and step.fulfilment is sale.story.fulfilment
+    if step.fulfilment is not None and (step.fulfilment in PARCELS or labelled):
         _parcel(book, sale, step.fulfilment, at_ms)
     if step.state is OrderState.CANCELLED:
         expired = step.payment is PaymentState.EXPIRED
@@ -302,20 +307,38 @@ def _hand_over(book: Book, sale: Sale, at_ms: int, *, whole: bool) -> None:
 
 
 def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
-    """All of an order leaves in one parcel, whose row says where it came to stand in the end."""
+    """All of an order leaves in one parcel; its row is written when it stands where the story ends."""
     shop, w = sale.shop, book.rows.waiting
-    if state is FulfilmentState.SHIPPED:
+    packed = state is FulfilmentState.LABELLED
+    if packed or sale.id not in book.passes:
         here = book.passes[sale.id] = book.chance.id(at_ms)
-        last = at(at_ms + 7 * DAY_MS)[:10] if sale.story.fulfilment is FulfilmentState.ARRIVED_AT_STORE else NULL
-        w["shipment"].append(
-            f"{here}\t{shop.id}\t{sale.id}\t{sale.buyer}\t{sale.member}\t{sale.story.fulfilment}\t黑貓宅急便\t{sale.number}\t\t\t\t{last}\t1"
-            f"\t{at(at_ms)}\t{at(at_ms)}"
-        )
+        sale.sent = at_ms
         for line in sale.lines:
-            line.handed = line.pieces
-            w["shipment_line"].append(f"{shop.id}\t{here}\t{line.id}\t{line.pieces}")
-        _notice(book, sale, "SHIPMENT_SENT", at_ms, {"carrier": "黑貓宅急便", "trackingNumber": sale.number, "shipmentId": dashed(here)})
-    w["shipment_event"].append(f"{shop.id}\t{book.passes[sale.id]}\t{state}\t\t\t{at(at_ms)}")
+            line.packed, line.shipped = (line.pieces, 0) if packed else (0, line.pieces)
+            w["shipment_line"].append(f"{shop.id}\t{here}\t{sale.id}\t{line.id}\t{line.pieces}")
+        _audit(book, shop, at_ms, sale.owner, "OWNER", "shipment.create", "shipment", here, "{}")
+    here = book.passes[sale.id]
+    stored = state is FulfilmentState.ARRIVED_AT_STORE
+    if state is sale.story.fulfilment:
+        carrier = (
+            f"SEVEN_ELEVEN\t\t{sale.number}\t131386\t\t\t{at(at_ms + 7 * DAY_MS)[:10]}"
+            if stored
+            else f"T_CAT\t\t{sale.number}\t\t\t\t{NULL}"
+        )
+        left = NULL if packed else at(sale.sent)
+        w["shipment"].append(
+            f"{here}\t{shop.id}\t{sale.buyer}\t{sale.member}\t{'PREPARING' if packed else state}\t{at(at_ms)}\t{carrier}\t{left}\t1\t{at(sale.sent)}\t{at(at_ms)}"
+        )
+    if not packed:
+        w["shipment_event"].append(f"{shop.id}\t{here}\t{state}\t{at(at_ms)}\t\t{sale.owner}\t{at(at_ms)}")
+        if state is FulfilmentState.SHIPPED:
+            _notice(
+                book,
+                sale,
+                "SHIPMENT_SENT",
+                at_ms,
+                {"carrier": "T_CAT", "trackingNumber": sale.number, "shipmentId": dashed(here), "state": "SHIPPED"},
+            )
 
 
 def _stock(book: Book, sale: Sale, when: list[int]) -> None:
@@ -329,14 +352,14 @@ def _stock(book: Book, sale: Sale, when: list[int]) -> None:
         if story.state is OrderState.CANCELLED:
             _move(book, sale, line, "EXPIRED" if story.payment is PaymentState.EXPIRED else "RELEASED", 0, -n, 0, last)
             continue
-        gone = n if story.state is OrderState.COMPLETED else line.handed
+        gone = line.handed + line.shipped
         if settled:
             _move(book, sale, line, "COMMITTED", 0, -n, n, when[0])
             variant.committed += n - gone
         else:
             variant.held += n
         if gone:
-            _move(book, sale, line, "HANDED_OVER", -gone, 0, -gone, last)
+            _move(book, sale, line, "SHIPPED" if line.shipped else "HANDED_OVER", -gone, 0, -gone, last)
             variant.left += gone
 
 
@@ -368,7 +391,7 @@ def _row(book: Book, sale: Sale, when: list[int]) -> None:
     )
     lines = w["order_line"]
     for k, line in enumerate(sale.lines, len(lines) - len(sale.lines)):
-        lines[k] = lines[k].replace("\t@\t", f"\t{line.handed}\t", 1)
+        lines[k] = lines[k].replace("\t@\t", f"\t{line.handed}\t{line.packed}\t{line.shipped}\t", 1)
 
 
 def _chatter(book: Book, sale: Sale) -> None:

@@ -90,7 +90,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "buyer": "id shop_id provider external_id name member_id created_at",
     "order": "id shop_id number buyer_id member_id state payment_state fulfilment_state delivery_method currency subtotal_minor "
     "shipping_minor discount_minor total_minor paid_minor pay_by flagged version created_at updated_at",
-    "order_line": "id shop_id order_id variant_id post_id claim_id platform title variant_label unit_price_minor quantity handed_over "
+    "order_line": "id shop_id order_id variant_id post_id claim_id platform title variant_label unit_price_minor quantity handed_over packed shipped "
     "policy_version_id created_at",
     "order_event": "shop_id order_id kind data actor at",
     "social_comment": "id shop_id channel_id post_id external_id external_post_id parent_external_id platform buyer_id author_name text "
@@ -107,9 +107,10 @@ COLUMNS: Final[Mapping[str, str]] = {
     "pickup_order": "order_id shop_id pickup_id",
     "hand_over": "id shop_id pickup_id issue_number by_member_id device collected_minor conflict at",
     "hand_over_line": "shop_id hand_over_id order_line_id quantity",
-    "shipment": "id shop_id order_id buyer_id member_id state carrier tracking_number store_code store_name store_address pick_up_by version created_at updated_at",
-    "shipment_line": "shop_id shipment_id order_line_id quantity",
-    "shipment_event": "shop_id shipment_id state place note at",
+    "shipment": "id shop_id buyer_id member_id state state_at carrier carrier_name tracking_number store_code store_name store_address last_pickup_day "
+    "left_at version created_at updated_at",
+    "shipment_line": "shop_id shipment_id order_id order_line_id quantity",
+    "shipment_event": "shop_id shipment_id state at note actor recorded_at",
     "audit_entry": "shop_id at actor role action object_type object_id detail request_id",
     "inbox_event": "endpoint_id source external_key lane occurred_at payload state outcome tries received_at decided_at parked_reason",
 }

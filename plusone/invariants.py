@@ -58,8 +58,8 @@ INVARIANTS = (
         "I2b",
         "held and committed are the pieces of open orders",
         f"""select s.variant_id, s.held, s.committed, o.held as orders_held, o.committed as orders_committed from stock_level s left join (
-             select l.variant_id, sum(l.quantity - l.handed_over) filter (where o.payment_state in {UNSETTLED}) held,
-                    sum(l.quantity - l.handed_over) filter (where o.payment_state not in {UNSETTLED}) committed
+             select l.variant_id, sum(l.quantity - l.handed_over - l.shipped) filter (where o.payment_state in {UNSETTLED}) held,
+                    sum(l.quantity - l.handed_over - l.shipped) filter (where o.payment_state not in {UNSETTLED}) committed
              from order_line l join "order" o on o.id = l.order_id where o.state in ('OPEN','LOCKED') group by l.variant_id) o using (variant_id)
            where (s.held, s.committed) is distinct from (coalesce(o.held, 0), coalesce(o.committed, 0))""",
     ),
@@ -119,12 +119,13 @@ INVARIANTS = (
     ),
     Invariant(
         "I9",
-        "every claim, payment and hand-over has an audit entry",
+        "every claim, payment, hand-over and parcel has an audit entry",
         f"""select 'claim' as kind, c.id from claim c where not exists (select 1 from audit_entry a where a.object_id = c.id)
            union all select 'payment', p.order_id from payment p
              where not exists (select 1 from audit_entry a where a.object_id = p.order_id and a.action in {BY_MONEY})
            union all select 'hand_over', h.id from hand_over h
-             where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))""",
+             where not exists (select 1 from audit_entry a where a.object_id in (h.id, h.pickup_id))
+           union all select 'shipment', s.id from shipment s where not exists (select 1 from audit_entry a where a.object_id = s.id)""",
     ),
     Invariant(
         "I10",
@@ -134,28 +135,31 @@ INVARIANTS = (
     ),
     Invariant(
         "I11",
-        "no row links two shops, and an order follows its buyer's member",
+        "no row links two shops, and orders and parcels follow their buyer's member",
         """select l.id from order_line l join "order" o on o.id = l.order_id where o.shop_id <> l.shop_id
            union all select c.id from claim c join social_comment s on s.id = c.comment_id where s.shop_id <> c.shop_id
            union all select o.id from "order" o join buyer b on b.id = o.buyer_id
-             where b.shop_id <> o.shop_id or o.member_id is distinct from b.member_id""",
+             where b.shop_id <> o.shop_id or o.member_id is distinct from b.member_id
+           union all select s.id from shipment s join buyer b on b.id = s.buyer_id where b.shop_id <> s.shop_id or s.member_id is distinct from b.member_id
+           union all select s.id from shipment_line x join shipment s on s.id = x.shipment_id join order_line l on l.id = x.order_line_id
+             join "order" o on o.id = l.order_id
+             where x.shop_id <> s.shop_id or o.shop_id <> s.shop_id or x.order_id <> l.order_id or o.buyer_id <> s.buyer_id""",
     ),
     Invariant(
         "I12",
         "a line's reservation ends once: what moved for it is what it still holds",
-        f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
+        f"""select l.id, m.held, m.committed, l.quantity, l.handed_over, l.shipped, o.state, o.payment_state from order_line l join "order" o on o.id = l.order_id
            left join (select order_line_id, sum(held_delta) held, sum(committed_delta) committed from stock_ledger group by 1) m on m.order_line_id = l.id
-           where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over else 0 end
+           where coalesce(m.held, 0) <> case when o.state in ('OPEN','LOCKED') and o.payment_state in {UNSETTLED} then l.quantity - l.handed_over - l.shipped else 0 end
               or coalesce(m.committed, 0)
-                 <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over else 0 end""",
+                 <> case when o.state in ('OPEN','LOCKED') and o.payment_state not in {UNSETTLED} then l.quantity - l.handed_over - l.shipped else 0 end""",
     ),
     Invariant(
         "I13",
-        "pieces handed over or sent have a record and never exceed the pieces due",
+        "pieces handed over have a record and never exceed the pieces due",
         """select l.id, l.quantity, l.handed_over, coalesce(h.sum, 0) as recorded from order_line l
-           left join (select gone.order_line_id, sum(gone.quantity) from (
-               select x.order_line_id, x.quantity from hand_over_line x join hand_over y on y.id = x.hand_over_id where not y.conflict
-               union all select order_line_id, quantity from shipment_line) gone group by 1) h on h.order_line_id = l.id
+           left join (select x.order_line_id, sum(x.quantity) from hand_over_line x join hand_over y on y.id = x.hand_over_id
+             where not y.conflict group by 1) h on h.order_line_id = l.id
            where l.handed_over <> coalesce(h.sum, 0) or l.handed_over > l.quantity""",
     ),
     Invariant(
@@ -185,6 +189,35 @@ INVARIANTS = (
               from payment_attempt t group by t.order_id) o where o.came <> o.used
             union all select p.order_id, 0, p.amount_minor from payment p
               where p.method = 'ONLINE' and not exists (select from payment_attempt t where t.order_id = p.order_id)""",
+    ),
+    Invariant(
+        "I17",
+        "no piece is collected, packed or sent twice: lines say what parcels hold, and never more than was ordered",
+        """select l.id, l.quantity, l.handed_over, l.packed, l.shipped, p.packed as in_parcels, p.shipped as sent from order_line l left join (
+             select x.order_line_id, sum(x.quantity) filter (where s.state = 'PREPARING') packed,
+                    sum(x.quantity) filter (where s.left_at is not null and s.return_decision is distinct from 'SHIP_AGAIN') shipped
+             from shipment_line x join shipment s on s.id = x.shipment_id group by 1) p on p.order_line_id = l.id
+           where l.handed_over + l.packed + l.shipped > l.quantity or l.packed <> coalesce(p.packed, 0) or l.shipped <> coalesce(p.shipped, 0)""",
+    ),
+    Invariant(
+        "I18",
+        "every piece that left in a parcel left the ledger once, and came back once where the shop decided so",
+        """select id, p.gone, p.back, m.gone as moved, m.back as moved_back from (
+             select x.order_line_id as id, coalesce(sum(x.quantity) filter (where s.left_at is not null), 0) gone,
+                    coalesce(sum(x.quantity) filter (where s.return_decision in ('RESTOCK','SHIP_AGAIN')), 0) back
+             from shipment_line x join shipment s on s.id = x.shipment_id group by 1) p full join (
+             select order_line_id as id, coalesce(-sum(on_hand_delta) filter (where kind = 'SHIPPED'), 0) gone,
+                    coalesce(sum(on_hand_delta) filter (where kind = 'RETURNED'), 0) back
+             from stock_ledger where kind in ('SHIPPED','RETURNED') group by 1) m using (id)
+           where (coalesce(p.gone, 0), coalesce(p.back, 0)) is distinct from (coalesce(m.gone, 0), coalesce(m.back, 0))""",
+    ),
+    Invariant(
+        "I19",
+        "a parcel is where the newest thing said about it puts it",
+        """select s.id, s.state, s.state_at, e.state as said, e.at from shipment s left join lateral (
+             select state, at from shipment_event v where v.shipment_id = s.id order by at desc, array_position(
+               array['SHIPPED','IN_TRANSIT','ARRIVED_AT_STORE','DELIVERED','RETURNING','RETURNED','LOST'], state::text) desc limit 1) e on true
+           where (s.left_at is null and e.state is not null) or (s.left_at is not null and (s.state, s.state_at) is distinct from (e.state, e.at))""",
     ),
     Invariant(
         "I20",

@@ -49,11 +49,10 @@ select variant_id::text from stock_level l where held <> (
   where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state not in ('PAID','NONE_DUE','COLLECT_ON_DELIVERY'))
 union all
 select variant_id::text from stock_level l where committed <> (
-  select coalesce(sum(x.quantity - x.handed_over), 0) from order_line x join "order" o on o.id = x.order_id
+  select coalesce(sum(x.quantity - x.handed_over - x.shipped), 0) from order_line x join "order" o on o.id = x.order_id
   where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state = 'PAID')
 union all
 select id::text from order_line l where handed_over <> (select coalesce(sum(quantity), 0) from hand_over_line h where h.order_line_id = l.id)
-  + (select coalesce(sum(quantity), 0) from shipment_line h where h.order_line_id = l.id)
 """
 
 

@@ -8,7 +8,7 @@ from domain.claims.passing import pass_on_due
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
 from domain.payments.transfers import lapse_due
-from domain.shipping.commands import remind_last_days
+from domain.shipping.reminders import remind_last_days
 
 ORDERS_AT_ONCE = 5_000
 REMINDERS_AT_ONCE = 5_000

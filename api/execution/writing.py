@@ -53,6 +53,7 @@ from domain.paging.written import (
     list_text,
 )
 
+DATED: Final[Mapping[Kind, str]] = {Kind.INSTANT: "DateTime", Kind.DAY: "Date"}
 SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
 
 
@@ -283,8 +284,7 @@ class Writer:
         if leaf.nullable and isinstance(type_, GraphQLNonNull):
             raise Unplannable
         named, x = get_nullable_type(type_), level.piece(leaf.piece)
-        scalar = SCALARS.get(leaf.kind)
-        if scalar is not None and named is not scalar:
+        if (scalar := SCALARS.get(leaf.kind)) is not None and named is not scalar:
             raise Unplannable
         match leaf.kind:
             case Kind.ID:
@@ -293,10 +293,9 @@ class Writer:
                 return f"{{{x}}}"
             case Kind.FLAG if not leaf.nullable:
                 return f"{{FLAGS[{x}]}}"
-            case Kind.INSTANT if getattr(named, "name", "") == "DateTime":
-                return f"{{NULL if {x} == NULL else instant({x})}}" if leaf.nullable else f"{{instant({x})}}"
-            case Kind.DAY if getattr(named, "name", "") == "Date":
-                return f"{{NULL if {x} == NULL else day({x})}}" if leaf.nullable else f"{{day({x})}}"
+            case Kind.INSTANT | Kind.DAY if getattr(named, "name", "") == DATED[leaf.kind]:
+                made = f"{leaf.kind.name.lower()}({x})"
+                return f"{{NULL if {x} == NULL else {made}}}" if leaf.nullable else f"{{{made}}}"
             case Kind.WORD if isinstance(named, GraphQLEnumType) and not leaf.nullable:
                 return f"{{{self._words(named)}[{x}]}}"
         raise Unplannable

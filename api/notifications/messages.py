@@ -18,8 +18,10 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     title, body              the shop's own words                  ANNOUNCEMENT
     pickupId                 UUID; the deep link opens the pass    PICKUP_READY, PICKED_UP
     shipmentId               UUID; the deep link opens the parcel  SHIPMENT_*
-    carrier, trackingNumber  as the shop names them                SHIPMENT_*
-    store, lastDay           where, and until which day (ISO)      SHIPMENT_SENT, SHIPMENT_ARRIVED, SHIPMENT_LAST_DAY
+    state, carrier           codes of PARCELS and CARRIERS         SHIPMENT_*
+    carrierName              of a carrier that has no code         SHIPMENT_*
+    trackingNumber, note     as they were told                     SHIPMENT_*
+    storeName, lastPickupDay where, and until which day (ISO)      SHIPMENT_SENT, SHIPMENT_ARRIVED, SHIPMENT_LAST_DAY
 """
 
 from __future__ import annotations
@@ -91,11 +93,16 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
     K.DISPUTE_ANSWERED: Words(("{shop}：賣家回覆了您的問題", "賣家回覆了您的問題"), ("訂單 {number}", "請開啟 App 查看")),
     K.DISPUTE_CLOSED: Words(("{shop}：賣家結束了您的問題", "賣家結束了您的問題"), ("訂單 {number}", "還有問題可以再提出")),
-    K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("訂單 {number}", "{carrier}", "{store}", "{lines}")),
-    K.SHIPMENT_ARRIVED: Words(("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {day} 前取件", "訂單 {number}", "{carrier}")),
-    K.SHIPMENT_LAST_DAY: Words(("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {day}", "{store}", "訂單 {number}")),
-    K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("訂單 {number}", "{carrier}")),
-    K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("訂單 {number}", "{carrier}")),
+    K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("{lines}", "{carried}", "{store}", "{note}", "訂單 {number}")),
+    K.SHIPMENT_UPDATED: Words(("{shop}：{parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
+    K.SHIPMENT_ARRIVED: Words(
+        ("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {last_day} 前取件", "{lines}", "{carried}", "{note}", "訂單 {number}")
+    ),
+    K.SHIPMENT_LAST_DAY: Words(
+        ("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {last_day}", "{store}", "{carried}", "訂單 {number}")
+    ),
+    K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
+    K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("{lines}", "{carried}", "{note}", "訂單 {number}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -146,18 +153,22 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: an answer to your problem", "An answer to your problem"), ("Order {number}", "Open the app to read it")
     ),
     K.DISPUTE_CLOSED: Words(("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")),
-    K.SHIPMENT_SENT: Words(("{shop}: on its way to you", "On its way to you"), ("Order {number}", "{carrier}", "{store}", "{lines}")),
+    K.SHIPMENT_SENT: Words(
+        ("{shop}: on its way to you", "On its way to you"), ("{lines}", "{carried}", "{store}", "{note}", "Order {number}")
+    ),
+    K.SHIPMENT_UPDATED: Words(("{shop}: {parcel}", "{parcel}"), ("{lines}", "{carried}", "{note}", "Order {number}")),
     K.SHIPMENT_ARRIVED: Words(
         ("{shop}: your parcel is at the store", "Your parcel is at the store"),
-        ("{store}", "Fetch it by {day}", "Order {number}", "{carrier}"),
+        ("{store}", "Fetch it by {last_day}", "{lines}", "{carried}", "{note}", "Order {number}"),
     ),
     K.SHIPMENT_LAST_DAY: Words(
         ("{shop}: your parcel goes back soon", "Your parcel goes back soon"),
-        ("The store keeps it until {day}", "{store}", "Order {number}"),
+        ("The store keeps it until {last_day}", "{store}", "{carried}", "Order {number}"),
     ),
-    K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("Order {number}", "{carrier}")),
+    K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("{lines}", "{carried}", "{note}", "Order {number}")),
     K.SHIPMENT_RETURNED: Words(
-        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"), ("Order {number}", "{carrier}")
+        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"),
+        ("{lines}", "{carried}", "{note}", "Order {number}"),
     ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
@@ -184,6 +195,32 @@ REASONS: Mapping[str, Pair] = {
 """Codes that a buyer should read as words, zh-TW and English; other codes are left out."""
 OPEN: Final[Pair] = ("請開啟 App 查看", "Open the app for more")
 MORE: Final[Pair] = ("{lines} 等 {count} 項", "{lines} and more ({count} in all)")
+
+
+NEWS: Final[Pair] = ("包裹有新消息", "News of your parcel")
+PARCELS: Mapping[str, Pair] = {
+    "SHIPPED": ("包裹已出貨", "Your parcel was sent"),
+    "IN_TRANSIT": ("包裹運送中", "Your parcel is on its way"),
+    "ARRIVED_AT_STORE": ("包裹已到店", "Your parcel is at the store"),
+    "DELIVERED": ("包裹已送達", "Your parcel was delivered"),
+    "RETURNING": ("包裹退回中", "Your parcel is going back"),
+    "RETURNED": ("包裹已退回賣場", "Your parcel went back to the shop"),
+    "LOST": ("包裹遺失，賣場會與您聯絡", "Your parcel was lost; the shop will be in touch"),
+    "CANCELLED": ("這個包裹取消了，訂單不受影響", "This parcel was cancelled; your order stands"),
+}
+"""Where a parcel is, zh-TW and English."""
+CARRIERS: Mapping[str, Pair] = {
+    "SEVEN_ELEVEN": ("7-ELEVEN", "7-ELEVEN"),
+    "FAMILY_MART": ("全家", "FamilyMart"),
+    "HI_LIFE": ("萊爾富", "Hi-Life"),
+    "OK_MART": ("OK 超商", "OK mart"),
+    "T_CAT": ("黑貓宅急便", "T-Cat"),
+    "POST": ("中華郵政", "Chunghwa Post"),
+    "HCT": ("新竹物流", "HCT Logistics"),
+    "KERRY_TJ": ("嘉里大榮", "Kerry TJ"),
+    "SF_EXPRESS": ("順豐速運", "SF Express"),
+}
+"""Carriers by their codes, zh-TW and English."""
 
 
 def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
@@ -257,9 +294,11 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),
-    "carrier": lambda data, _: _short(" ".join(filter(None, (_text(data.get("carrier")), _text(data.get("trackingNumber"))))), 80),
-    "store": lambda data, _: _text(data.get("store")),
-    "day": lambda data, _: _day(data.get("lastDay")),
+    "parcel": lambda data, language: say(PARCELS.get(_text(data.get("state")), NEWS), language),
+    "carried": lambda data, language: _carried(data, language),
+    "store": lambda data, _: _text(data.get("storeName")),
+    "last_day": lambda data, _: _day(data.get("lastPickupDay")),
+    "note": lambda data, _: _text(data.get("note")),
     "said": lambda data, _: _short(_text(data.get("words")), 80),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
@@ -295,10 +334,16 @@ def _clock(at: object, zone: object) -> str:
         return ""
 
 
-def _day(value: object) -> str:
-    """Month and day, such as 11/24."""
+def _carried(data: Mapping[str, Any], language: str) -> str:
+    """The carrier, with the number where there is one."""
+    carrier = _text(data.get("carrierName")) or say(CARRIERS.get(_text(data.get("carrier")), ("", "")), language)
+    return " ".join(part for part in (carrier, _text(data.get("trackingNumber"))) if part)
+
+
+def _day(day: object) -> str:
+    """Month and day, such as 11/28."""
     try:
-        return f"{date.fromisoformat(_text(value)):%m/%d}"
+        return f"{date.fromisoformat(_text(day)):%m/%d}"
     except ValueError:
         return ""
 

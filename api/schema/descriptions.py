@@ -70,6 +70,11 @@ TABLE: Final[dict[str, Words]] = {
         "RETURN": "A buyer brought them back.", "TRANSFER": "Moved to or from another place.", "CORRECTION": "An earlier entry was wrong.",
     },
     "Buyer": {"displayName": "As the member calls themself.", "locale": "Language of notices and messages, such as zh-TW."},
+    "Carrier": {
+        "SEVEN_ELEVEN": "7-ELEVEN, to a store.", "FAMILY_MART": "FamilyMart, to a store.", "HI_LIFE": "Hi-Life, to a store.", "OK_MART": "OK mart, to a store.",
+        "T_CAT": "T-Cat, to the door.", "POST": "Chunghwa Post.", "HCT": "HCT Logistics, to the door.", "KERRY_TJ": "Kerry TJ, to the door.",
+        "SF_EXPRESS": "SF Express.", "OTHER": "Another one; `carrierName` says which.",
+    },
     "Claim": {
         "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it.", "review": "Whether a person of the shop must look.",
         "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
@@ -142,6 +147,7 @@ TABLE: Final[dict[str, Words]] = {
         "PICKED_UP": "Goods were handed over.", "ANNOUNCEMENT": "The shop tells something.", "SHIPMENT_SENT": "A parcel is on its way.",
         "SHIPMENT_ARRIVED": "A parcel lies in the store.", "SHIPMENT_LAST_DAY": "A store keeps a parcel until today or tomorrow.",
         "SHIPMENT_DELIVERED": "A parcel is with the buyer.", "SHIPMENT_RETURNED": "A parcel went back to the shop.",
+        "SHIPMENT_UPDATED": "A parcel is somewhere else, or was cancelled.",
         "DISPUTE_ANSWERED": "The shop wrote about a problem with an order.", "DISPUTE_CLOSED": "The shop takes a problem for solved.",
     },
     "NotificationsMarkReadInput": {"": "Notifications that were seen."},
@@ -157,13 +163,11 @@ TABLE: Final[dict[str, Words]] = {
     },
     "OrderAction": {
         "PAY": "Pay it.", "CANCEL": "Cancel it.", "SHOW_CODE": "Show its pickup code.", "MARK_PAID": "Record a payment by other means.",
-        "HAND_OVER": "Hand its goods over.", "SHIP": "Send its goods.",
-        "UNDO": "Take its newest line back, until `undoUntil`.", "REDUCE": "Make lines smaller, or drop them.",
-        "REQUEST_CANCEL": "Ask the shop to cancel it.", "MERGE": "Make it one with another of my orders.", "SHIP_LATER": "Let the parcel wait for others.",
-        "SHIP_NOW": "The parcel need not wait any more.", "ANSWER_CANCEL": "Answer its buyer, who asks to cancel it.",
-        "REPORT_TRANSFER": "Say that money was sent.",
-        "CHOOSE_DELIVERY": "Choose how it is delivered.", "MAKE_GIFT": "Hand a link on that shows no price.",
-        "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
+        "HAND_OVER": "Hand its goods over.", "SHIP": "Pack goods of it into a parcel.", "TRACK": "See where its parcels are.",
+        "UNDO": "Take its newest line back, until `undoUntil`.", "REDUCE": "Make lines smaller, or drop them.", "REQUEST_CANCEL": "Ask the shop to cancel it.",
+        "MERGE": "Make it one with another of my orders.", "SHIP_LATER": "Let the parcel wait for others.", "SHIP_NOW": "The parcel need not wait any more.",
+        "ANSWER_CANCEL": "Answer its buyer, who asks to cancel it.", "REPORT_TRANSFER": "Say that money was sent.", "CHOOSE_DELIVERY": "Choose how it is delivered.",
+        "MAKE_GIFT": "Hand a link on that shows no price.", "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
     "OrderCancelPayload": {"order": "As it stands now."},
@@ -178,7 +182,10 @@ TABLE: Final[dict[str, Words]] = {
     "OrderEventKind": {
         "LINES_ADDED": "Pieces were ordered.", "LINES_CANCELLED": "Pieces were taken back.", "PAYMENT_REMINDED": "The buyer was reminded to pay.",
         "PAID": "The shop received the money.", "READY_FOR_PICKUP": "It may be collected.", "HANDED_OVER": "Goods were handed over.",
-        "SHIPPED": "Goods were sent.", "SHIPMENT_MOVED": "More is known of a parcel.", "CANCELLED": "It was cancelled.", "EXPIRED": "It was not paid in time.",
+        "SHIPPED": "Goods were sent.", "SHIPMENT_MOVED": "More is known of a parcel.",
+        "SHIPMENT_CREATED": "Goods were packed.", "SHIPMENT_CHANGED": "A parcel's label is another.", "SHIPMENT_CANCELLED": "A parcel was unpacked.",
+        "SHIPMENT_SETTLED": "The shop decided about goods that came back.",
+        "CANCELLED": "It was cancelled.", "EXPIRED": "It was not paid in time.",
         "OTHER": "Something else.",
     },
     "OrderEventLine": {"title": "The product's name.", "variantLabel": "The variant's name; empty where there is only one."},
@@ -186,7 +193,8 @@ TABLE: Final[dict[str, Words]] = {
     "OrderTotals": {"total": "What these orders cost.", "paid": "What was received for them."},
     "OrderLine": {
         "title": "The product's name when it was ordered.", "variantLabel": "The variant's name then; empty where there is only one.",
-        "variant": "The variant as it is now.", "handedOver": "Pieces that have left.", "unitPrice": "Of one piece, when it was ordered.",
+        "variant": "The variant as it is now.", "handedOver": "Pieces that were collected; those that are sent stand in the order's `shipments`.",
+        "unitPrice": "Of one piece, when it was ordered.",
         "total": "quantity x unitPrice.", "claim": "The comment that it came from; null without one.", "source": "Where it came from.",
     },
     "OrderList": {
@@ -268,29 +276,22 @@ TABLE: Final[dict[str, Words]] = {
     "SellBeyond": {
         "DENY": "No.", "PREORDER": "Yes, up to `backorderLimit`, as pre-orders.", "OVERSELL": "Yes, up to `backorderLimit`.",
     },
+    "ReturnDecision": {
+        "RESTOCK": "Back on the shelf, for everybody.", "SHIP_AGAIN": "Back on the shelf, for the same orders: they are to be sent again.",
+        "WRITE_OFF": "They are lost or spoilt; nothing comes back into the stock.",
+    },
+    "ShipmentImportOutcome": {
+        "CREATED": "Its order was packed.", "UPDATED": "Its parcel was changed, or something was kept.", "UNCHANGED": "It says nothing new.",
+        "REFUSED": "It changed nothing; `code` says why.",
+    },
+    "ShipmentState": {
+        "PREPARING": "Packed; the carrier does not have it yet.", "SHIPPED": "The carrier has it.", "IN_TRANSIT": "On its way.",
+        "ARRIVED_AT_STORE": "It waits at the store, or the depot.", "DELIVERED": "The buyer has it.", "RETURNING": "On its way back to the shop.",
+        "RETURNED": "The shop has it again.", "LOST": "The carrier lost it.", "CANCELLED": "It never left.",
+    },
     "Shop": {
         "handle": "Its name in addresses.", "name": "For people.", "currency": "Of all its amounts.", "locale": "Its own language, such as zh-TW.",
         "pickupPlace": "Where goods are handed over; empty without a place.", "orders(list)": "Only those in this list.",
-    },
-    "Shipment": {
-        "state": "Where it is.", "shop": "Who sent it.", "order": "Whose goods are in it.", "carrier": "As the shop names it.",
-        "trackingNumber": "For the carrier's own page; null where there is none.", "storeCode": "The store's number; null when it goes to the door.",
-        "storeName": "The store where it is fetched; null when it goes to the door.", "storeAddress": "Where that is; null where nobody said it.",
-        "lastPickupDay": "Until when the store keeps it, in the shop's time zone; null while that is not known.", "events": "Its way, oldest first; at most 100.",
-        "lines": "What is in it; at most 100.", "createdAt": "When it was sent.", "updatedAt": "When something new was heard of it.",
-    },
-    "ShipmentCreateInput": {"orderId": "A paid order that is to be sent."},
-    "ShipmentCreatePayload": {"shipment": "The parcel.", "order": "As it stands now."},
-    "ShipmentFilter": {"state": "Only those that are there.", "shopIds": "Only those of these shops."},
-    "ShipmentLine": {"title": "The product's name when it was ordered.", "variantLabel": "The variant's name then; empty where there is only one."},
-    "ShipmentLineInput": {"lineId": "Of the order.", "quantity": "Pieces, 1 to what is left."},
-    "ShipmentState": {
-        "SHIPPED": "On its way.", "ARRIVED_AT_STORE": "In the store, to be fetched.", "DELIVERED": "With the buyer.", "RETURNED": "Back at the shop.",
-    },
-    "ShipmentUpdateInput": {"shipmentId": "Of the shop."},
-    "ShipmentUpdatePayload": {"shipment": "As it stands now."},
-    "ShipmentUserError": {
-        "availableQuantity": "Pieces on hand, where there are too few.", "conflictingVersion": "The version it has now, with VERSION_CONFLICT.",
     },
     "ShopBuyer": {"name": "As the platform shows it.", "provider": "Where they wrote, such as facebook."},
     "SocialComment": {

@@ -34,7 +34,9 @@ FAMILIES: Final = {
         "APPROVAL_REQUIRED",
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
-    "ShipmentErrorCode": (*COMMON, *KEYS, "NOT_SHIPPABLE", "INVALID_TRANSITION", "INSUFFICIENT_STOCK", "VERSION_CONFLICT"),
+    "ShipmentErrorCode": (
+        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
+    ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
@@ -72,7 +74,9 @@ MESSAGES: Final = {
     "CROSS_SHOP_MERGE": ("不同賣場的訂單無法合併。", "Orders of several shops cannot be one."),
     "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
-    "NOT_SHIPPABLE": ("這張訂單目前無法出貨，或數量不符。", "This order cannot be sent now, or these pieces are not left in it."),
+    "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
+    "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
+    "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
     "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
@@ -248,11 +252,12 @@ class PickupUserError(UserError):
     refusal: PickupRefusal | None
 
 
-@strawberry.type
+@strawberry.type(description="Why an act on a parcel was refused.")
 class ShipmentUserError(UserError):
     code: ShipmentErrorCode
-    available_quantity: int | None
-    conflicting_version: int | None
+    available_quantity: int | None = strawberry.field(
+        description="Pieces that are left to be sent, or that are there, where there are too few."
+    )
 
 
 @strawberry.type

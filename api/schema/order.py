@@ -32,7 +32,7 @@ strawberry.enum(OrderEventBy, description="Who did something to an order.")
 
 if TYPE_CHECKING:
     from api.schema.pickup import Pickup
-    from api.schema.shipping import Shipment
+    from api.schema.shipment import Shipment
 
 
 @strawberry.type(description="Where an order line came from.")
@@ -120,8 +120,8 @@ class Order(Node):
     payments: list[OrderPayment] = strawberry.field(
         description="The receipt: what the shop has received for it, oldest first; at most 100."
     )
-    shipments: list[Annotated[Shipment, strawberry.lazy("api.schema.shipping")]] = strawberry.field(
-        description="Its parcels, the first one first; at most 100."
+    shipments: list[Annotated[Shipment, strawberry.lazy("api.schema.shipment")]] = strawberry.field(
+        description="Parcels with pieces of it, the first one first; at most 50."
     )
     pickup: Annotated[Pickup, strawberry.lazy("api.schema.pickup")] | None = strawberry.field(
         description="The pickup that it is collected with; null until it is ready, and for orders that are sent."

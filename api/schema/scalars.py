@@ -59,11 +59,11 @@ DATE_TIME = strawberry.scalar(
     serialize=write_instant,
     parse_value=read_instant,
 )
+DATE = strawberry.scalar(
+    name="Date", description="A day of the calendar, such as 2026-11-28.", serialize=date.isoformat, parse_value=read_day
+)
 DECIMAL = strawberry.scalar(
     name="Decimal", description='An exact decimal as a text, such as "590" or "12.30".', serialize=str, parse_value=read_amount
-)
-DATE = strawberry.scalar(
-    name="Date", description="A day of the calendar, such as 2026-11-21.", serialize=date.isoformat, parse_value=read_day
 )
 SCALARS = cast("dict[object, ScalarDefinition]", {datetime: DATE_TIME, date: DATE, Decimal: DECIMAL})
 

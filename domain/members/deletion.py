@@ -2,8 +2,8 @@
 
 What goes: identities, sessions, devices, the name, the platforms' ids and names of the person at every shop, what they wrote (comments, their
 revisions, what recognition quoted of them, answers to them, stored deliveries), pictures of transfers with their digits, who gets the goods and
-where, words and links of gifts, places in waiting lists, files and codes. What stays, under a random id: orders, lines, payments, hand-overs,
-stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
+where, where parcels went and their numbers, words and links of gifts, places in waiting lists, files and codes. What stays, under a random id:
+orders, lines, payments, hand-overs, parcels, stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
 """
 
 from __future__ import annotations
@@ -58,10 +58,15 @@ WRITTEN: Final = (
        where o.buyer_id = any($1::uuid[]) and g.order_id = o.id and (g.token_hash is not null or g.sender <> '' or g.message <> '')""",
     """delete from transfer_slip p using "order" o where o.buyer_id = any($1::uuid[]) and p.order_id = o.id""",
     "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
+    """update shipment_event e set note = '' from shipment s where s.buyer_id = any($1::uuid[]) and e.shipment_id = s.id and e.note <> ''""",
+    """update notice set data = data - '{trackingNumber,storeName,note}'::text[]
+       where buyer_id = any($1::uuid[]) and kind like 'SHIPMENT%' and data ?| '{trackingNumber,storeName,note}'::text[]""",
+    """update shipment set tracking_number = '', store_code = '', store_name = '', store_address = '', last_pickup_day = null, remind_at = null
+       where buyer_id = any($1::uuid[]) and (tracking_number <> '' or store_code <> '')""",
     """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c
        where c.buyer_id = any($1::uuid[]) and p.comment_id = c.id and p.text <> ''""",
 )
-"""What a person wrote, and what quotes it; each may be run again."""
+"""What a person wrote, what quotes it, and where their parcels went; each may be run again."""
 
 OF_MEMBERS: Final = (
     "delete from push_delivery p using device d where d.member_id = any($1::uuid[]) and p.device_id = d.id",

@@ -129,12 +129,13 @@ PARTS: Final = (
     ),
     Part(
         "shipments",
-        """select h.id, s.name as shop, o.number as order_number, h.state, h.carrier, h.tracking_number, h.store_code, h.store_name, h.store_address,
-                  h.pick_up_by, h.created_at, h.updated_at,
-                  (select jsonb_agg(jsonb_build_object('state', e.state, 'place', e.place, 'note', e.note, 'at', e.at) order by e.id)
+        """select h.id, s.name as shop, h.state, h.carrier, h.carrier_name, h.tracking_number, h.store_code, h.store_name, h.store_address, h.last_pickup_day,
+                  h.created_at,
+                  (select jsonb_agg(jsonb_build_object('order', o.number, 'title', l.title, 'variant', l.variant_label, 'quantity', x.quantity) order by x.id)
+                   from shipment_line x join order_line l on l.id = x.order_line_id join "order" o on o.id = x.order_id where x.shipment_id = h.id) as lines,
+                  (select jsonb_agg(jsonb_build_object('state', e.state, 'at', e.at, 'note', e.note) order by e.at, e.id)
                    from shipment_event e where e.shipment_id = h.id) as events
-           from shipment h join "order" o on o.id = h.order_id join shop s on s.id = h.shop_id
-           where h.member_id = $1 and h.id > $2 order by h.id limit $3""",
+           from shipment h join shop s on s.id = h.shop_id where h.member_id = $1 and h.id > $2 order by h.id limit $3""",
     ),
     Part(
         "notices",

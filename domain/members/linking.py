@@ -13,7 +13,7 @@ from domain.db import Tx, jsonb
 async def link_buyers(tx: Tx, member_id: UUID, provider: str, subject: str, now: datetime) -> int:
     """Give the member every buyer with this identity that has no member yet, in all shops; answers how many buyers were new.
 
-    Orders, notices and pickups of all the member's buyers follow, also those that were written between two links.
+    Orders, notices, pickups and parcels of all the member's buyers follow, also those that were written between two links.
     """
     await _lock(tx, member_id, provider, subject)
     linked = await tx.fetch(
@@ -26,7 +26,7 @@ async def link_buyers(tx: Tx, member_id: UUID, provider: str, subject: str, now:
     entries = [Entry(row["shop_id"], "BUYER_LINKED", "buyer", row["id"], {"provider": provider}) for row in linked]
     entries += await _take_orders(tx, member_id, actor, now)
     await record(tx, actor, entries, now=now)
-    for table in ("notice", "pickup"):
+    for table in ("notice", "pickup", "shipment"):
         await tx.execute(
             f"""update {table} t set member_id = $1 from buyer b
                 where b.member_id = $1 and t.shop_id = b.shop_id and t.buyer_id = b.id and t.member_id is null""",

@@ -1,7 +1,7 @@
 """What all acts on a person share: the order of locks, what follows a name to its member, and the account's own book.
 
 Order of locks: advisory locks of identities (as sign-in takes them), members by id, then buyers by id, orders by id. A name (`buyer`) is the
-only thing that changes hands; orders, notices, pickups and waiting places belong to the name and follow it.
+only thing that changes hands; orders, notices, pickups, parcels and waiting places belong to the name and follow it.
 """
 
 from __future__ import annotations

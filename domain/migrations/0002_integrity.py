@@ -261,7 +261,7 @@ def _lost(column: str, to: str, same_shop: bool) -> str:
 def references_hold(table: str, found: Sequence[tuple[str, str, str, bool]] = ()) -> str:
     """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
 
-    `found`: the references, for tables that are not of this migration.
+    `found`: those of a table of a later migration; otherwise those of `references_of`.
 
     A row that comes to point elsewhere is looked at by itself. Keyed look-ups always: the plan of a trigger is kept, and is often made while
     the tables are still small.

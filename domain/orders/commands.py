@@ -85,7 +85,7 @@ class LockedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An order's line; `left` are pieces not handed over yet."""
+    """An order's line; `left` are pieces neither handed over nor in a parcel."""
 
     id: UUID
     shop_id: UUID
@@ -95,10 +95,12 @@ class Line:
     variant_label: str
     quantity: int
     handed_over: int
+    packed: int = 0
+    shipped: int = 0
 
     @property
     def left(self) -> int:
-        return self.quantity - self.handed_over
+        return self.quantity - self.handed_over - self.packed - self.shipped
 
     def facts(self, pieces: int) -> dict[str, Any]:
         """The line in a notice or an event, with so many pieces."""
@@ -145,7 +147,7 @@ async def lock_own_order(tx: Tx, order_id: UUID, member_id: UUID) -> LockedOrder
 async def lines_of(tx: Tx, order_ids: Sequence[UUID]) -> list[Line]:
     """All lines of these orders, by order and then as they were added; the order's lock guards them."""
     rows = await tx.fetch(
-        """select id, shop_id, order_id, variant_id, title, variant_label, quantity, handed_over from order_line
+        """select id, shop_id, order_id, variant_id, title, variant_label, quantity, handed_over, packed, shipped from order_line
            where order_id = any($1::uuid[]) order by order_id, created_at, id""",
         list(order_ids),
     )

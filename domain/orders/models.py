@@ -86,6 +86,10 @@ class OrderLine(Model):
     quantity = fields.IntField()
     """Pieces still ordered; 0 once cancelled."""
     handed_over = fields.IntField(default=0)
+    packed = fields.IntField(default=0, db_default=0)
+    """Pieces in parcels that have not left."""
+    shipped = fields.IntField(default=0, db_default=0)
+    """Pieces in parcels that have left; without those that came back to be sent again."""
     policy_version_id = fields.UUIDField(null=True)
     beneficiary = fields.CharField(max_length=60, default="")
     """Whom it is for, as the comment named them; empty for the buyer."""

@@ -1,6 +1,6 @@
-"""What stands beside an order's lines on screens: payments, timeline, parcels and the pass; as rows. `written` has the same as texts.
+"""What stands beside an order's lines on screens: payments, timeline and the pass; as rows. `written` has the same as texts.
 
-Table aliases: `o` order, `s` its shop, `p` payment, `e` event, `h` parcel, `k` pickup. What nests into orders again is put together in `shapes`.
+Table aliases: `o` order, `s` its shop, `p` payment, `e` event, `k` pickup. What nests into orders again is put together in `shapes`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.db import from_jsonb
 from domain.ids import public_id
 from domain.orders.timeline import KINDS
-from domain.paging import SHOP, Row, Shape, Wanted, money
+from domain.paging import Row, Shape, money
 from domain.paging.shape import Read
 
 EVENTS_AT_ONCE: Final = 100
@@ -54,54 +54,6 @@ def _event_line(line: Any) -> Row:
 
 EVENT: Final = Shape(("e.id", KIND, "e.at", BY, "e.data"), _event)
 """An event of an order; aliases `e` and `o`."""
-
-# Parcels
-
-SHIPMENTS: Final = "select {row} from shipment h where h.order_id = o.id order by h.id limit 100"
-SHIPMENT: Final = (
-    "h.id", "h.state", "h.carrier", "h.tracking_number", "h.store_code", "h.store_name", "h.store_address", "h.pick_up_by", "h.created_at",
-    "h.updated_at",
-)  # fmt: skip
-SHIPMENT_EVENTS: Final = "select {row} from shipment_event w where w.shipment_id = h.id order by w.id limit 100"
-SHIPMENT_LINES: Final = """select {row} from shipment_line y join order_line l on l.id = y.order_line_id where y.shipment_id = h.id
-    order by y.id limit 100"""
-
-
-def read_shipment(row: Any) -> Row:
-    """A row of SHIPMENT."""
-    return {
-        "id": public_id("shipment", row[0]),
-        "state": row[1],
-        "carrier": row[2],
-        "tracking_number": row[3] or None,
-        "store_code": row[4] or None,
-        "store_name": row[5] or None,
-        "store_address": row[6] or None,
-        "last_pickup_day": row[7],
-        "created_at": row[8],
-        "updated_at": row[9],
-    }
-
-
-_EVENT: Final = Shape(
-    ("w.state", "w.at", "w.place", "w.note"),
-    lambda row: {"state": row[0], "at": row[1], "place": row[2] or None, "note": row[3] or None},
-)
-_LINE: Final = Shape(
-    ("l.id", "l.title", "l.variant_label", "y.quantity"),
-    lambda row: {"line_id": public_id("line", row[0]), "title": row[1], "variant_label": row[2], "quantity": row[3]},
-)
-
-
-def branches_of(wanted: Wanted) -> list[tuple[str, str, Read]]:
-    """Branches of a parcel that lead to no order: shop, events, lines."""
-    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
-    if "events" in wanted:
-        branches.append(("events", f"array({SHIPMENT_EVENTS.format(row=_EVENT.row)})", _EVENT.read_all))
-    if "lines" in wanted:
-        branches.append(("lines", f"array({SHIPMENT_LINES.format(row=_LINE.row)})", _LINE.read_all))
-    return branches
-
 
 # The pass
 

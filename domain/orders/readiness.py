@@ -22,12 +22,12 @@ from domain.orders.rules import FulfilmentState
 from domain.stock.rules import Level
 
 _SERVED: Final = """
-with wanted as (select distinct variant_id from order_line where order_id = any($1::uuid[]) and quantity > handed_over),
+with wanted as (select distinct variant_id from order_line where order_id = any($1::uuid[]) and quantity > handed_over + shipped),
 queue as (
-  select l.order_id, l.variant_id, sum(l.quantity - l.handed_over) as pieces,
+  select l.order_id, l.variant_id, sum(l.quantity - l.handed_over - l.shipped) as pieces,
          coalesce((select max(p.recorded_at) from payment p where p.order_id = l.order_id), max(o.created_at)) as paid_at
   from order_line l join "order" o on o.id = l.order_id
-  where l.variant_id in (select variant_id from wanted) and l.quantity > l.handed_over and o.state = 'OPEN' and o.payment_state = 'PAID'
+  where l.variant_id in (select variant_id from wanted) and l.quantity > l.handed_over + l.shipped and o.state = 'OPEN' and o.payment_state = 'PAID'
   group by l.order_id, l.variant_id),
 running as (select order_id, variant_id, sum(pieces) over (partition by variant_id order by paid_at, order_id) as needed from queue)
 select a.order_id from unnest($1::uuid[]) a(order_id)

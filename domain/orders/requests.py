@@ -75,7 +75,7 @@ async def answer(
 
     Raises:
         NotFound: this shop has no such order.
-        InvalidTransition: nobody asks, or goods have left meanwhile.
+        InvalidTransition: nobody asks, or goods have left or been packed meanwhile.
         PermissionDenied: money is to go back, and `may_refund` is false.
         ReferenceMissing: money is to go back, and there is no reference.
     """
@@ -87,6 +87,8 @@ async def answer(
             await _decline(tx, order, note, actor, now, jobs)
             return
         _check(order)
+        if await tx.fetchval("select exists (select from order_line where order_id = $1 and packed > 0)", order.id):
+            raise InvalidTransition(order.id, "fulfilment", FulfilmentState.LABELLED.value, FulfilmentState.UNFULFILLED.value)
         if order.paid_minor:
             if not may_refund:
                 raise PermissionDenied

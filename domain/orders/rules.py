@@ -7,6 +7,7 @@ goods are (`FulfilmentState`). Each axis has one table; a state not named as a k
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -80,6 +81,7 @@ class OrderAction(StrEnum):
     HAND_OVER = "HAND_OVER"
     SHIP = "SHIP"
     ANSWER_CANCEL = "ANSWER_CANCEL"
+    TRACK = "TRACK"
 
 
 S = TypeVar("S", bound=StrEnum)
@@ -89,7 +91,7 @@ NEXT_ORDER: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
     {
         State.OPEN: frozenset({State.LOCKED, State.COMPLETED, State.CANCELLED}),
         State.LOCKED: frozenset({State.OPEN, State.COMPLETED}),
-        State.COMPLETED: frozenset(),
+        State.COMPLETED: frozenset({State.OPEN}),
         State.CANCELLED: frozenset(),
     }
 )
@@ -111,21 +113,24 @@ NEXT_PAYMENT: Mapping[PaymentState, frozenset[PaymentState]] = MappingProxyType(
     }
 )
 
+_SENT = frozenset({F.SHIPPED, F.ARRIVED_AT_STORE, F.DELIVERED, F.RETURNED})
+_TO_BE_SENT = frozenset({F.UNFULFILLED, F.WAITING_STOCK, F.READY_FOR_PICKUP})
 NEXT_FULFILMENT: Mapping[FulfilmentState, frozenset[FulfilmentState]] = MappingProxyType(
     {
         F.UNFULFILLED: frozenset({F.WAITING_STOCK, F.READY, F.PARTIAL, F.LABELLED, F.SHIPPED, F.READY_FOR_PICKUP}),
-        F.WAITING_STOCK: frozenset({F.UNFULFILLED, F.READY, F.PARTIAL, F.READY_FOR_PICKUP}),
+        F.WAITING_STOCK: frozenset({F.UNFULFILLED, F.READY, F.PARTIAL, F.LABELLED, F.READY_FOR_PICKUP}),
         F.READY: frozenset({F.UNFULFILLED, F.PARTIAL, F.LABELLED, F.SHIPPED, F.READY_FOR_PICKUP}),
-        F.PARTIAL: frozenset({F.SHIPPED, F.HANDED_OVER, F.DELIVERED, F.RETURNED}),
-        F.LABELLED: frozenset({F.READY, F.SHIPPED}),
-        F.SHIPPED: frozenset({F.ARRIVED_AT_STORE, F.DELIVERED, F.RETURNED}),
-        F.ARRIVED_AT_STORE: frozenset({F.DELIVERED, F.RETURNED}),
-        F.READY_FOR_PICKUP: frozenset({F.UNFULFILLED, F.PARTIAL, F.HANDED_OVER}),
+        F.PARTIAL: _TO_BE_SENT | _SENT | {F.HANDED_OVER},
+        F.LABELLED: _TO_BE_SENT | _SENT | {F.READY, F.PARTIAL},
+        F.SHIPPED: (_SENT | {F.PARTIAL}) - {F.SHIPPED},
+        F.ARRIVED_AT_STORE: (_SENT | {F.PARTIAL}) - {F.ARRIVED_AT_STORE},
+        F.READY_FOR_PICKUP: frozenset({F.UNFULFILLED, F.PARTIAL, F.LABELLED, F.HANDED_OVER}),
         F.HANDED_OVER: frozenset({F.READY_FOR_PICKUP, F.RETURNED}),
-        F.DELIVERED: frozenset({F.RETURNED}),
-        F.RETURNED: frozenset(),
+        F.DELIVERED: (_SENT | {F.PARTIAL}) - {F.DELIVERED},
+        F.RETURNED: (_TO_BE_SENT | _SENT | {F.PARTIAL}) - {F.RETURNED},
     }
 )
+"""A carrier tells late, out of order, and takes back what it told: what was sent may be found anywhere, and be sent again."""
 
 UNPAID_STATES = frozenset({P.UNPAID, P.REPORTED, P.PENDING, P.FAILED, P.EXPIRED, P.PARTIALLY_PAID})
 """The buyer still owes money."""
@@ -138,6 +143,8 @@ AMOUNT_OPEN = frozenset({P.UNPAID, P.FAILED})
 NOT_SENT = frozenset({F.UNFULFILLED, F.WAITING_STOCK, F.READY, F.READY_FOR_PICKUP})
 """How the goods reach the buyer may still change."""
 GONE = frozenset({F.HANDED_OVER, F.DELIVERED, F.RETURNED})
+STILL_HERE = frozenset({F.UNFULFILLED, F.WAITING_STOCK, F.READY, F.READY_FOR_PICKUP, F.PARTIAL})
+"""Pieces of it are in the shop's hands, as far as its states tell."""
 
 
 def may_move(table: Mapping[S, frozenset[S]], old: S, new: S) -> bool:
@@ -163,12 +170,6 @@ def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentStat
     if fulfilment in (F.HANDED_OVER, F.DELIVERED, F.RETURNED):
         return OrderList.DONE
     return OrderList.TO_PICK_UP if method is DeliveryMethod.PICKUP else OrderList.TO_SHIP
-
-
-SHIPPABLE: Mapping[PaymentState, frozenset[FulfilmentState]] = MappingProxyType(
-    {P.PAID: frozenset({F.UNFULFILLED, F.READY, F.PARTIAL, F.LABELLED})}
-)
-"""Where the goods of a paid order are when they may be sent; those of no other order may."""
 
 
 def may_report(state: OrderState, payment: PaymentState) -> bool:
@@ -205,8 +206,11 @@ def buyer_actions(
         actions.append(OrderAction.CHOOSE_DELIVERY)
     if may_make_gift(state, fulfilment):
         actions.append(OrderAction.MAKE_GIFT)
-    if _may_be_collected(state, payment, fulfilment, method):
+    if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.SHOW_CODE)
+    under_way = fulfilment in (F.SHIPPED, F.ARRIVED_AT_STORE) or (fulfilment is F.PARTIAL and method is DeliveryMethod.SHIP)
+    if state is not State.CANCELLED and under_way:
+        actions.append(OrderAction.TRACK)
     return actions
 
 
@@ -221,14 +225,55 @@ def seller_actions(
             actions.append(OrderAction.CANCEL)
     if state is State.OPEN and payment is P.REPORTED:
         actions.append(OrderAction.ANSWER_TRANSFER)
-    if _may_be_collected(state, payment, fulfilment, method):
+    if _to_collect(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
-    if state is State.OPEN and method is DeliveryMethod.SHIP and fulfilment in SHIPPABLE.get(payment, ()):
+    if state is State.OPEN and method is DeliveryMethod.SHIP and payment in SETTLED_STATES and fulfilment in STILL_HERE:
         actions.append(OrderAction.SHIP)
     return actions
 
 
-def _may_be_collected(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod) -> bool:
-    """A part of what is collected has gone over the counter, a part of what is sent has gone in a parcel."""
-    where = (F.READY_FOR_PICKUP, F.PARTIAL) if method is DeliveryMethod.PICKUP else (F.READY_FOR_PICKUP,)
-    return state is State.OPEN and payment in SETTLED_STATES and fulfilment in where
+def _to_collect(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod) -> bool:
+    """A part that was sent leaves the rest to be sent; a part that was collected leaves it to be collected."""
+    there = fulfilment is F.READY_FOR_PICKUP or (fulfilment is F.PARTIAL and method is DeliveryMethod.PICKUP)
+    return state is State.OPEN and payment in SETTLED_STATES and there
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Where the pieces of an order are. `under_way`: with a carrier, also those that are lost or coming back; those that came back to be sent
+    again are counted nowhere but in `ordered`."""
+
+    ordered: int
+    handed_over: int = 0
+    packed: int = 0
+    under_way: int = 0
+    at_store: int = 0
+    delivered: int = 0
+    returned: int = 0
+
+    @property
+    def gone(self) -> int:
+        """Pieces that have left the shop."""
+        return self.handed_over + self.under_way + self.at_store + self.delivered + self.returned
+
+    @property
+    def are_received(self) -> bool:
+        """The buyer has all of them."""
+        return 0 < self.ordered == self.handed_over + self.delivered
+
+
+def state_of_goods(current: FulfilmentState, goods: Goods) -> FulfilmentState:
+    """Where an order stands whose pieces are there; `current` is kept while nothing has left and not all of it is packed."""
+    if goods.gone == 0:
+        if 0 < goods.ordered == goods.packed:
+            return F.LABELLED
+        return current if current in STILL_HERE - {F.PARTIAL} else F.UNFULFILLED
+    if goods.gone < goods.ordered:
+        return F.PARTIAL
+    if goods.handed_over == goods.ordered:
+        return F.HANDED_OVER
+    if goods.under_way:
+        return F.SHIPPED
+    if goods.at_store:
+        return F.ARRIVED_AT_STORE
+    return F.DELIVERED if goods.delivered else F.RETURNED

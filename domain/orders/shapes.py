@@ -27,6 +27,7 @@ from domain.orders.attached_shapes import (
 )
 from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
+from domain.orders.shipments import SHIPMENTS_OF_ORDER, shipment_shape
 from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
 from domain.paging.shape import Read
 from domain.posts.rules import DeliveryMethod
@@ -176,22 +177,12 @@ def _on_its_way(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Re
     """Branches that lead to an order's parcels and its pass."""
     branches: list[tuple[str, str, Read]] = []
     if "shipments" in wanted:
-        parcel = shipment_shape(wanted["shipments"], viewpoint)
-        branches.append(("shipments", f"array({parcels.SHIPMENTS.format(row=parcel.row)})", parcel.read_all))
+        parcel = shipment_shape(wanted["shipments"])
+        branches.append(("shipments", f"array({SHIPMENTS_OF_ORDER.format(row=parcel.row)})", parcel.read_all))
     if "pickup" in wanted:
         found = pickup_shape(wanted["pickup"], viewpoint)
         branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
     return branches
-
-
-@lru_cache(maxsize=128)
-def shipment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """A parcel; aliases `h`, `o` and `s`. Branches: shop, order, events, lines."""
-    branches = parcels.branches_of(wanted)
-    if "order" in wanted:
-        order = order_shape(wanted["order"], viewpoint)
-        branches.append(("order", order.row, order.read))
-    return shape(parcels.SHIPMENT, parcels.read_shipment, branches)
 
 
 @lru_cache(maxsize=128)

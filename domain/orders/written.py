@@ -1,6 +1,6 @@
 """Orders as a buyer's screens write them: the same fields as `shapes`, as texts. A field that is not here is read as rows.
 
-Table aliases as in `shapes` and `parcels`: `o` order, `s` shop, `l` line, `h` parcel, `k` pickup.
+Table aliases as in `shapes` and `parcels`: `o` order, `s` shop, `l` line, `sh` parcel, `k` pickup.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from domain.orders.acts import ACTS, UNDO_UNTIL
 from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import OrderAction
 from domain.orders.shapes import LINES_AT_ONCE, own_actions
+from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
 from domain.paging.written import (
     SHOP_FIELDS,
     Amount,
@@ -24,7 +25,6 @@ from domain.paging.written import (
     Part,
     Rows,
     Within,
-    day,
     flag,
     instant,
     public,
@@ -115,34 +115,6 @@ _ORDER: Final[dict[str, Entry]] = {
 ORDER_FIELDS: Final = Fields(_ORDER)
 """A buyer's own order; aliases `o` and `s`."""
 
-SHIPMENT_FIELDS: Final = Fields(
-    {
-        "id": public("shipment", "h.id"), "state": word("h.state"), "carrier": text("h.carrier"),
-        "tracking_number": text("nullif(h.tracking_number, '')", nullable=True), "store_code": text("nullif(h.store_code, '')", nullable=True),
-        "store_name": text("nullif(h.store_name, '')", nullable=True), "store_address": text("nullif(h.store_address, '')", nullable=True),
-        "last_pickup_day": day("h.pick_up_by", nullable=True), "created_at": instant("h.created_at"), "updated_at": instant("h.updated_at"),
-        "shop": Within(SHOP_FIELDS), "order": Within(ORDER_FIELDS),
-        "events": Rows(
-            Fields(
-                {
-                    "state": word("w.state"), "at": instant("w.at"), "place": text("nullif(w.place, '')", nullable=True),
-                    "note": text("nullif(w.note, '')", nullable=True),
-                }
-            ),
-            parcels.SHIPMENT_EVENTS,
-        ),
-        "lines": Rows(
-            Fields(
-                {
-                    "line_id": public("line", "l.id"), "title": text("l.title"), "variant_label": text("l.variant_label"),
-                    "quantity": whole("y.quantity"),
-                }
-            ),
-            parcels.SHIPMENT_LINES,
-        ),
-    }
-)  # fmt: skip
-"""A parcel; aliases `h`, `o` and `s`."""
 PICKUP_FIELDS: Final = Fields(
     {
         "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
@@ -150,5 +122,5 @@ PICKUP_FIELDS: Final = Fields(
     }
 )  # fmt: skip
 """A pickup; aliases `k` and `s`."""
-_ORDER["shipments"] = Rows(SHIPMENT_FIELDS, parcels.SHIPMENTS)
+_ORDER["shipments"] = Rows(SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER)
 _ORDER["pickup"] = Maybe(PICKUP_FIELDS, parcels.PICKUP_OF_ORDER)

@@ -183,9 +183,9 @@ def instant(sql: str, *, nullable: bool = False) -> Leaf:
     return Leaf(Kind.INSTANT, sql, nullable)
 
 
-def day(sql: str, *, nullable: bool = False) -> Leaf:
-    """A date."""
-    return Leaf(Kind.DAY, sql, nullable)
+def day(sql: str) -> Leaf:
+    """A date that may be missing."""
+    return Leaf(Kind.DAY, sql, nullable=True)
 
 
 def as_base64(sql: str) -> str:

@@ -15,6 +15,7 @@ from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.commands import COLUMNS, Line, LockedOrder, add_events, as_locked, lines_of, move
+from domain.orders.goods import follow_goods
 from domain.orders.rules import FulfilmentState, OrderState
 from domain.pickup.errors import PickupRefused
 from domain.pickup.passes import PICKUP_ROWS, DueLine, Pass, as_pass, covered_by, record_refusal, refuse_or_go_on
@@ -146,7 +147,7 @@ async def _already(tx: Tx, shop_id: UUID, hand_over_id: UUID) -> HandOverResult 
     """The hand-over of this scan, if it happened."""
     row = await tx.fetchrow(
         """select h.id, h.pickup_id, h.collected_minor, h.at, p.state,
-             (select coalesce(sum(l.quantity - l.handed_over), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED')
+             (select coalesce(sum(l.quantity - l.handed_over - l.packed - l.shipped), 0) from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED')
               join order_line l on l.order_id = o.id where po.pickup_id = p.id) as left_pieces
            from hand_over h join pickup p on p.id = h.pickup_id where h.id = $1 and h.shop_id = $2""",
         hand_over_id,
@@ -222,8 +223,11 @@ async def _move_goods(
         list(leaving.values()),
     )
     for order in _touched(orders, lines, leaving):
-        left = sum(line.left - leaving.get(line.id, 0) for line in lines.values() if line.order_id == order.id)
-        if left == 0:
+        of_order = [line for line in lines.values() if line.order_id == order.id]
+        left = sum(line.left - leaving.get(line.id, 0) for line in of_order)
+        if any(line.packed or line.shipped for line in of_order):
+            await follow_goods(tx, [order], now=now)
+        elif left == 0:
             await move(tx, order, state=OrderState.COMPLETED, fulfilment=FulfilmentState.HANDED_OVER, now=now)
         else:
             step = None if order.fulfilment_state is FulfilmentState.PARTIAL else FulfilmentState.PARTIAL
@@ -242,7 +246,7 @@ async def _close(tx: Tx, found: Pass, scan: Scan, now: datetime) -> None:
              lent_used_at = case when p.lent_issue = $2 and p.lent_used_at is null then $3 else p.lent_used_at end,
              state = case when exists (
                select 1 from pickup_order po join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED') join order_line l on l.order_id = o.id
-               where po.pickup_id = p.id and l.quantity > l.handed_over) then p.state else 'COLLECTED' end
+               where po.pickup_id = p.id and l.quantity > l.handed_over + l.packed + l.shipped) then p.state else 'COLLECTED' end
            where p.id = $1""",
         found.id,
         scan.issue_number,

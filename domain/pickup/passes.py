@@ -61,7 +61,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class DueLine:
-    """A line of a pass; `left` pieces of `quantity` are not handed over yet, `may_leave` says whether they may now."""
+    """A line of a pass; `left` pieces of `quantity` are neither handed over yet nor in a parcel, `may_leave` says whether they may now."""
 
     order_line_id: UUID
     order_id: UUID
@@ -94,7 +94,7 @@ async def covered_by(fetch: Fetch, pickup_id: UUID) -> Covered:
     """The orders and lines of a pass as they stand, one statement."""
     rows = await fetch(
         """select o.id as order_id, o.number, o.state, o.payment_state, o.fulfilment_state, o.total_minor, o.paid_minor, o.currency,
-             l.id as line_id, l.variant_id, l.title, l.variant_label, l.quantity, l.handed_over
+             l.id as line_id, l.variant_id, l.title, l.variant_label, l.quantity, l.quantity - l.handed_over - l.packed - l.shipped as left_pieces
            from pickup_order po join "order" o on o.id = po.order_id join order_line l on l.order_id = o.id
            where po.pickup_id = $1 order by o.id, l.created_at, l.id""",
         pickup_id,
@@ -114,13 +114,13 @@ def _order(rows: Sequence[Record]) -> CoveredOrder:
         OrderState(first["state"]),
         PaymentState(first["payment_state"]),
         FulfilmentState(first["fulfilment_state"]),
-        sum(row["quantity"] - row["handed_over"] for row in rows),
+        sum(row["left_pieces"] for row in rows),
         amount_due_minor(first["total_minor"], first["paid_minor"]),
     )
 
 
 def _line(row: Record, order_may_leave: bool) -> DueLine:
-    left = row["quantity"] - row["handed_over"]
+    left = row["left_pieces"]
     return DueLine(
         order_line_id=row["line_id"],
         order_id=row["order_id"],

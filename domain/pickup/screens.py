@@ -52,7 +52,7 @@ async def last_hand_over(pickup_id: UUID) -> Row | None:
     row = await db.fetchrow(
         """select h.id, h.at, p.state,
              array(select row(l.order_line_id, l.quantity) from hand_over_line l where l.hand_over_id = h.id order by l.id) as lines,
-             (select coalesce(sum(l.quantity - l.handed_over), 0)::int from pickup_order po
+             (select coalesce(sum(l.quantity - l.handed_over - l.packed - l.shipped), 0)::int from pickup_order po
               join "order" o on o.id = po.order_id and o.state in ('OPEN','LOCKED') join order_line l on l.order_id = o.id
               where po.pickup_id = p.id) as left_pieces
            from hand_over h join pickup p on p.id = h.pickup_id where h.pickup_id = $1 order by h.at desc, h.id desc limit 1""",

@@ -1,267 +1,315 @@
-"""Goods of paid orders leave in a parcel, and what the shop hears of its way."""
+"""Parcels are packed, sent, followed, cancelled, and settled when they came back.
+
+Every act locks the parcel's orders first (by id), then the parcel, and last, only where pieces move, the stock levels (by variant) and the
+buyer's pass. What a carrier or the seller says about a parcel is kept once; it moves the parcel only if it is newer than what is known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from enum import Enum, auto
+from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
+
+import asyncpg
 
 from domain import db
 from domain.audit.commands import Actor, Entry, record
-from domain.db import Record, Tx
+from domain.db import Tx
 from domain.errors import NotFound
 from domain.ids import new_id
 from domain.jobs import JobQueue
-from domain.notices.commands import NoticeDraft, enqueue
-from domain.notices.rules import NoticeKind
-from domain.orders.commands import Line, LockedOrder, add_events, lines_of, lock_order, move
-from domain.orders.errors import VersionConflict
-from domain.orders.rules import FulfilmentState, OrderState, PaymentState
-from domain.posts.rules import DeliveryMethod
-from domain.shipping.errors import NoSuchStep, NotShippable
-from domain.shipping.rules import NEXT, ShipmentState, fulfilment_of, remind_at
-from domain.stock.commands import Move, lock_levels
-from domain.stock.commands import move as move_stock
-from domain.stock.errors import InsufficientStock
-from domain.stock.rules import Level, MovementKind
+from domain.orders.carriers import Carrier
+from domain.orders.commands import COLUMNS, Line, LockedOrder, as_locked, lines_of
+from domain.orders.errors import InvalidTransition
+from domain.orders.goods import follow_goods
+from domain.orders.rules import SETTLED_STATES, OrderState
+from domain.orders.timeline import OrderEventKind
+from domain.shipping.errors import InvalidMove, NumberTaken, PiecesGone, TwoBuyers
+from domain.shipping.goods import close_passes, give_back, leave, make_ready, pack, unpack
+from domain.shipping.parcels import Parcel, lock_parcel, tell, write_state
+from domain.shipping.rules import (
+    EXPECTED,
+    MOST_LINES,
+    WITH_CARRIER,
+    Pieces,
+    ReturnDecision,
+    Said,
+    ShipmentState,
+    Store,
+    check_parcel,
+    check_said,
+    is_newer,
+)
 
-SWEEP: Final = Actor("worker:deadlines", "worker")
-KIND: Final = {
-    ShipmentState.SHIPPED: NoticeKind.SHIPMENT_SENT,
-    ShipmentState.ARRIVED_AT_STORE: NoticeKind.SHIPMENT_ARRIVED,
-    ShipmentState.DELIVERED: NoticeKind.SHIPMENT_DELIVERED,
-    ShipmentState.RETURNED: NoticeKind.SHIPMENT_RETURNED,
-}
+LOCK_ORDERS_OF_LINES: Final = f"""select {COLUMNS} from "order" o
+  where o.shop_id = $1 and o.id in (select l.order_id from order_line l where l.id = any($2::uuid[]) and l.shop_id = $1) order by o.id for update of o"""
+NUMBER: Final = "shipment_of_number"
+
+
+class Heard(Enum):
+    """What became of something that was said about a parcel."""
+
+    MOVED = auto()
+    """It is the newest, and says another state."""
+    CONFIRMED = auto()
+    """It is the newest, and says the same state."""
+    OLDER = auto()
+    """Kept; something newer is known."""
+    KNOWN = auto()
+    """It was said before; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """The convenience store where a parcel is fetched."""
+class Label:
+    """What a parcel says on its outside."""
 
-    code: str = ""
-    name: str = ""
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What the shop knows of a parcel that it sends. `lines`: pieces by order line; all that are left when None."""
-
-    carrier: str
+    carrier: Carrier
+    carrier_name: str = ""
     tracking_number: str = ""
-    store: Store = field(default_factory=Store)
-    lines: Mapping[UUID, int] | None = None
+    store: Store | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is heard of a parcel's way: where it now stands, and by when it must be fetched from the store (`last_day`)."""
-
-    state: ShipmentState
-    at: datetime
-    place: str = ""
-    note: str = ""
-    last_day: date | None = None
-
-
-async def ship(
-    *, order_id: UUID, shop_id: UUID, parcel: Parcel, expected_version: int | None, actor: Actor, now: datetime, jobs: JobQueue
+async def create(
+    *, shop_id: UUID, pieces: Sequence[Pieces] | None, order_id: UUID | None = None, label: Label, actor: Actor, now: datetime
 ) -> UUID:
-    """Send goods of an open, paid order that is to be sent; they leave the shelf, and the buyer is told. Answers the shipment's id.
+    """Pack pieces of paid orders of one buyer into a parcel; answers its id. Without `pieces`, all that is left of the order `order_id`.
+
+    Packed pieces are kept for the parcel: nobody can collect them meanwhile.
 
     Raises:
-        NotFound: this shop has no such order.
-        VersionConflict: the order is another than the one that was looked at.
-        NotShippable: it is not open, paid and to be sent, or these pieces are not left in it.
-        InvalidTransition: its goods are not in a state from which they leave.
-        InsufficientStock: they are not on hand.
+        NotFound: this shop has no such line or order.
+        TwoBuyers: the lines are not of one buyer.
+        InvalidTransition: an order is not open, or not paid.
+        PiecesGone: more than is left of a line.
+        BadParcel: the label cannot be.
+        NumberTaken: another parcel has this number.
     """
+    check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
     async with db.transaction() as tx:
-        order = await lock_order(tx, order_id, shop_id)
-        if expected_version is not None and expected_version != order.version:
-            raise VersionConflict(order.id, expected_version, order.version)
-        lines = await lines_of(tx, [order.id])
-        leaving = _leaving(order, lines, parcel.lines)
-        levels = await lock_levels(tx, [line.variant_id for line in lines])
-        await _take(tx, lines, leaving, levels, actor=actor, now=now)
-        shipment_id = await _write(tx, order, parcel, leaving, now)
-        await _event(tx, shop_id, shipment_id, Step(ShipmentState.SHIPPED, now))
-        left = sum(line.left - leaving.get(line.id, 0) for line in lines)
-        moved = await _order_follows(tx, order, everything_left=left == 0, now=now)
-        facts = _facts(parcel.carrier, parcel.tracking_number, parcel.store.name)
-        sent = [line.facts(leaving[line.id]) for line in lines if line.id in leaving]
-        told = {"shipmentId": str(shipment_id), "lines": sent, **facts}
-        await add_events(tx, "SHIPPED", [moved], {order.id: told}, actor=actor, now=now)
-        detail = {"number": order.number, "shipment": str(shipment_id), "pieces": sum(leaving.values())}
-        await record(tx, actor, [Entry(shop_id, "order.ship", "order", order.id, detail)], now=now)
-        draft = NoticeDraft(order.buyer_id, NoticeKind.SHIPMENT_SENT, f"shipment:{shipment_id}:SHIPPED", order.facts() | told)
-        await enqueue(tx, shop_id, [draft], now=now, jobs=jobs)
-        return shipment_id
+        orders, lines, wanted = await _wanted(tx, shop_id, pieces, order_id)
+        _check_orders(orders)
+        for line_id, count in wanted.items():
+            if not 1 <= count <= lines[line_id].left:
+                raise PiecesGone(line_id, count, lines[line_id].left)
+        parcel_id = await _write(tx, orders[0], label, [(lines[line_id], count) for line_id, count in wanted.items()], now)
+        await pack(tx, wanted)
+        moved = await follow_goods(tx, orders, now=now)
+        await close_passes(tx, [order.id for order in orders])
+        parcel = await lock_parcel(tx, shop_id, parcel_id)
+        await tell(tx, parcel, moved, OrderEventKind.SHIPMENT_CREATED, actor=actor, now=now)
+        detail = {"carrier": label.carrier.value, "pieces": sum(wanted.values()), "orders": [order.number for order in moved]}
+        await record(tx, actor, [Entry(shop_id, "shipment.create", "shipment", parcel_id, detail)], now=now)
+        return parcel_id
 
 
-def _leaving(order: LockedOrder, lines: Sequence[Line], wanted: Mapping[UUID, int] | None) -> dict[UUID, int]:
-    """Pieces by line that leave."""
-    if (
-        order.state is not OrderState.OPEN
-        or order.payment_state is not PaymentState.PAID
-        or order.delivery_method is not DeliveryMethod.SHIP
-    ):
-        raise NotShippable(order.id, "state")
-    left = {line.id: line.left for line in lines if line.left}
-    if wanted is None:
-        if not left:
-            raise NotShippable(order.id, "nothing left")
-        return left
-    if not wanted or any(not 1 <= pieces <= left.get(line_id, 0) for line_id, pieces in wanted.items()):
-        raise NotShippable(order.id, "lines")
-    return dict(wanted)
+async def _wanted(
+    tx: Tx, shop_id: UUID, pieces: Sequence[Pieces] | None, order_id: UUID | None
+) -> tuple[list[LockedOrder], dict[UUID, Line], dict[UUID, int]]:
+    """The locked orders, their lines, and how many pieces of which."""
+    if pieces is None:
+        rows = await tx.fetch(f'select {COLUMNS} from "order" o where o.shop_id = $1 and o.id = $2 for update of o', shop_id, order_id)
+    else:
+        rows = await tx.fetch(LOCK_ORDERS_OF_LINES, shop_id, [each.order_line_id for each in pieces])
+    orders = [as_locked(row) for row in rows]
+    lines = {line.id: line for line in await lines_of(tx, [order.id for order in orders])}
+    if pieces is None:
+        wanted = {line.id: line.left for line in lines.values() if line.left}
+    else:
+        wanted = {each.order_line_id: each.quantity for each in pieces}
+        if len(wanted) != len(pieces) or len(wanted) > MOST_LINES or wanted.keys() - lines.keys():
+            raise NotFound
+    if not orders:
+        raise NotFound
+    if not wanted:
+        nothing = next(iter(lines), None)
+        raise PiecesGone(nothing or orders[0].id, 1, 0)
+    return orders, lines, wanted
 
 
-async def _take(
-    tx: Tx, lines: Sequence[Line], leaving: Mapping[UUID, int], levels: Mapping[UUID, Level], *, actor: Actor, now: datetime
-) -> None:
-    """Pieces leave the shelf, the lines and the levels."""
-    by_id, pieces = {line.id: line for line in lines}, dict[UUID, int]()
-    for line_id, count in leaving.items():
-        variant_id = by_id[line_id].variant_id
-        pieces[variant_id] = pieces.get(variant_id, 0) + count
-    for variant_id, count in pieces.items():
-        if levels[variant_id].on_hand < count:
-            raise InsufficientStock(variant_id, wanted=count, available=max(levels[variant_id].on_hand, 0))
-    moves = [Move(by_id[i].shop_id, by_id[i].variant_id, i, on_hand=-count, committed=-count) for i, count in leaving.items()]
-    await move_stock(tx, MovementKind.HANDED_OVER, moves, actor=actor, now=now)
+def _check_orders(orders: Sequence[LockedOrder]) -> None:
+    if len({order.buyer_id for order in orders}) > 1:
+        raise TwoBuyers
+    for order in orders:
+        if order.state is not OrderState.OPEN:
+            raise InvalidTransition(order.id, "state", order.state.value, "SHIPPED")
+        if order.payment_state not in SETTLED_STATES:
+            raise InvalidTransition(order.id, "payment", order.payment_state.value, "SHIPPED")
+
+
+async def _write(tx: Tx, order: LockedOrder, label: Label, lines: Sequence[tuple[Line, int]], now: datetime) -> UUID:
+    parcel_id, store = new_id(), label.store or Store("")
+    try:
+        async with tx.raw.transaction():
+            await tx.execute(
+                """insert into shipment (id, shop_id, buyer_id, member_id, state, state_at, carrier, carrier_name, tracking_number, store_code, store_name,
+                     store_address, last_pickup_day, version, created_at, updated_at)
+                   select $1, b.shop_id, b.id, b.member_id, 'PREPARING', $3, $4, $5, $6, $7, $8, $9, $10, 1, $3, $3 from buyer b where b.id = $2""",
+                parcel_id, order.buyer_id, now, label.carrier.value, label.carrier_name, label.tracking_number, store.code, store.name, store.address,
+                store.last_pickup_day,
+            )  # fmt: skip
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
     await tx.execute(
-        "update order_line l set handed_over = l.handed_over + x.pieces from unnest($1::uuid[], $2::int[]) x(id, pieces) where l.id = x.id",
-        list(leaving),
-        list(leaving.values()),
-    )
-
-
-async def _write(tx: Tx, order: LockedOrder, parcel: Parcel, leaving: Mapping[UUID, int], now: datetime) -> UUID:
-    shipment_id = new_id()
-    await tx.execute(
-        """insert into shipment (id, shop_id, order_id, buyer_id, member_id, state, carrier, tracking_number, store_code, store_name, store_address,
-             version, created_at, updated_at)
-           select $1, $2, $3, $4, b.member_id, 'SHIPPED', $5, $6, $7, $8, $9, 1, $10, $10 from buyer b where b.id = $4 and b.shop_id = $2""",
-        shipment_id, order.shop_id, order.id, order.buyer_id, parcel.carrier, parcel.tracking_number, parcel.store.code, parcel.store.name,
-        parcel.store.address, now,
-    )  # fmt: skip
-    await tx.execute(
-        """insert into shipment_line (shop_id, shipment_id, order_line_id, quantity) select $1, $2, l, n from unnest($3::uuid[], $4::int[]) x(l, n)""",
+        """insert into shipment_line (shop_id, shipment_id, order_id, order_line_id, quantity)
+           select $1, $2, o, l, n from unnest($3::uuid[], $4::uuid[], $5::int[]) x(o, l, n)""",
         order.shop_id,
-        shipment_id,
-        list(leaving),
-        list(leaving.values()),
+        parcel_id,
+        [line.order_id for line, _ in lines],
+        [line.id for line, _ in lines],
+        [count for _, count in lines],
     )
-    return shipment_id
+    return parcel_id
 
 
-async def _event(tx: Tx, shop_id: UUID, shipment_id: UUID, step: Step) -> None:
-    await tx.execute(
-        "insert into shipment_event (shop_id, shipment_id, state, place, note, at) values ($1, $2, $3, $4, $5, $6)",
-        shop_id,
-        shipment_id,
-        step.state.value,
-        step.place,
-        step.note,
-        step.at,
-    )
+def _taken(error: asyncpg.UniqueViolationError) -> Exception:
+    return NumberTaken() if error.constraint_name == NUMBER else error
 
 
-async def _order_follows(tx: Tx, order: LockedOrder, *, everything_left: bool, now: datetime) -> LockedOrder:
-    """The order stands where the parcel stands that is furthest behind; delivered as a whole, it is complete."""
-    rows = await tx.fetch("select state from shipment where order_id = $1", order.id)
-    stands = fulfilment_of([ShipmentState(row["state"]) for row in rows], everything_left=everything_left)
-    done = stands is FulfilmentState.DELIVERED and order.state is OrderState.OPEN
-    fulfilment = None if stands is order.fulfilment_state else stands
-    return await move(tx, order, state=OrderState.COMPLETED if done else None, fulfilment=fulfilment, now=now)
-
-
-def _facts(carrier: str, tracking_number: str, store: str) -> dict[str, Any]:
-    return {"carrier": carrier, "trackingNumber": tracking_number, "store": store}
-
-
-async def follow(*, shipment_id: UUID, shop_id: UUID, step: Step, actor: Actor, now: datetime, jobs: JobQueue) -> None:
-    """Write down where a parcel now stands; its buyer is told once of each state. The same state again adds an event and the last day.
+async def relabel(
+    *, shop_id: UUID, shipment_id: UUID, carrier: Carrier | None = None, carrier_name: str | None = None, tracking_number: str | None = None,
+    store: Store | None = None, last_pickup_day: date | None = None, actor: Actor, now: datetime,
+) -> bool:  # fmt: skip
+    """Change what a parcel says on its outside; what is None stays. A carrier that knows no stores takes the store away. Answers whether
+    anything is another.
 
     Raises:
         NotFound: this shop has no such parcel.
-        NoSuchStep: from where it stands it does not come to stand here.
+        InvalidMove: it was cancelled, or settled.
+        BadParcel: the label cannot be.
+        NumberTaken: another parcel has this number.
     """
     async with db.transaction() as tx:
-        order_id = await tx.fetchval("select order_id from shipment where id = $1 and shop_id = $2", shipment_id, shop_id)
-        if order_id is None:
-            raise NotFound
-        order = await lock_order(tx, order_id, shop_id)
-        row = await tx.fetchrow(
-            """select h.state, h.carrier, h.tracking_number, h.store_name, h.pick_up_by, s.time_zone from shipment h join shop s on s.id = h.shop_id
-               where h.id = $1 for update of h""",
-            shipment_id,
-        )
-        assert row is not None
-        old = ShipmentState(row["state"])
-        if step.state is not old and step.state not in NEXT[old]:
-            raise NoSuchStep(shipment_id, old.value, step.state.value)
-        await _stands(tx, shipment_id, step, row, now)
-        await _event(tx, shop_id, shipment_id, step)
-        if step.state is old:
-            moved = await move(tx, order, now=now)
-        else:
-            left = await tx.fetchval("select sum(quantity - handed_over) from order_line where order_id = $1", order.id)
-            moved = await _order_follows(tx, order, everything_left=not left, now=now)
-        told = {"shipmentId": str(shipment_id), "state": step.state.value}
-        await add_events(tx, "SHIPMENT_MOVED", [moved], {order.id: told}, actor=actor, now=now)
-        await record(
-            tx, actor, [Entry(shop_id, "shipment.update", "shipment", shipment_id, {"old": old.value, "new": step.state.value})], now=now
-        )
-        draft = _told(order, shipment_id, step.state, row, step.last_day or row["pick_up_by"])
-        await enqueue(tx, shop_id, [draft], now=now, jobs=jobs)
+        orders = await _lock_orders(tx, shop_id, shipment_id)
+        parcel = await lock_parcel(tx, shop_id, shipment_id)
+        if parcel.is_over:
+            raise InvalidMove(parcel.id, parcel.state.value, parcel.state.value)
+        label = parcel.relabelled(carrier, carrier_name, tracking_number, store, last_pickup_day, now)
+        check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
+        if label == parcel:
+            return False
+        try:
+            async with tx.raw.transaction():
+                changed = await write_state(tx, label, now=now)
+        except asyncpg.UniqueViolationError as error:
+            raise _taken(error) from None
+        moved = await follow_goods(tx, orders, now=now)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_CHANGED, actor=actor, now=now)
+        detail = {"carrier": changed.carrier.value, "number_changed": changed.tracking_number != parcel.tracking_number}
+        await record(tx, actor, [Entry(shop_id, "shipment.relabel", "shipment", parcel.id, detail)], now=now)
+        return True
 
 
-async def _stands(tx: Tx, shipment_id: UUID, step: Step, row: Record, now: datetime) -> None:
-    """The parcel's row; the reminder is of the last day that is known, as long as the parcel lies in the store."""
-    last_day, reminder = step.last_day or row["pick_up_by"], None
-    if step.state is ShipmentState.ARRIVED_AT_STORE and step.last_day is not None and step.last_day != row["pick_up_by"]:
-        reminder = remind_at(step.last_day, ZoneInfo(row["time_zone"]), now)
-    await tx.execute(
-        """update shipment set state = $2::text, pick_up_by = $3, version = version + 1, updated_at = $5,
-             remind_at = case when $2 <> 'ARRIVED_AT_STORE' then null else coalesce($4::timestamptz, remind_at) end where id = $1""",
-        shipment_id,
-        step.state.value,
-        last_day,
-        reminder,
-        now,
-    )
+async def hear(*, shop_id: UUID, shipment_id: UUID, said: Said, freely: bool, actor: Actor, now: datetime, jobs: JobQueue) -> Heard:
+    """Take something said about a parcel: kept once, it moves the parcel and its orders when it is newer than what is known. When the parcel
+    leaves, its pieces leave the shop's books; its buyer is told of every change of state, once.
 
+    `freely`: a carrier's own news, or a correction, may say any move; a person's word only what can follow (`EXPECTED`).
 
-def _told(order: LockedOrder, shipment_id: UUID, state: ShipmentState, row: Record, last_day: date | None) -> NoticeDraft:
-    facts = _facts(row["carrier"], row["tracking_number"], row["store_name"]) | {"shipmentId": str(shipment_id)}
-    if state is ShipmentState.ARRIVED_AT_STORE and last_day is not None:
-        facts["lastDay"] = last_day.isoformat()
-    return NoticeDraft(order.buyer_id, KIND[state], f"shipment:{shipment_id}:{state.value}", order.facts() | facts)
-
-
-_DUE: Final = """
-with due as (select id from shipment where remind_at <= $1 order by remind_at, id limit $2 for update skip locked)
-update shipment h set remind_at = null from due, "order" o, shop s where h.id = due.id and o.id = h.order_id and s.id = h.shop_id
-returning h.id, h.shop_id, h.buyer_id, h.pick_up_by, h.carrier, h.tracking_number, h.store_name, o.id as order_id, o.number, s.name as shop"""
-
-
-async def remind_last_days(*, now: datetime, limit: int, jobs: JobQueue) -> int:
-    """Remind buyers of parcels that lie in a store until today or tomorrow, at most `limit`; answers how many."""
+    Raises:
+        NotFound: this shop has no such parcel.
+        InvalidMove: it was cancelled or settled, or this cannot follow.
+        BadParcel: it cannot have been so.
+        InsufficientStock: the pieces are not in the shop; nothing was changed.
+    """
     async with db.transaction() as tx:
-        rows = await tx.fetch(_DUE, now, limit)
-        by_shop: dict[UUID, list[NoticeDraft]] = {}
-        for row in sorted(rows, key=lambda row: (row["shop_id"], row["id"])):
-            facts = _facts(row["carrier"], row["tracking_number"], row["store_name"]) | {
-                "shopName": row["shop"], "orderId": str(row["order_id"]), "orderNumber": row["number"], "shipmentId": str(row["id"]),
-                "lastDay": row["pick_up_by"].isoformat(),
-            }  # fmt: skip
-            key = f"shipment_last_day:{row['id']}:{row['pick_up_by'].isoformat()}"
-            by_shop.setdefault(row["shop_id"], []).append(NoticeDraft(row["buyer_id"], NoticeKind.SHIPMENT_LAST_DAY, key, facts))
-        for shop_id, drafts in by_shop.items():
-            await enqueue(tx, shop_id, drafts, now=now, jobs=jobs)
-        return len(rows)
+        orders = await _lock_orders(tx, shop_id, shipment_id)
+        parcel = await lock_parcel(tx, shop_id, shipment_id)
+        check_said(said, made_at=parcel.created_at, now=now)
+        if parcel.is_over:
+            raise InvalidMove(parcel.id, parcel.state.value, said.state.value)
+        newer = is_newer(said.state, said.at, parcel.state, parcel.state_at)
+        if newer and not freely and said.state is not parcel.state and said.state not in EXPECTED[parcel.state]:
+            raise InvalidMove(parcel.id, parcel.state.value, said.state.value)
+        if not await _keep(tx, parcel, said, actor, now):
+            return Heard.KNOWN
+        outcome = Heard.OLDER if not newer else Heard.CONFIRMED if said.state is parcel.state else Heard.MOVED
+        if newer:
+            if parcel.left_at is None:
+                await leave(tx, parcel, actor=actor, now=now)
+            moved_parcel = await write_state(tx, parcel.moved(said.state, said.at, now), now=now)
+            moved = await follow_goods(tx, orders, now=now)
+            if outcome is Heard.MOVED:
+                kind = OrderEventKind.SHIPPED if said.state is ShipmentState.SHIPPED else OrderEventKind.SHIPMENT_MOVED
+                await tell(tx, moved_parcel, moved, kind, note=said.note, actor=actor, now=now, jobs=jobs)
+        detail = {"state": said.state.value, "at": said.at.isoformat(), "outcome": outcome.name, "from": parcel.state.value}
+        await record(tx, actor, [Entry(shop_id, "shipment.update", "shipment", parcel.id, detail)], now=now)
+        return outcome
+
+
+async def cancel(*, shop_id: UUID, shipment_id: UUID, actor: Actor, now: datetime, jobs: JobQueue) -> None:
+    """Unpack a parcel that the carrier does not have yet; its pieces are its orders' again. Cancelling it again changes nothing.
+
+    Raises:
+        NotFound: this shop has no such parcel.
+        InvalidMove: it has left.
+    """
+    async with db.transaction() as tx:
+        orders = await _lock_orders(tx, shop_id, shipment_id)
+        parcel = await lock_parcel(tx, shop_id, shipment_id)
+        if parcel.state is ShipmentState.CANCELLED:
+            return
+        if parcel.state is not ShipmentState.PREPARING:
+            raise InvalidMove(parcel.id, parcel.state.value, ShipmentState.CANCELLED.value)
+        changed = await write_state(tx, parcel.moved(ShipmentState.CANCELLED, now, now), now=now)
+        await unpack(tx, parcel)
+        moved = await make_ready(tx, await follow_goods(tx, orders, now=now), actor=actor, now=now, jobs=jobs)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_CANCELLED, actor=actor, now=now, jobs=jobs)
+        await record(tx, actor, [Entry(shop_id, "shipment.cancel", "shipment", parcel.id)], now=now)
+
+
+async def settle_return(*, shop_id: UUID, shipment_id: UUID, decision: ReturnDecision, actor: Actor, now: datetime, jobs: JobQueue) -> None:
+    """Decide, once, what becomes of the pieces of a parcel that came back. The same decision again changes nothing.
+
+    RESTOCK puts them on the shelf for everybody, SHIP_AGAIN on the shelf for the same orders, WRITE_OFF nowhere.
+
+    Raises:
+        NotFound: this shop has no such parcel.
+        InvalidMove: it did not come back, or another decision was taken.
+        InvalidTransition: the pieces are to be sent again for an order that is not open.
+    """
+    async with db.transaction() as tx:
+        orders = await _lock_orders(tx, shop_id, shipment_id)
+        parcel = await lock_parcel(tx, shop_id, shipment_id)
+        if parcel.return_decision is decision:
+            return
+        if parcel.state is not ShipmentState.RETURNED or parcel.return_decision is not None:
+            raise InvalidMove(parcel.id, parcel.state.value, decision.value)
+        for order in orders:
+            if decision is ReturnDecision.SHIP_AGAIN and order.state is not OrderState.OPEN:
+                raise InvalidTransition(order.id, "state", order.state.value, "SHIPPED")
+        changed = await write_state(tx, parcel.settled(decision, now), now=now)
+        await give_back(tx, parcel, decision, actor=actor, now=now, jobs=jobs)
+        moved = await follow_goods(tx, orders, now=now)
+        if decision is ReturnDecision.SHIP_AGAIN:
+            moved = await make_ready(tx, moved, actor=actor, now=now, jobs=jobs)
+        await tell(tx, changed, moved, OrderEventKind.SHIPMENT_SETTLED, actor=actor, now=now)
+        detail = {"decision": decision.value, "pieces": sum(count for _, count in parcel.lines)}
+        await record(tx, actor, [Entry(shop_id, "shipment.settle_return", "shipment", parcel.id, detail)], now=now)
+
+
+async def _lock_orders(tx: Tx, shop_id: UUID, shipment_id: UUID) -> list[LockedOrder]:
+    """The orders of a parcel, locked; what lies in it never changes."""
+    rows = await tx.fetch(
+        f"""select {COLUMNS} from "order" o where o.shop_id = $1
+            and o.id in (select x.order_id from shipment_line x where x.shipment_id = $2) order by o.id for update of o""",
+        shop_id,
+        shipment_id,
+    )
+    if not rows:
+        raise NotFound
+    return [as_locked(row) for row in rows]
+
+
+async def _keep(tx: Tx, parcel: Parcel, said: Said, actor: Actor, now: datetime) -> bool:
+    """Write what was said; False when it was said before."""
+    assert said.state in WITH_CARRIER
+    return bool(
+        await tx.execute(
+            """insert into shipment_event (shop_id, shipment_id, state, at, note, actor, recorded_at) values ($1, $2, $3, $4, $5, $6, $7)
+               on conflict (shipment_id, at, state) do nothing""",
+            parcel.shop_id, parcel.id, said.state.value, said.at, said.note, actor.name, now,
+        )
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Refusals of the shipping room."""
+"""What the shipping room refuses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,51 @@ from domain.errors import DomainError
 
 
 @dataclass
-class NotShippable(DomainError):
-    """The order is not one that may be sent now, or these pieces are not left in it."""
+class BadParcel(DomainError):
+    """A part of what is said about a parcel cannot be; `field` names it as the app does."""
 
-    code: ClassVar[str] = "NOT_SHIPPABLE"
-    order_id: UUID
-    reason: str
+    code: ClassVar[str] = "INVALID_INPUT"
+    field: str
 
 
 @dataclass
-class NoSuchStep(DomainError):
-    """A parcel that stands there does not come to stand here."""
+class InvalidMove(DomainError):
+    """The parcel stands where this step cannot be taken."""
 
     code: ClassVar[str] = "INVALID_TRANSITION"
     shipment_id: UUID
-    old: str
-    new: str
+    current: str
+    wanted: str
+
+
+@dataclass
+class PiecesGone(DomainError):
+    """More pieces of a line than are left to be sent; the others were handed over, packed or sent."""
+
+    code: ClassVar[str] = "OVER_LIMIT"
+    order_line_id: UUID
+    wanted: int
+    available: int
+
+
+@dataclass
+class TwoBuyers(DomainError):
+    """A parcel goes to one buyer."""
+
+    code: ClassVar[str] = "DIFFERENT_BUYERS"
+
+
+@dataclass
+class NumberTaken(DomainError):
+    """Another parcel of the shop has this carrier's tracking number."""
+
+    code: ClassVar[str] = "TRACKING_NUMBER_USED"
+
+
+@dataclass
+class BadImport(DomainError):
+    """The text of an import is no table of ours: too long, no heading, or an unknown column. `field` names the input."""
+
+    code: ClassVar[str] = "BAD_IMPORT"
+    field: str
+    reason: str

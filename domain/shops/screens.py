@@ -124,6 +124,7 @@ OWNERS = {
     "variant": "select shop_id from variant where id = $1",
     "pickup": "select shop_id from pickup where id = $1",
     "buyer": "select shop_id from buyer where id = $1",
+    "line": "select shop_id from order_line where id = $1",
     "dispute": "select shop_id from dispute where id = $1",
     "shipment": "select shop_id from shipment where id = $1",
     "transfer": "select shop_id from transfer_report where id = $1",
@@ -142,6 +143,12 @@ async def shop_owning(kind: str, object_id: UUID) -> UUID | None:
 async def currency_of(shop_id: UUID) -> str | None:
     """The shop's currency (ISO 4217); None for no such shop."""
     found: str | None = await db.fetchval("select currency from shop where id = $1", shop_id)
+    return found
+
+
+async def time_zone_of(shop_id: UUID) -> str | None:
+    """The shop's time zone (IANA); None for no such shop."""
+    found: str | None = await db.fetchval("select time_zone from shop where id = $1", shop_id)
     return found
 
 

@@ -22,6 +22,8 @@ class MovementKind(StrEnum):
     COMMITTED = "COMMITTED"
     UNCOMMITTED = "UNCOMMITTED"
     HANDED_OVER = "HANDED_OVER"
+    SHIPPED = "SHIPPED"
+    RETURNED = "RETURNED"
     BALANCE = "BALANCE"
     """What older movements, now in the archive, add up to: carried forward, never an event of its own."""
 

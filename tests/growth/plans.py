@@ -50,6 +50,7 @@ IN_HAND = {
     "payment_attempt_to_ask": "attempts to pay that are still open",
     "payment_attempt_pending": "attempts to pay that are still open",
     "payment_attempt_surplus": "money that waits to go back",
+    "shipment_reminder": "parcels in a store whose last day was not yet told",
     "push_due": "pushes that wait to be sent",
     "reply_pending": "replies that wait to be sent",
     "sign_in_alert_waiting": "alerts that wait to be sent",

@@ -21,13 +21,16 @@ LISTS = {
     "unpaid": (MEMBER, "me { unpaid(%s) { totalCount totals { amount } byShop { orderCount } pageInfo { endCursor startCursor } nodes { number } } }"),
     "notices": (MEMBER, "me { notifications(%s) { totalCount unreadCount pageInfo { endCursor startCursor } nodes { title expired } } }"),
     "pickups": (MEMBER, "me { pickups(%s) { totalCount pageInfo { endCursor startCursor } nodes { state orders { number lines { nodes { title } } } } } }"),
-    "shipments": (MEMBER, "me { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state events { at } lines { title } order { number } } } }"),
+    "shipments": (MEMBER, "me { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state trackingUrl events { at } lines { title orderNumber } } } }"),
     "suggestions": (MEMBER, "me { suggestions(%s) { totalCount pageInfo { endCursor startCursor } nodes { id comment { text } choices { available } } } }"),
     "desk orders": (OWNER, "shop(id: $shop) { orders(%s) { totalCount pageInfo { endCursor startCursor } nodes { " + DEEP + " } } }"),
     "desk comments": (
         OWNER,
         """shop(id: $shop) { comments(%s) { totalCount pageInfo { endCursor startCursor }
              nodes { text post { title } revisions { text } claim { outcome order { number } } } } }""",
+    ),
+    "desk shipments": (
+        OWNER, "shop(id: $shop) { shipments(%s) { totalCount pageInfo { endCursor startCursor } nodes { state events { at note } lines { title orderNumber } } } }",
     ),
     "desk stock": (OWNER, "shop(id: $shop) { stock(%s) { totalCount pageInfo { endCursor startCursor } nodes { onHand variant { label } } } }"),
 }  # fmt: skip
@@ -37,7 +40,7 @@ SURPLUSES = """query ($shop: ID!) { shop(id: $shop) { paymentSurpluses(first: 5)
 NARROWED = {
     "orders": ["filter: {state: OPEN}", "filter: {paymentState: PAID}", "filter: {shopIds: [$shop]}", 'filter: {since: "2026-11-01T00:00:00Z"}'],
     "unpaid": ["filter: {shopIds: [$shop]}", "filter: {currency: TWD}", 'filter: {dueBefore: "2026-11-23T00:00:00Z"}'],
-    "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}"],
+    "shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: ARRIVED_AT_STORE}", "filter: {shopIds: [$shop]}", "filter: {orderId: $order}"],
     "notices": [
         "filter: {unread: true}", "filter: {unread: false}", "filter: {topics: [ORDER]}", "filter: {shopIds: [$shop]}",
         'filter: {since: "2026-11-01T00:00:00Z"}', "filter: {unread: true, kinds: [ORDER_PLACED]}",
@@ -52,6 +55,7 @@ NARROWED = {
         "filter: {review: OPEN}", "filter: {outcome: ORDERED}", "filter: {outcome: NEEDS_REVIEW}", "filter: {postId: $post}",
         "filter: {platform: FACEBOOK_PAGE}", "filter: {platform: IMPORT}", "filter: {review: OPEN, platform: FACEBOOK_PAGE}",
     ],
+    "desk shipments": ["filter: {active: true}", "filter: {active: false}", "filter: {state: RETURNED}", "filter: {toSettle: true}", "filter: {orderId: $order}"],
     "desk stock": ["filter: {soldOut: true}", "filter: {soldOut: false}", "filter: {productId: $product}"],
 }  # fmt: skip
 """Every way to narrow a list."""
@@ -127,7 +131,7 @@ def _narrowed(known: Mapping[str, str]) -> Iterator[Screen]:
         who, text = LISTS[name]
         for way in ways:
             whole = text % f"first: 10, {way}"
-            given = {one: known[one] for one in ("shop", "post", "product") if f"${one}" in whole}
+            given = {one: known[one] for one in ("shop", "post", "product", "order") if f"${one}" in whole}
             yield Screen(f"{name}: {way}", who, _query(whole, given), given)
 
 
@@ -138,7 +142,7 @@ def _nodes(known: Mapping[str, str]) -> Iterator[Screen]:
         "comment": "... on SocialComment { text claim { outcome } revisions { text } }", "line": "... on OrderLine { title claim { outcome } }",
         "pickup": "... on Pickup { state orders { number } }", "notice": "... on Notification { title expired }",
         "variant": "... on ProductVariant { label availability }", "post": "... on SalesPost { title items { availability } }",
-        "shop": "... on Shop { name }", "shipment": "... on Shipment { state order { number } events { state } }",
+        "shop": "... on Shop { name }", "shipment": "... on Shipment { state lines { orderNumber } events { state } }",
     }  # fmt: skip
     for kind, text in kinds.items():
         for who in (MEMBER, OWNER):

@@ -51,7 +51,13 @@ LISTS = {
         NOTICES,
         ("kinds: [ASK_BUYER]",),
     ),
-    "shipments": ("shipment", "first: 10", "totalCount nodes { state events { at } order { number } }", SHIPMENTS, ("state: RETURNED",)),
+    "shipments": (
+        "shipment",
+        "first: 10",
+        "totalCount nodes { state events { at } lines { orderNumber } }",
+        SHIPMENTS,
+        ("state: RETURNED",),
+    ),
 }
 READ_BY_KEY = {"notice": 2, "order_line": 6, "shipment_event": 6, "shipment_line": 6, "order": 2}
 """Rows beside the list's own that one of its rows leads to: at most so many."""

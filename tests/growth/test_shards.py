@@ -105,7 +105,7 @@ async def test_every_table_has_its_place(seed, of_shops) -> None:
     assert sorted(name for place in places for name in place) == sorted(row["relname"] for row in rows)
 
 
-@pytest.mark.parametrize("name", ["drain", "waiting list", "counter"])
+@pytest.mark.parametrize("name", ["drain", "waiting list", "counter", "parcels"])
 async def test_what_a_shop_does_stays_with_the_shop(seed, of_shops, monkeypatch, name) -> None:
     copied: list[tuple[str, Any]] = []
     real = Connection.copy_records_to_table
@@ -137,7 +137,7 @@ async def test_what_staff_see_stays_with_their_shop_and_what_a_member_sees_is_th
             seen_by[screen.who][screen.name] = what
     assert seen_by[OWNER] == seen_by[NOBODY] == {}
     crossed = {sql for found in seen_by[MEMBER].values() for sql in found}
-    assert [sql for sql in crossed if not re.search(r"\b(?:o|k|n|b|h)\.member_id = \$1\b", sql)] == []
+    assert [sql for sql in crossed if not re.search(r"\b(?:o|k|n|b|sh)\.member_id = \$1\b", sql)] == []
     assert len(crossed) > 5
 
 
@@ -151,7 +151,9 @@ async def test_a_statement_without_a_shop_is_found(seed, of_shops) -> None:
 
 def test_what_crosses_shops_is_told_in_the_page(of_shops) -> None:
     page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
-    assert [name for name in (set(WORK) - {"drain", "waiting list", "counter"}) | {"screens of a member"} if name not in ACROSS] == []
+    assert [
+        name for name in (set(WORK) - {"drain", "waiting list", "counter", "parcels"}) | {"screens of a member"} if name not in ACROSS
+    ] == []
     for table in (*of_shops, *REFERENCE, *BY_MEMBER, *AT_THE_DOOR, *OF_THE_QUEUE):
         assert f"`{table}`" in page, table
     for name, how in ACROSS.items():

@@ -18,6 +18,7 @@ from domain.members.rules import AlertKind
 from domain.notices import announcements, deliveries, digests
 from domain.notices.commands import mark_all_read, mark_read
 from domain.notices.deciding import admit
+from domain.orders.carriers import Carrier
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
 from domain.payments import attempts
@@ -30,7 +31,12 @@ from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
-from domain.shipping.commands import remind_last_days
+from domain.shipping import commands as shipping
+from domain.shipping.commands import Label
+from domain.shipping.importing import take_rows
+from domain.shipping.reminders import remind_last_days
+from domain.shipping.rules import ReturnDecision, Said, ShipmentState
+from domain.shipping.table import read_table
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -143,8 +149,8 @@ async def deadlines(seed: Seeded) -> int:
     )
     told = await remind_due(now=NOW, limit=5_000, jobs=seed.services.jobs)
     await db.execute(
-        """/* arranged */ update shipment set state = 'ARRIVED_AT_STORE', pick_up_by = $1::timestamptz::date, remind_at = $1
-           where id in (select id from shipment order by id limit 150)""",
+        """/* arranged */ update shipment set state = 'ARRIVED_AT_STORE', store_code = '1', last_pickup_day = $1::timestamptz::date, remind_at = $1, left_at = $1,
+             version = version + 1 where id in (select id from shipment where state <> 'CANCELLED' and return_decision is null order by id limit 150)""",
         NOW,
     )
     assert await remind_last_days(now=NOW, limit=100, jobs=seed.services.jobs) == 100
@@ -258,6 +264,43 @@ async def payments(seed: Seeded) -> int:
     return len(asked)
 
 
+async def parcels(seed: Seeded) -> bool:
+    """Parcels are packed, labelled, sent, told of, returned and settled, one by one and from a table; one is cancelled."""
+    jobs = seed.services.jobs
+    rows = await db.fetch(
+        """/* arranged */ select o.id, o.number from "order" o where o.shop_id = $1 and o.state = 'OPEN' and o.payment_state in ('PAID', 'NONE_DUE')
+             and o.fulfilment_state in ('LABELLED', 'READY_FOR_PICKUP', 'UNFULFILLED') and exists (select from order_line l where l.order_id = o.id and l.quantity > l.handed_over + l.packed)
+             and not exists (select from order_line l join stock_level s on s.variant_id = l.variant_id where l.order_id = o.id and s.committed < l.quantity - l.handed_over)
+           order by o.created_at desc limit 3""",
+        seed.shop,
+    )
+    label, said = Label(Carrier.POST), (ShipmentState.SHIPPED, ShipmentState.RETURNING, ShipmentState.RETURNED)
+    first, second, third = rows
+    dropped = await shipping.create(shop_id=seed.shop, pieces=None, order_id=first["id"], label=label, actor=CLERK, now=NOW)
+    await shipping.cancel(shop_id=seed.shop, shipment_id=dropped, actor=CLERK, now=NOW, jobs=jobs)
+    for order, decision in ((first, ReturnDecision.RESTOCK), (second, ReturnDecision.SHIP_AGAIN)):
+        sent = await shipping.create(shop_id=seed.shop, pieces=None, order_id=order["id"], label=label, actor=CLERK, now=NOW)
+        for after, state in enumerate(said):
+            at = NOW + timedelta(minutes=after)
+            await shipping.hear(shop_id=seed.shop, shipment_id=sent, said=Said(state, at, ""), freely=False, actor=CLERK, now=at, jobs=jobs)
+        await shipping.settle_return(shop_id=seed.shop, shipment_id=sent, decision=decision, actor=CLERK, now=NOW, jobs=jobs)
+    table = (
+        f"order_number,carrier,tracking_number,state\n{third['number']},T_CAT,PLANS2,SHIPPED\n{third['number']},T_CAT,PLANS2,IN_TRANSIT\n"
+    )
+    taken = await take_rows(
+        read_table(table, time_zone="Asia/Taipei", now=NOW),
+        shop_id=seed.shop,
+        describe=lambda error: {"code": type(error).__name__},
+        actor=CLERK,
+        now=NOW,
+        jobs=jobs,
+    )
+    assert [row.refusal for row in taken] == [None, None]
+    return await shipping.relabel(
+        shop_id=seed.shop, shipment_id=taken[0].shipment_id or dropped, tracking_number="PLANS1", actor=CLERK, now=NOW
+    )
+
+
 async def sweeps(seed: Seeded) -> int:
     """Sign-in rows, keys of answered requests, and people who came between two looks."""
     await db.execute(
@@ -331,6 +374,7 @@ WORK: dict[str, Work] = {
     ),
     "counter": Work(counter, 25),
     "payments": Work(payments, 20),
+    "parcels": Work(parcels, 30),
     "outbox": Work(outbox, 15),
     "announcing": Work(
         announcing, 15, {"l.post_id = $5": "of a post's buyers: what each of a lot of the shop's buyers ordered is looked through"}

@@ -8,9 +8,11 @@ import asyncpg
 import pytest
 
 from domain import db as database
+from domain.shipping.rules import ReturnDecision, ShipmentState
 from plusone.invariants import INVARIANTS, check
-from tests.build import NOW, a_device, a_member, a_membership
+from tests.build import NOW, AnOrder, a_device, a_member, a_membership
 from tests.domain.claims.acts import expire, first_order, pay
+from tests.parcels import packed, said, settled
 from tests.wall import Wall, a_wall
 
 LATER = NOW + timedelta(days=2)
@@ -54,6 +56,7 @@ BREAKS = {
     "I9": [
         "delete from audit_entry where object_type = 'claim'",
         "delete from audit_entry where action = 'order.mark_paid'",
+        "delete from audit_entry where object_type = 'shipment'",
         """insert into hand_over (id, shop_id, pickup_id, issue_number, by_member_id, device, collected_minor, conflict, at)
            select gen_random_uuid(), shop_id, id, 1, gen_random_uuid(), '', 0, false, now() from pickup limit 1""",
     ],
@@ -67,12 +70,39 @@ BREAKS = {
         "update claim set shop_id = gen_random_uuid()",
         'update "order" set shop_id = gen_random_uuid(), version = version + 1',
         'update "order" set member_id = null, version = version + 1',
+        "update shipment set member_id = gen_random_uuid()",
+        "update shipment set shop_id = gen_random_uuid()",
+        "update shipment_line set shop_id = gen_random_uuid()",
+        'update shipment_line set order_id = (select id from "order" o where o.id <> order_id limit 1)',
     ],
     "I12": [
         """insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
                select shop_id, variant_id, 'RELEASED', 0, -1, 0, order_line_id, actor, '', at from stock_movement where kind = 'HELD' limit 1"""
     ],
     "I13": ["update order_line set handed_over = 1", "update order_line set handed_over = quantity + 1"],
+    "I17": [
+        "update order_line set packed = packed + 1 where packed > 0",
+        "update order_line set shipped = shipped - 1 where shipped > 0",
+        "update order_line set handed_over = quantity where packed > 0",
+        "update shipment_line set quantity = quantity + 1",
+        "update shipment set state = 'CANCELLED' where state = 'PREPARING'",
+        "update shipment set return_decision = 'SHIP_AGAIN' where return_decision is not null",
+    ],
+    "I18": [
+        "delete from stock_movement where kind = 'SHIPPED'",
+        "delete from stock_movement where kind = 'RETURNED'",
+        """insert into stock_movement (shop_id, variant_id, kind, on_hand_delta, held_delta, committed_delta, order_line_id, actor, reason, at)
+             select shop_id, variant_id, kind, on_hand_delta, 0, committed_delta, order_line_id, actor, '', at from stock_movement where kind = 'SHIPPED' limit 1""",
+        "update shipment set return_decision = null, settled_at = null where return_decision is not null",
+        "update shipment set left_at = now(), state = 'SHIPPED' where left_at is null",
+    ],
+    "I19": [
+        "update shipment set state = 'DELIVERED' where state = 'SHIPPED'",
+        "update shipment set state_at = state_at + interval '1 hour' where left_at is not null",
+        "delete from shipment_event",
+        """insert into shipment_event (shop_id, shipment_id, state, at, note, actor, recorded_at)
+             select shop_id, id, 'SHIPPED', now(), '', '', now() from shipment where state = 'PREPARING'""",
+    ],
     "I14": [
         "update push_delivery set state = 'PENDING', next_try_at = next_try_at - interval '1 day'",
         "update platform_reply set state = 'PENDING'",
@@ -115,7 +145,7 @@ BREAKS = {
 
 @pytest.fixture
 async def wall(db: str) -> Wall:
-    """One paid order of a member with a pickup, one unpaid, one that ran out, all by comments."""
+    """One paid order of a member with a pickup, one unpaid, one that ran out, one with parcels of every kind, all by comments."""
     wall = await a_wall()
     member = await a_member()
     await a_device(member)
@@ -134,8 +164,27 @@ async def wall(db: str) -> Wall:
     await wall.says("乙", "+1")
     await wall.drain()
     assert await first_order() is not None
+    await _parcels(wall)
     assert await check(NOW + timedelta(seconds=59)) == []
     return wall
+
+
+async def _parcels(wall: Wall) -> None:
+    """One that is being packed, one on its way, and one that came back onto the shelf."""
+    await wall.says("丁", "+3")
+    await wall.drain()
+    row = await database.fetchrow(
+        """select o.id, o.buyer_id, o.number, o.total_minor, l.id as line from "order" o join buyer b on b.id = o.buyer_id
+           join order_line l on l.order_id = o.id where b.external_id = '丁'"""
+    )
+    assert row is not None
+    await pay(wall, row["id"])
+    order = AnOrder(row["id"], wall.shop.id, row["buyer_id"], row["number"], row["total_minor"], [row["line"]])
+    parcels = [await packed(order, {0: 1}) for _ in range(3)]
+    await said(order, parcels[1], ShipmentState.SHIPPED)
+    for minute, state in enumerate((ShipmentState.SHIPPED, ShipmentState.RETURNED)):
+        await said(order, parcels[2], state, at=NOW + timedelta(seconds=minute))
+    await settled(order, parcels[2], ReturnDecision.RESTOCK)
 
 
 async def without_guards(connection: asyncpg.Connection) -> None:  # type: ignore[type-arg]
@@ -145,13 +194,13 @@ async def without_guards(connection: asyncpg.Connection) -> None:  # type: ignor
         """select conrelid::regclass::text as name, conname from pg_constraint
            where connamespace = 'public'::regnamespace and contype in ('c', 'u')
              and conrelid::regclass::text in ('stock_level', '"order"', 'order_line', 'claim', 'social_comment', 'payment', 'push_delivery',
-                                              'idempotency_key', 'hand_over')"""
+                                              'idempotency_key', 'hand_over', 'shipment', 'shipment_line')"""
     ):
         await connection.execute(f'alter table {row["name"]} drop constraint "{row["conname"]}" cascade')
     for row in await connection.fetch(
         """select i.indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indrelid
            where i.indisunique and not i.indisprimary and c.relnamespace = 'public'::regnamespace
-             and c.relname in ('order', 'order_line', 'claim', 'social_comment', 'push_delivery', 'idempotency_key')"""
+             and c.relname in ('order', 'order_line', 'claim', 'social_comment', 'push_delivery', 'idempotency_key', 'shipment', 'shipment_line')"""
     ):
         await connection.execute(f"drop index {row['name']}")
 

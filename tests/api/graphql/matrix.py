@@ -13,10 +13,12 @@ from domain.claims.rules import ClaimOutcome
 from domain.ids import new_id, public_id
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
+from domain.shipping.rules import ShipmentState
 from tests import build
 from tests.api.graphql import test_mutations as mutations
 from tests.api.graphql.conftest import People, pid
-from tests.parcels import an_order_to_send, ship
+from tests.parcels import an_order_to_send, packed
+from tests.parcels import said as tell
 
 EVERYBODY = ("member", "stranger", "owner", "manager", "helper", "scanner", "ended", "other_owner", None)
 
@@ -31,7 +33,8 @@ Ask = Callable[[Things], tuple[str, dict[str, Any]]]
 
 def nowhere(things: Things) -> Things:
     """Ids of the same kinds that nothing has."""
-    ids = {name: public_id("order" if name == "to send" else name, new_id()) for name in things if name != "suggestion"}
+    tags = {"returned": "shipment", "sendable": "line"}
+    ids = {name: public_id(tags.get(name, name), new_id()) for name in things if name != "suggestion"}
     return {**ids, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
 
 
@@ -55,12 +58,12 @@ def own(field: str) -> Ask:
     return lambda _: (f"{{ me {{ found: {field} {{ totalCount }} }} }}", {})
 
 
-KEYED = {"suggestionAccept", "shipmentCreate", "shipmentUpdate", "announcementCreate"}
+KEYED = {"suggestionAccept", "announcementCreate"}
 
 
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name in KEYED else ""
+    key = "@idempotent(key: $key)" if name in KEYED or name.startswith("shipment") else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -75,12 +78,13 @@ SIMULATE = "query ($input: ClaimPolicySimulateInput!) { found: claimPolicySimula
 ASK: dict[str, Ask] = {
     **{
         f"node {tag}": node(tag)
-        for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shipment", "shop")
+        for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop", "shipment")
     },
     "shop": lambda t: ("query ($id: ID!) { found: shop(id: $id) { name } }", {"id": t["shop"]}),
     "shop orders": desk("orders"),
     "shop stock": desk("stock"),
     "shop comments": desk("comments"),
+    "shop shipments": desk("shipments"),
     "sales post": lambda t: ("query ($id: ID!) { found: salesPost(id: $id) { title } }", {"id": t["post"]}),
     "me": lambda _: ("{ found: me { id } }", {}),
     "mark paid": act(mutations.MARK_PAID, orderId=lambda t: t["order"], method="CASH", reference="r"),
@@ -106,8 +110,11 @@ ASK: dict[str, Ask] = {
     "wishes": mutation("notificationPreferencesUpdate", dailyPushes=3),
     "mute": mutation("shopMute", shopId=lambda t: t["shop"]),
     "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
-    "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
-    "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
+    "pack": mutation("shipmentCreate", lines=lambda t: [{"lineId": t["sendable"], "quantity": 1}], carrier="POST"),
+    "tell parcel": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="SHIPPED"),
+    "cancel parcel": mutation("shipmentCancel", shipmentId=lambda t: t["shipment"]),
+    "settle parcel": mutation("shipmentReturnSettle", shipmentId=lambda t: t["returned"], decision="RESTOCK"),
+    "import parcels": mutation("shipmentsImport", shopId=lambda t: t["shop"], csv="order_number,carrier,tracking_number\n1,POST,2\n"),
     "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
@@ -130,6 +137,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "node claim":       (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "node notice":      (YES,       NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      SIGN_IN),
     "node pickup":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "node member":      (YES,       NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      NULL,      SIGN_IN),
     "node post":        (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
     "node variant":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES),
@@ -140,6 +148,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "shop orders":      (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "shop stock":       (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "shop comments":    (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
+    "shop shipments":   (NULL,      NULL,      YES,       YES,       YES,       FORBIDDEN, NULL,      NULL,      SIGN_IN),
     "mark paid":        (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "cancel":           (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "adjust":           (NOT_FOUND, NOT_FOUND, YES,       YES,       YES,       DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
@@ -154,15 +163,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my unpaid":        (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
-    "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
-    "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "ship":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
-    "follow":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
@@ -173,6 +179,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "policy":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "restrict":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "restore":          (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "pack":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "tell parcel":      (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "cancel parcel":    (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "settle parcel":    (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "import parcels":   (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "read notices":     (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "device":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
 }  # fmt: skip
@@ -199,7 +210,7 @@ async def one_of_each(people: People, services: Any) -> Things:
     async with database.transaction() as tx:
         draft = NoticeDraft(people.buyer.id, NoticeKind.ANNOUNCEMENT, "k", {"title": "t", "body": "b"})
         await enqueue(tx, people.shop.id, [draft], now=build.NOW, jobs=services.jobs)
-    notice = await database.fetchval("select id from notice")
+    notice = await database.fetchval("select id from notice where kind = 'ANNOUNCEMENT'")
     pickup = new_id()
     await database.execute(
         """insert into pickup (id, shop_id, buyer_id, member_id, code_id, state, issue_number, short_code, version, created_at)
@@ -207,12 +218,15 @@ async def one_of_each(people: People, services: Any) -> Things:
         pickup, people.shop.id, people.buyer.id, people.member, build.NOW,
     )  # fmt: skip
     await database.execute("insert into pickup_order (order_id, shop_id, pickup_id) values ($1, $2, $3)", paid.id, people.shop.id, pickup)
-    to_send, sent = [await an_order_to_send(people.shop, buyer=people.buyer) for _ in range(2)]
+    goods = await build.a_variant(people.shop, on_hand=3)
+    sent, came_back, waits = [await an_order_to_send(people.shop, [(goods, 1)], buyer=people.buyer) for _ in range(3)]
+    parcel, returned = await packed(sent), await packed(came_back)
+    await tell(came_back, returned, ShipmentState.RETURNED)
     return {
+        "shipment": pid("shipment", parcel), "returned": pid("shipment", returned), "sendable": pid("line", waits.lines[0]),
         "order": pid("order", order.id), "line": pid("line", order.lines[0]), "variant": pid("variant", scarf.variants[0].id),
         "post": pid("post", post.id), "comment": pid("comment", comment), "claim": pid("claim", claim), "notice": pid("notice", notice),
         "pickup": pid("pickup", pickup), "shop": pid("shop", people.shop.id), "member": pid("member", people.member),
-        "to send": pid("order", to_send.id), "shipment": pid("shipment", await ship(sent, jobs=services.jobs)),
         "suggestion": await a_suggestion(people, post.id, scarf.variants[0].id), "buyer": pid("buyer", people.buyer.id),
     }  # fmt: skip
 

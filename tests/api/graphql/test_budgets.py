@@ -30,7 +30,7 @@ WHOLE = """{ me { orders(first: 12, filter: {text: "法式"}) { totals { orderCo
 OWED = """{ me { unpaid(first: 5, filter: {currency: TWD}) { totals { amount } byShop { shop { name } payBy } byDeadline { payBy amountDue { amount } orderCount }
   lines { lineId orderNumber title quantity total { amount } payBy shop { name } } nodes { number } } } }"""
 SHIPMENTS = """{ me { shipments(first: 10, filter: {active: true}) { totalCount nodes { id state carrier trackingNumber lastPickupDay storeName
-  events { state at place note } lines { title quantity } shop { name } order { id number total { amount } } } } } }"""
+  trackingUrl events { state at note } lines { title quantity orderNumber } shop { name } } } } }"""
 NOTICES = (
     "{ me { notifications(first: 20) { unreadCount totalCount nodes { id kind title body deepLink createdAt readAt shop { name } } } } }"
 )

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
 from domain import db as database
-from domain.ids import new_id
+from domain.orders.carriers import Carrier
 from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, PaymentState
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
-from domain.posts.rules import DeliveryMethod
-from domain.shipping.commands import Parcel, Step, Store, follow
-from domain.shipping.rules import ShipmentState
+from domain.shipping.commands import Label
+from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql.conftest import pid
 from tests.counter import CLERK, CLERK_ID
-from tests.parcels import PACKER, an_order_to_send, ship
+from tests.parcels import an_order_to_send, packed, said
 
 NUMBERS = "query ($f: OrderFilter) { me { orders(first: 100, filter: $f) { totalCount nodes { number } totals { orderCount total { amount currencyCode } paid { amount } amountDue { amount } } } } }"
 
@@ -206,8 +205,8 @@ async def test_paying_takes_an_order_off_the_screen(people, signed_in, services)
 
 WHOLE = """{ me { orders(first: 4) { nodes { number actions payments { method amount { amount currencyCode } paidAt }
   timeline(first: 6) { totalCount totalCountIsExact nodes { kind at by lines { title variantLabel quantity } } }
-  pickup { state shop { name } orders { number } } shipments { state carrier trackingNumber storeName lastPickupDay events { state at place note }
-    lines { lineId title quantity } order { number } shop { name } } } } } }"""
+  pickup { state shop { name } orders { number } } shipments { state carrier trackingNumber storeName lastPickupDay events { state at note }
+    lines { lineId title quantity orderNumber } shop { name } } } } } }"""
 
 
 async def test_an_order_shows_receipt_timeline_and_pass(people, signed_in, services) -> None:
@@ -262,64 +261,42 @@ async def test_a_long_timeline_is_walked_to_its_end(people, signed_in) -> None:
     assert seen == sorted(seen)
 
 
-async def test_parcels_show_their_way_carrier_store_and_last_day(people, signed_in, services) -> None:
+async def test_parcels_show_their_way_carrier_store_and_last_day(people, signed_in) -> None:
     there = await build.a_buyer(people.other_shop, member_id=people.member)
     first = await an_order_to_send(people.shop, buyer=people.buyer, created_at=build.NOW - timedelta(days=1))
     second = await an_order_to_send(people.other_shop, buyer=there)
-    gone = await ship(first, jobs=services.jobs)
-    store = await ship(
-        second, Parcel("7-ELEVEN", "F9", Store("991182", "台大門市", "台北市")), jobs=services.jobs, now=build.NOW + timedelta(hours=1)
-    )
-    for shipment, shop, state, more in (
-        (gone, people.shop, ShipmentState.DELIVERED, {}),
-        (store, people.other_shop, ShipmentState.ARRIVED_AT_STORE, {"place": "台大門市", "last_day": datetime(2026, 11, 25).date()}),
-    ):  # fmt: skip
-        step = Step(state, build.NOW + timedelta(hours=2), **more)
-        await follow(shipment_id=shipment, shop_id=shop.id, step=step, actor=PACKER, now=build.NOW + timedelta(hours=2), jobs=services.jobs)
+    gone = await packed(first, label=Label(Carrier.T_CAT, "", "903-1"))
+    label = Label(Carrier.SEVEN_ELEVEN, "", "F9", Store("991182", "台大門市", "台北市", date(2026, 11, 25)))
+    store = await packed(second, label=label, now=build.NOW + timedelta(hours=1))
+    await said(first, gone, ShipmentState.DELIVERED)
+    await said(second, store, ShipmentState.SHIPPED, at=build.NOW + timedelta(hours=1))
+    await said(second, store, ShipmentState.ARRIVED_AT_STORE, at=build.NOW + timedelta(hours=2), note="到店")
     client = await signed_in(people.member)
-    query = """query ($f: ShipmentFilter) { me { shipments(first: 10, filter: $f) { totalCount nodes { id state carrier trackingNumber storeCode storeName
-      storeAddress lastPickupDay shop { name } order { number state fulfilmentState } lines { title quantity } events { state at place } } } } }"""
+    query = """query ($f: ShipmentFilter) { me { shipments(first: 10, filter: $f) { totalCount nodes { id state carrier trackingNumber trackingUrl storeCode
+      storeName storeAddress lastPickupDay shop { name } lines { title quantity orderNumber } events { state at note } } } } }"""
 
     async def ids(**given: Any) -> list[str]:
         return [node["id"] for node in (await client.get(query, {"f": given}))["me"]["shipments"]["nodes"]]
 
     assert await ids() == [pid("shipment", store), pid("shipment", gone)]
-    assert (
-        await ids(active=True)
-        == await ids(state="ARRIVED_AT_STORE")
-        == await ids(shopIds=[pid("shop", people.other_shop.id)])
-        == [pid("shipment", store)]
-    )
-    assert await ids(active=False) == [pid("shipment", gone)]
+    for given in (
+        {"active": True}, {"state": "ARRIVED_AT_STORE"}, {"shopIds": [pid("shop", people.other_shop.id)]}, {"orderId": pid("order", second.id)},
+    ):  # fmt: skip
+        assert await ids(**given) == [pid("shipment", store)], given
+    assert await ids(active=False) == await ids(orderId=pid("order", first.id)) == [pid("shipment", gone)]
+    assert await ids(orderId="nonsense") == await ids(orderId=pid("shop", people.shop.id)) == await ids(shopIds=[]) == []
     shown = (await client.get(query))["me"]["shipments"]["nodes"][0]
     assert shown | {"id": ""} == {
-        "id": "", "state": "ARRIVED_AT_STORE", "carrier": "7-ELEVEN", "trackingNumber": "F9", "storeCode": "991182", "storeName": "台大門市",
-        "storeAddress": "台北市", "lastPickupDay": "2026-11-25", "shop": {"name": "別家"},
-        "order": {"number": second.number, "state": "OPEN", "fulfilmentState": "ARRIVED_AT_STORE"}, "lines": [{"title": "法式方巾", "quantity": 2}],
+        "id": "", "state": "ARRIVED_AT_STORE", "carrier": "SEVEN_ELEVEN", "trackingNumber": "F9", "storeCode": "991182", "storeName": "台大門市",
+        "trackingUrl": "https://eservice.7-11.com.tw/e-tracking/search.aspx", "storeAddress": "台北市", "lastPickupDay": "2026-11-25",
+        "shop": {"name": "別家"}, "lines": [{"title": "法式方巾", "quantity": 2, "orderNumber": second.number}],
         "events": [
-            {"state": "SHIPPED", "at": "2026-11-21T09:00:00Z", "place": None},
-            {"state": "ARRIVED_AT_STORE", "at": "2026-11-21T10:00:00Z", "place": "台大門市"},
+            {"state": "ARRIVED_AT_STORE", "at": "2026-11-21T10:00:00Z", "note": "到店"},
+            {"state": "SHIPPED", "at": "2026-11-21T09:00:00Z", "note": None},
         ],
     }  # fmt: skip
     orders = (await client.get(WHOLE))["me"]["orders"]["nodes"]
-    assert [[parcel["carrier"] for parcel in order["shipments"]] for order in orders] == [["7-ELEVEN"], ["黑貓宅急便"]]
-
-
-SHIP = """mutation ($input: ShipmentCreateInput!, $key: String!) { shipmentCreate(input: $input) @idempotent(key: $key) {
-  shipment { id state carrier } order { number fulfilmentState actions } userErrors { code field availableQuantity conflictingVersion } } }"""
-
-
-async def test_staff_send_an_order_once_per_key(people, signed_in) -> None:
-    order = await an_order_to_send(people.shop, buyer=people.buyer)
-    client, key = await signed_in(people.manager), str(new_id())
-    desk = "query ($id: ID!) { node(id: $id) { ... on Order { actions } } }"
-    assert (await client.get(desk, {"id": pid("order", order.id)}))["node"]["actions"] == ["SHIP"]
-    asked = {"input": {"orderId": pid("order", order.id), "carrier": " 郵局 ", "expectedVersion": 1}, "key": key}
-    first = (await client.get(SHIP, asked))["shipmentCreate"]
-    assert first["userErrors"] == []
-    assert (first["shipment"]["carrier"], first["order"]) == ("郵局", {"number": order.number, "fulfilmentState": "SHIPPED", "actions": []})
-    assert (await client.get(SHIP, asked))["shipmentCreate"]["shipment"] == first["shipment"]
-    assert await database.fetchval("select count(*) from shipment") == 1
-    again = (await client.get(SHIP, asked | {"key": str(new_id())}))["shipmentCreate"]["userErrors"]
-    assert again == [{"code": "VERSION_CONFLICT", "field": None, "availableQuantity": None, "conflictingVersion": 2}]
-    assert await database.fetchval('select delivery_method from "order" where id = $1', order.id) == DeliveryMethod.SHIP.value
+    assert [[parcel["carrier"] for parcel in order["shipments"]] for order in orders] == [["SEVEN_ELEVEN"], ["T_CAT"]]
+    assert (await client.get("query ($id: ID!) { node(id: $id) { ... on Shipment { trackingUrl } } }", {"id": pid("shipment", gone)}))[
+        "node"
+    ] == {"trackingUrl": "https://www.t-cat.com.tw/Inquire/TraceDetail.aspx?BillID=903-1"}

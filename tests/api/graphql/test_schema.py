@@ -87,9 +87,10 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     assert mutation is not None
     assert set(mutation.fields) == {
         "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "disputeOpen", "disputeMessageSend", "disputeClose", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
-        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "shopMute", "announcementCreate", "shipmentCreate", "shipmentUpdate",
+        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "shopMute", "announcementCreate",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
+        "shipmentCreate", "shipmentUpdate", "shipmentCancel", "shipmentReturnSettle", "shipmentsImport",
         "claimCreate", "waitlistOfferAccept", "waitlistLeave", "claimUndo", "orderLineQuantityReduce", "orderCancelRequest", "orderCancelAnswer",
         "ordersMerge", "orderShipLater", "orderShipNow", "shopTimesUpdate",
         "slipUploadStart", "paymentReport", "transferConfirm", "transferRefuse", "orderDeliveryChoose", "deliveryOfferCreate", "deliveryOfferWithdraw",
@@ -129,7 +130,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
         if not getattr(field.resolve, "_is_default", False)
     }
     assert with_resolver == {
-        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Buyer.notificationPreferences", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes",
+        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Buyer.notificationPreferences", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes", "Shop.shipments",
         "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion", "Buyer.waitlist", "Shop.deliveryOptions",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))

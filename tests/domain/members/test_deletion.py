@@ -16,13 +16,18 @@ from domain.members.commands import sign_in
 from domain.members.errors import OnlyOwner, OpenOrders
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASED, AlertKind
+from domain.orders.carriers import Carrier
+from domain.shipping.commands import Label
+from domain.shipping.rules import ShipmentState, Store
 from domain.shops.rules import Role
 from plusone.invariants import check
 from tests import books
-from tests.build import NOW, ABuyer, a_device, a_member, a_membership, a_shop
+from tests.build import NOW, ABuyer, AnOrder, a_device, a_member, a_membership, a_shop
+from tests.domain.claims import acts
 from tests.domain.members.test_linking import a_pickup
 from tests.domain.members.test_merging import a_merge, paid, two_people
 from tests.domain.members.test_names import a_session, an_identity, link
+from tests.parcels import packed, said
 from tests.wall import Wall, a_wall, wall_services
 
 DUE = NOW + DELETION_WAIT
@@ -107,6 +112,28 @@ async def test_the_person_is_in_no_table_any_more_and_the_books_stand(db: str) -
         "DELETION_REQUESTED",
         "DELETED",
     ]
+
+
+async def test_where_parcels_went_is_forgotten_and_that_they_went_is_not(db: str) -> None:
+    wall, member = await a_life(on_hand=9)
+    row = await database.fetchrow(
+        """select o.id, o.buyer_id, o.number, o.total_minor, l.id as line from "order" o join buyer b on b.id = o.buyer_id
+           join order_line l on l.order_id = o.id where b.external_id = $1""",
+        MARK,
+    )
+    await acts.pay(wall, row["id"])
+    order = AnOrder(row["id"], wall.shop.id, row["buyer_id"], row["number"], row["total_minor"], [row["line"]])
+    parcel = await packed(order, label=Label(Carrier.HI_LIFE, "", MARK, Store("2001", f"{MARK} 店", f"{MARK} 路")))
+    await said(order, parcel, ShipmentState.SHIPPED, note=f"{MARK} 不在家")
+    await said(order, parcel, ShipmentState.DELIVERED, at=NOW + timedelta(seconds=1))
+    assert {"shipment", "shipment_event", "notice"} <= set(await where_it_still_says(MARK))
+    assert await gone(member) == 1
+    assert await where_it_still_says(MARK) == []
+    left = await database.fetchrow("select state, carrier, tracking_number, left_at from shipment")
+    assert tuple(left)[:3] == ("DELIVERED", "HI_LIFE", "")
+    assert left["left_at"] is not None
+    assert await database.fetchval("select sum(quantity) from shipment_line") == 3
+    assert await check(NOW + timedelta(seconds=30)) == []
 
 
 async def test_others_are_left_alone(db: str) -> None:

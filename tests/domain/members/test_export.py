@@ -16,11 +16,15 @@ from domain.members import export
 from domain.members.alerts import raise_alert
 from domain.members.errors import TooManyExports, TooManyGuesses
 from domain.members.rules import AlertKind
+from domain.orders.carriers import Carrier
 from domain.orders.rules import OrderState
+from domain.shipping.commands import Label
+from domain.shipping.rules import ShipmentState, Store
 from tests.build import NOW, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_linking import a_notice
 from tests.domain.members.test_merging import a_merge, paid, two_people
 from tests.domain.members.test_names import an_identity, link
+from tests.parcels import packed, said
 from tests.wall import a_wall
 
 LATER = NOW + timedelta(minutes=5)
@@ -51,7 +55,13 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     async with database.transaction() as tx:
         for who in (member, other):
             await raise_alert(tx, AlertKind.REUSED, member_id=who, session_id=new_id(), installation_id="phone-1", now=NOW)
+    parcel = await packed(order, label=Label(Carrier.HI_LIFE, "", "HL-1", Store("2001", "中山店")))
+    await said(order, parcel, ShipmentState.SHIPPED, note="已交寄")
     found, _ = await file_of(member)
+    (sent,) = found["shipments"]
+    assert (sent["shop"], sent["carrier"], sent["trackingNumber"], sent["storeName"]) == ("第二家", "HI_LIFE", "HL-1", "中山店")
+    assert [(line["order"], line["quantity"]) for line in sent["lines"]] == [(order.number, 2)]
+    assert [(event["state"], event["note"]) for event in sent["events"]] == [("SHIPPED", "已交寄")]
     assert (found["format"], found["madeAt"], found["member"]["displayName"]) == ("plusone-export/1", "2026-11-21T08:05:00+00:00", "小美")
     assert [i["provider"] for i in found["identities"]] == ["google"]
     assert [(n["provider"], n["externalId"]) for n in found["names"]] == [("facebook", "mei"), ("facebook", "mei2")]

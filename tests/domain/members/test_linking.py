@@ -19,6 +19,7 @@ from domain.members.ports import ProvenIdentity
 from domain.orders.rules import OrderState, PaymentState
 from tests.build import ABuyer, AnOrder, AShop, a_buyer, a_member, a_shop, a_variant, an_order
 from tests.conftest import NOW
+from tests.parcels import packed
 
 LATER = NOW + timedelta(hours=1)
 MEI = ProvenIdentity("facebook", "mei", "林小美")
@@ -107,6 +108,7 @@ async def test_all_that_shops_knew_becomes_the_member_s(db):
         for state in ({}, {"state": OrderState.CANCELLED})
     ]
     paid = await order_of(shops[0], buyers[0], payment=PaymentState.PAID)
+    parcel = await packed(paid)
     notices, pickups = [await a_notice(b) for b in buyers], [await a_pickup(b) for b in buyers]
     member_id = await go(now=LATER)
     for table, rows in (
@@ -114,6 +116,7 @@ async def test_all_that_shops_knew_becomes_the_member_s(db):
         ("order", [o.id for o in [*orders, paid]]),
         ("notice", notices),
         ("pickup", pickups),
+        ("shipment", [parcel]),
     ):
         assert [await member_of(table, row) for row in rows] == [member_id] * len(rows), table
 
@@ -289,7 +292,7 @@ async def test_a_thousand_orders_are_linked_by_the_same_few_statements(db):
         assert await link_buyers(tx, member_id, "facebook", "mei", LATER) == 1
     await asyncio.sleep(0)
     # And the audit's COPY, which asyncpg does not tell its loggers of.
-    assert len([sql for sql in sent if not sql.startswith("COMMIT")]) == 6
+    assert len([sql for sql in sent if not sql.startswith("COMMIT")]) == 7
     assert await database.fetchval('select count(*) from "order" where member_id = $1 and version = 2', member_id) == 1000
     assert await database.fetchval("select count(*) from audit_entry") == 1001
     assert await database.fetchval("select count(*) from order_event") == 1000

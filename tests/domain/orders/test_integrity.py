@@ -34,7 +34,9 @@ migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
 inbox = importlib.import_module("domain.migrations.0011_inbox")
-"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py and tests/domain/notices/test_tables.py."""
+"""Its guards are broken on purpose in tests/domain/notices/test_tables.py."""
+shipping = importlib.import_module("domain.migrations.0014_shipping")
+"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py."""
 acting = importlib.import_module("domain.migrations.0012_acting")
 """Its guards are broken on purpose in tests/domain/claims/test_acting_tables.py."""
 delivery = importlib.import_module("domain.migrations.0013_delivery")
@@ -45,7 +47,7 @@ LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY)
 OF_LATER = {kind: {name for name, found in LATER if found == kind} for kind in ("foreign key", "check")}
 OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", "waitlist_offer_place", *OF_LATER["foreign key"]}
 OTHER_KEYS |= {f"{table}_{name}" for table, name, _ in delivery.KEYS}
-OTHER_KEYS |= {f"{t}_{c}" for t, c, _ in (*inbox.WITHIN_SHOP, *inbox.TO_MEMBER)}
+OTHER_KEYS |= {f"{t}_{c}" for t, c, _ in inbox.TO_MEMBER}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash", *OF_LATER["check"]}
 OTHER_CHECKS |= {name for _, name, _ in (*acting.CHECKS, *delivery.CHECKS)}
 """Those of 0005, 0009, 0010, 0012, 0013, 0015 and 0016, broken where what they guard is tested."""
@@ -187,20 +189,21 @@ async def world(database_dsn: str) -> tuple[AShop, AShop]:
 async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -> None:
     rows = await database.fetch(
         """select conname, contype::text as kind from pg_constraint c join pg_class t on t.oid = c.conrelid
-           where contype in ('f','c') and t.relnamespace = 'public'::regnamespace and t.relname not like 'pgqueuer%'"""
+           where contype in ('f','c') and t.relnamespace = 'public'::regnamespace
+             and t.relname !~ '^pgqueuer'"""
     )
     named = {kind: {row["conname"] for row in rows if row["kind"] == kind} for kind in ("f", "c")}
     assert named["f"] == {name for table, _, name, _ in FOREIGN_KEYS if table not in migration.IN_BULK} | {
         *OTHER_KEYS,
         *(f"{table}_{column}" for table, column in people.TO_MEMBER),
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS)} | OTHER_CHECKS
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS, *shipping.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
-    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "payment_event", *inbox.APPEND_ONLY}
+    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "payment_event", "shipment_line", "shipment_event"}
     assert len(APPEND_ONLY) == 5
     for trigger, tables in (
-        ("references_hold", (*migration.IN_BULK, *inbox.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *inbox.REFERENCES)),
-        ("never_gone", migration.KEPT), ("never_moved", (*migration.KEPT, "webhook_endpoint")),
+        ("references_hold", (*migration.IN_BULK, *shipping.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *shipping.REFERENCES)),
+        ("never_gone", (*migration.KEPT, "shipment")), ("never_moved", (*migration.KEPT, "webhook_endpoint", "shipment")),
     ):  # fmt: skip
         rows = await database.fetch(
             "select tgrelid::regclass::text as owner from pg_trigger where tgname = $1 and tgenabled = 'O'", trigger
@@ -336,7 +339,7 @@ async def test_a_figure_that_cannot_be_is_refused(world: tuple[AShop, AShop], ta
     columns = dict(part.split(" = ", 1) for part in change.split(", "))
     sets = ", ".join(f"{column} = {value}" for column, value in columns.items())
     async with only(table) as tx:
-        for other in [n for t, n, _ in migration.CHECKS if t == table and n != name]:
+        for other in [n for t, n, _ in (*migration.CHECKS, *shipping.CHECKS) if t == table and n != name]:
             await tx.execute(f'alter table "{table}" drop constraint {other}')
         with pytest.raises(asyncpg.CheckViolationError) as refused:
             async with tx.raw.transaction():
