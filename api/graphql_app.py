@@ -36,6 +36,7 @@ from api.execution.trusted import Trusted
 from api.resolvers import receipt as _receipt  # noqa: F401 -- joins its field to Claim
 from api.resolvers.account import AccountMutations
 from api.resolvers.acting import ActingMutations
+from api.resolvers.announcement import AnnouncementMutations
 from api.resolvers.base import GraphQLContext
 from api.resolvers.buyer import BuyerMutations
 from api.resolvers.claim import CommentMutations
@@ -53,6 +54,8 @@ from api.resolvers.payment import PaymentMutations
 from api.resolvers.pickup import PickupMutations
 from api.resolvers.policy import PolicyMutations
 from api.resolvers.post import PostQuery
+from api.resolvers.preferences import PreferenceMutations
+from api.resolvers.shipping import ShipmentMutations
 from api.resolvers.shop import ShopQuery
 from api.resolvers.simulation import SimulationQuery
 from api.resolvers.stock import StockMutations
@@ -66,6 +69,7 @@ from api.schema.order import Order, OrderLine
 from api.schema.pickup import Pickup
 from api.schema.post import ProductVariant, SalesPost
 from api.schema.scalars import SCALARS
+from api.schema.shipping import Shipment
 from api.sockets.door import Door
 from api.sockets.limits import SocketLimits
 from api.sockets.operations import Subscriptions
@@ -85,9 +89,9 @@ class Query(NodeQuery, MemberQuery, ShopQuery, PostQuery, SimulationQuery, GiftQ
 
 @strawberry.type
 class Mutation(
-    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations,
-    PickupMutations, NoticeMutations, MemberMutations, IdentityMutations, AccountMutations, WaitlistMutations, ActingMutations,
-    TransferMutations, DeliveryMutations, GiftMutations,
+    OrderMutations, PaymentMutations, DisputeMutations, StockMutations, CommentMutations, SuggestionMutations, PolicyMutations, BuyerMutations, PickupMutations,
+    ShipmentMutations, NoticeMutations, PreferenceMutations, AnnouncementMutations, MemberMutations, IdentityMutations, AccountMutations,
+    WaitlistMutations, ActingMutations, TransferMutations, DeliveryMutations, GiftMutations,
 ):  # fmt: skip
     """What may be done."""
 
@@ -123,12 +127,12 @@ schema = PlainSchema(
     mutation=Mutation,
     subscription=Subscription,
     directives=[idempotent],
-    types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, SocialComment],
+    types=[Claim, Notification, Order, OrderLine, Pickup, ProductVariant, SalesPost, Shipment, SocialComment],
     config=StrawberryConfig(default_resolver=value_of, disable_field_suggestions=True, scalar_map=SCALARS),
 )
 
 
-SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups"})
+SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups", "shipments"})
 ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id))
 
 

@@ -179,7 +179,7 @@ async def decided() -> int:
 
 async def undecided() -> int:
     """Events that wait."""
-    return int(await db.fetchval("select count(*) from inbox_event where state = 'PENDING'"))
+    return int(await db.fetchval("select count(*) from inbox_undecided"))
 
 
 @dataclass(frozen=True, slots=True)

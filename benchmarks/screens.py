@@ -48,6 +48,23 @@ NOTICES: Final = """query Inbox {
     }
   }
 }"""
+PARCELS: Final = """query Parcels {
+  me {
+    shipments(first: 20, filter: {active: true}) {
+      nodes { id state carrier trackingNumber storeName lastPickupDay createdAt shop { id name } order { id number } events { state at place } }
+      pageInfo { hasNextPage hasPreviousPage endCursor }
+    }
+  }
+}"""
+HOME_WHOLE: Final = HOME.replace(
+    "lines(first: 5)",
+    "shipments { id state carrier trackingNumber lastPickupDay } pickup { id state codeExpiresAt }\n        lines(first: 5)",
+)
+FOUND: Final = HOME.replace("orders(first: 20)", 'orders(first: 20, filter: {text: "0"})')
+OWED: Final = UNPAID.replace(
+    "nodes {",
+    "byDeadline { payBy amountDue { amount currencyCode } orderCount } lines { lineId orderNumber title quantity payBy shop { id } }\n      nodes {",
+)
 DESK: Final[Mapping[str, str]] = {
     "desk: orders": """query Desk($shop: ID!) { shop(id: $shop) { orders(list: TO_PICK_UP, first: 20) { totalCount
       nodes { id number createdAt actions buyer { name } total { amount currencyCode } lines(first: 5) { nodes { title quantity } } } } } }""",
@@ -60,6 +77,8 @@ DESK: Final[Mapping[str, str]] = {
 }
 """The lists of a shop's staff."""
 DOCUMENTS: Final[Mapping[str, str]] = {"home": HOME, "unpaid": UNPAID, "notices": NOTICES}
+MORE: Final[Mapping[str, str]] = {"home, whole": HOME_WHOLE, "orders with a text": FOUND, "what is owed": OWED, "parcels": PARCELS}
+"""Further screens of the member app. A text is looked for in all of a member's own orders until the page is full."""
 WORDS: Final = frozenset({"title", "body", "deepLink", "facts"})
 """Of a notice: made from its facts in Python, so that an answer made by PostgreSQL alone has the facts instead."""
 

@@ -15,6 +15,8 @@ from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, Paym
 from domain.posts.rules import DeliveryMethod
 
 HOUR_MS: Final = 3_600_000
+PARCELS: Final = frozenset({FulfilmentState.SHIPPED, FulfilmentState.ARRIVED_AT_STORE, FulfilmentState.DELIVERED, FulfilmentState.RETURNED})
+"""Where a parcel may be."""
 RECENT: Final = 0.94
 """Orders after this part of all are still on their way."""
 SHOWN: Final = 2
@@ -259,6 +261,8 @@ def _consequences(book: Book, sale: Sale, step: Step, at_ms: int) -> None:
         _ready(book, sale, at_ms)
     if step.fulfilment in (FulfilmentState.PARTIAL, FulfilmentState.HANDED_OVER):
         _hand_over(book, sale, at_ms, whole=step.fulfilment is FulfilmentState.HANDED_OVER)
+    if step.fulfilment in PARCELS:
+        _parcel(book, sale, step.fulfilment, at_ms)
     if step.state is OrderState.CANCELLED:
         expired = step.payment is PaymentState.EXPIRED
         actor, role = ("worker:deadlines", "worker") if expired else (sale.owner, "OWNER")
@@ -295,6 +299,23 @@ def _hand_over(book: Book, sale: Sale, at_ms: int, *, whole: bool) -> None:
     _audit(book, shop, at_ms, sale.owner, "OWNER", "pickup.hand_over", "pickup", here, detail)
     _audit(book, shop, at_ms, sale.owner, "OWNER", "order.hand_over", "order", sale.id, detail)
     _notice(book, sale, "PICKED_UP", at_ms, {"lines": _facts(sale), "pickupId": dashed(here)})
+
+
+def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
+    """All of an order leaves in one parcel, whose row says where it came to stand in the end."""
+    shop, w = sale.shop, book.rows.waiting
+    if state is FulfilmentState.SHIPPED:
+        here = book.passes[sale.id] = book.chance.id(at_ms)
+        last = at(at_ms + 7 * DAY_MS)[:10] if sale.story.fulfilment is FulfilmentState.ARRIVED_AT_STORE else NULL
+        w["shipment"].append(
+            f"{here}\t{shop.id}\t{sale.id}\t{sale.buyer}\t{sale.member}\t{sale.story.fulfilment}\t黑貓宅急便\t{sale.number}\t\t\t\t{last}\t1"
+            f"\t{at(at_ms)}\t{at(at_ms)}"
+        )
+        for line in sale.lines:
+            line.handed = line.pieces
+            w["shipment_line"].append(f"{shop.id}\t{here}\t{line.id}\t{line.pieces}")
+        _notice(book, sale, "SHIPMENT_SENT", at_ms, {"carrier": "黑貓宅急便", "trackingNumber": sale.number, "shipmentId": dashed(here)})
+    w["shipment_event"].append(f"{shop.id}\t{book.passes[sale.id]}\t{state}\t\t\t{at(at_ms)}")
 
 
 def _stock(book: Book, sale: Sale, when: list[int]) -> None:

@@ -107,6 +107,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "pickup_order": "order_id shop_id pickup_id",
     "hand_over": "id shop_id pickup_id issue_number by_member_id device collected_minor conflict at",
     "hand_over_line": "shop_id hand_over_id order_line_id quantity",
+    "shipment": "id shop_id order_id buyer_id member_id state carrier tracking_number store_code store_name store_address pick_up_by version created_at updated_at",
+    "shipment_line": "shop_id shipment_id order_line_id quantity",
+    "shipment_event": "shop_id shipment_id state place note at",
     "audit_entry": "shop_id at actor role action object_type object_id detail request_id",
     "inbox_event": "endpoint_id source external_key lane occurred_at payload state outcome tries received_at decided_at parked_reason",
 }

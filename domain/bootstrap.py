@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain import db
 from domain.claims.ports import Platform
 from domain.clock import Clock, SystemClock
-from domain.jobs import JobQueue
+from domain.jobs import REPLY, JobQueue
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
 from domain.settings import Settings
@@ -17,7 +17,7 @@ from domain.vault import Vault
 MODEL_MODULES = [
     f"domain.{room}.models"
     for room in (
-        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "disputes", "delivery", "pickup", "notices", "inbox", "idempotency",
+        "shops", "catalog", "stock", "members", "posts", "orders", "claims", "payments", "disputes", "delivery", "shipping", "pickup", "notices", "inbox", "idempotency",
         "audit", "live",
         "operations",
     )
@@ -37,7 +37,8 @@ class Services:
 
 def services(settings: Settings, *, clock: Clock | None = None) -> Services:
     """Services for these settings; no I/O."""
-    return Services(settings, clock or SystemClock(), Vault(settings.secret_key.get_secret_value()), PgQueuerJobs(), PLATFORMS)
+    jobs = PgQueuerJobs(unheard=() if settings.reply_base_url is not None else (REPLY,))
+    return Services(settings, clock or SystemClock(), Vault(settings.secret_key.get_secret_value()), jobs, PLATFORMS)
 
 
 async def connect(settings: Settings, dsn: str, *, application_name: str = "plusone") -> None:

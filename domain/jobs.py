@@ -6,7 +6,7 @@ The adapter is `domain/providers/pgqueuer_jobs.py`. A job runs at least once; it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,8 @@ PUSH: Final = "push"
 """{"deliveries": [push_delivery id, …]}: at most LOT of them."""
 REPLY: Final = "reply"
 """{"replies": [platform_reply id, …]}: at most LOT of them."""
+ANNOUNCE: Final = "announce"
+"""{"announcement": id, "after": buyer id or null}: the next lot of buyers is told."""
 RESTOCKED: Final = "restocked"
 """{"shop_id": …, "variants": [variant id, …]}: pieces became free; waiting buyers come first."""
 LOT: Final = 20
@@ -26,6 +28,11 @@ LOT: Final = 20
 
 class JobQueue(Protocol):
     """Durable jobs and schedules on the same database."""
+
+    @property
+    def unheard(self) -> Collection[str]:
+        """Names of jobs that nobody runs by the settings of this program: what they would do is closed as it is written."""
+        ...
 
     async def enqueue(self, tx: Tx, name: str, payloads: Sequence[Payload], *, run_at: datetime | None = None) -> None:
         """Add jobs in this transaction: they exist when it commits and never before. An empty list does nothing."""

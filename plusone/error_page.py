@@ -33,6 +33,8 @@ ADVICE: Final = {
     "NOT_EDITABLE": "Read the list again; it was dealt with elsewhere.",
     "ITEM_CLOSED": "Read the post again; the item cannot be ordered now.",
     "PICKUP_REFUSED": "`refusal` says why; the table below says what follows.",
+    "NOT_SHIPPABLE": "Read the order again; offer what its `actions` say.",
+    "TOO_MANY_ANNOUNCEMENTS": "Offer it again tomorrow.",
     "INVALID_DEVICE": "Register again with the token that FCM gives now.",
     "SAME_PROVIDER": "Show `message`; one of the two has to be given up first.",
     "LINK_OVER": "Make a fresh code and let the person try again.",

@@ -73,7 +73,10 @@ INVARIANTS = (
     Invariant(
         "I3",
         "every stored event is decided or parked within 60 s",
-        "select id, source, received_at from inbox_event where state = 'PENDING' and received_at < $1::timestamptz - interval '60 seconds'",
+        """select id, source, received_at from inbox_event e where state = 'PENDING' and (received_at < $1::timestamptz - interval '60 seconds'
+             or not exists (select from inbox_undecided u where u.lane = e.lane and u.occurred_at = e.occurred_at and u.event_id = e.id))
+           union all
+           select u.event_id, '', u.received_at from inbox_undecided u left join inbox_event e on e.id = u.event_id where e.state is distinct from 'PENDING'""",
         timed=True,
     ),
     Invariant(
@@ -148,10 +151,11 @@ INVARIANTS = (
     ),
     Invariant(
         "I13",
-        "pieces handed over have a record and never exceed the pieces due",
+        "pieces handed over or sent have a record and never exceed the pieces due",
         """select l.id, l.quantity, l.handed_over, coalesce(h.sum, 0) as recorded from order_line l
-           left join (select x.order_line_id, sum(x.quantity) from hand_over_line x join hand_over y on y.id = x.hand_over_id
-             where not y.conflict group by 1) h on h.order_line_id = l.id
+           left join (select gone.order_line_id, sum(gone.quantity) from (
+               select x.order_line_id, x.quantity from hand_over_line x join hand_over y on y.id = x.hand_over_id where not y.conflict
+               union all select order_line_id, quantity from shipment_line) gone group by 1) h on h.order_line_id = l.id
            where l.handed_over <> coalesce(h.sum, 0) or l.handed_over > l.quantity""",
     ),
     Invariant(

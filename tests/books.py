@@ -21,7 +21,7 @@ async def queued(name: str) -> list[dict[str, object]]:
 
 
 TABLES = ("order", "order_line", "order_event", "stock_level", "stock_movement", "payment", "pickup", "pickup_order", "hand_over",
-    "hand_over_line", "notice", "push_delivery", "audit_entry", "pgqueuer", "transfer_report", "transfer_slip",
+    "hand_over_line", "shipment", "shipment_line", "shipment_event", "notice", "push_delivery", "audit_entry", "pgqueuer", "transfer_report", "transfer_slip",
     "order_delivery", "pickup_slot", "delivery_offer", "order_gift")  # fmt: skip
 
 
@@ -53,6 +53,7 @@ select variant_id::text from stock_level l where committed <> (
   where x.variant_id = l.variant_id and o.state = 'OPEN' and o.payment_state = 'PAID')
 union all
 select id::text from order_line l where handed_over <> (select coalesce(sum(quantity), 0) from hand_over_line h where h.order_line_id = l.id)
+  + (select coalesce(sum(quantity), 0) from shipment_line h where h.order_line_id = l.id)
 """
 
 

@@ -8,6 +8,7 @@ from domain.claims.passing import pass_on_due
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
 from domain.payments.transfers import lapse_due
+from domain.shipping.commands import remind_last_days
 
 ORDERS_AT_ONCE = 5_000
 REMINDERS_AT_ONCE = 5_000
@@ -27,6 +28,8 @@ async def sweep(services: Services) -> None:
     while await expire_due(now=now, limit=ORDERS_AT_ONCE, jobs=services.jobs) == ORDERS_AT_ONCE:
         pass
     while await remind_due(now=now, limit=REMINDERS_AT_ONCE, jobs=services.jobs) == REMINDERS_AT_ONCE:
+        pass
+    while await remind_last_days(now=now, limit=REMINDERS_AT_ONCE, jobs=services.jobs) == REMINDERS_AT_ONCE:
         pass
     while await pass_on_due(now=now, limit=OFFERS_AT_ONCE, jobs=services.jobs) == OFFERS_AT_ONCE:
         pass

@@ -12,8 +12,9 @@ from uuid import UUID
 from domain.bootstrap import Services
 from domain.claims import offers
 from domain.idempotency import commands as idempotency
-from domain.jobs import RESTOCKED, JobRunner, Payload
+from domain.jobs import ANNOUNCE, RESTOCKED, JobRunner, Payload
 from domain.members import keys, linking, sweeping
+from domain.notices import announcements
 from domain.pickup import commands as pickup
 from domain.providers.apple_tokens import tokens_of
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
@@ -73,6 +74,11 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     async def answered() -> None:
         await idempotency.forget(before=services.clock.now() - KEYS_KEPT, limit=MOST_FORGOTTEN)
 
+    async def announced(payload: Payload) -> None:
+        after = payload["after"]
+        announcement = UUID(payload["announcement"])
+        await announcements.tell_next(announcement, after and UUID(after), now=services.clock.now(), jobs=services.jobs)
+
     apple = tokens_of(services.settings)
 
     async def returned() -> None:
@@ -80,6 +86,7 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
 
     runner.every(EVERY_HOUR, "give-back-grants", returned)
     runner.handle(RESTOCKED, restocked)
+    runner.handle(ANNOUNCE, announced)
     runner.every(LINK_MISSED, "link-missed-buyers", missed)
     runner.every(FORGET_EXPIRED, "forget-expired", expired)
     runner.every(FORGET_KEYS, "forget-idempotency-keys", answered)

@@ -25,9 +25,11 @@ from domain.claims.replies import Reply
 from domain.ids import public_id
 from domain.jobs import PUSH, REPLY, Handler, JobRunner, Payload
 from domain.notices import deliveries
+from domain.notices.deciding import admit
 from domain.notices.deliveries import Push
 from domain.providers.platforms.fake import HttpReplySender
 from workers.alerts import send_due
+from workers.digests import send_digests
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,6 @@ REPLIES_AT_A_TIME: Final = 5
 THROTTLED_DEVICES: Final = 3
 """So many devices in a row answered 429: the project is meant, not a device."""
 NO_CREDENTIALS: Final = "no push credentials"
-NO_SENDER: Final = "no reply sender"
 
 
 class Pushes:
@@ -69,18 +70,20 @@ class Pushes:
                 return
 
     async def _send(self, gateway: PushGateway, pushes: Sequence[Push]) -> int:
-        """Send leased pushes and mark them; answers how many were taken."""
+        """Decide on leased pushes, send those that go and mark them; answers how many were taken, or are not to be sent now."""
         now = self._services.clock.now()
         if self._not_before is not None and now < self._not_before:
             await self._put_off(pushes, self._not_before)
             return 0
+        leased = len(pushes)
+        pushes = await admit(pushes, now=now, jobs=self._services.jobs)
         if not pushes:
-            return 0
+            return leased
         results = await gateway.send([message_of(push, now=now) for push in pushes])
         outcomes = list(zip(pushes, results, strict=True))
         self._heed(outcomes)
         await self._mark(outcomes)
-        return sum(result.outcome is Outcome.SENT for result in results)
+        return leased - len(pushes) + sum(result.outcome is Outcome.SENT for result in results)
 
     async def _put_off(self, pushes: Sequence[Push], until: datetime) -> None:
         async with db.transaction() as tx:
@@ -167,14 +170,14 @@ class Replies:
         """Send the replies of a REPLY job that are still due."""
         ids = [UUID(text) for text in payload["replies"]]
         if self._sender is None:
-            await replies.drop_all(NO_SENDER, ids=ids)
+            await replies.drop_all(replies.NO_SENDER, ids=ids)
             return
         await self._send(self._sender, await replies.claim_due(now=self._services.clock.now(), ids=ids))
 
     async def sweep(self) -> None:
         """Send what jobs have left behind."""
         if self._sender is None:
-            await replies.drop_all(NO_SENDER)
+            await replies.drop_all(replies.NO_SENDER)
             return
         deadline = asyncio.get_running_loop().time() + SWEEP_SECONDS
         while asyncio.get_running_loop().time() < deadline:
@@ -265,7 +268,11 @@ def register(
     async def alerts() -> None:
         await send_due(gateway, services)
 
+    async def told_together() -> None:
+        await send_digests(gateway, services)
+
     runner.every(SWEEP, "sweep-sign-in-alerts", alerts)
+    runner.every(SWEEP, "sweep-digests", told_together)
 
     async def close() -> None:
         for each in opened:

@@ -48,7 +48,8 @@ class _Price:
 
 @dataclass(slots=True)
 class Prices:
-    """Points of the objects at one place of an answer: `own` of each object, and below it by response keys."""
+    """Points of the objects at one place of an answer: `own` of each object, and below it by response keys. `is_list`: how many there are
+    is not known; an object that may be missing is such a list too."""
 
     own: int = 0
     is_list: bool = False
@@ -56,7 +57,7 @@ class Prices:
 
     @property
     def sure(self) -> int:
-        """Points of one object here, with all below it that is in no further list; nothing of it may be null."""
+        """Points of one object here, with all below it that is in no further list."""
         return self.own + sum(price.sure for price in self.below.values() if not price.is_list)
 
     def add(self, other: Prices) -> None:
@@ -87,7 +88,8 @@ def prices_of(
                 case FieldNode(selection_set=SelectionSetNode() as below) if selection.name.value in getattr(type_, "fields", ()):
                     of: Any = type_.fields[selection.name.value].type
                     price = walk(below, get_named_type(of))
-                    price.own, price.is_list = _own(type_, selection, of), isinstance(get_nullable_type(of), GraphQLList)
+                    price.own = _own(type_, selection, of)
+                    price.is_list = isinstance(get_nullable_type(of), GraphQLList) or not (type_ is root or isinstance(of, GraphQLNonNull))
                     found.below.setdefault((selection.alias or selection.name).value, Prices()).add(price)
                 case InlineFragmentNode():
                     found.add(walk(selection.selection_set, _type_of(schema, selection, type_)))

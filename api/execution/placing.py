@@ -50,6 +50,17 @@ def instant(piece: str) -> str:
     raise Misfit
 
 
+def day(piece: str) -> str:
+    """A date as JSON.
+
+    Raises:
+        Misfit: a year that Python does not know, or PostgreSQL shows dates in another way.
+    """
+    if len(piece) == 10 and piece[4] == piece[7] == "-":
+        return f'"{piece}"'
+    raise Misfit
+
+
 def cents(minor: str, currency: str) -> str:
     """An amount in major units of a currency that has minor ones."""
     digits = DIGITS[currency]
@@ -79,7 +90,7 @@ def end(rows: list[str], which: int, at: int, id_: int, question: Question) -> s
 
 
 ENVIRONMENT: Final[Mapping[str, Any]] = {
-    "instant": instant, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
+    "instant": instant, "day": day, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
     "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip

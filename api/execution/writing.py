@@ -43,6 +43,7 @@ from domain.paging.written import (
     Fields,
     Kind,
     Leaf,
+    Maybe,
     Paged,
     Part,
     Rows,
@@ -211,9 +212,19 @@ class Writer:
                 found = self._rows(field_, group, entry.fields, inner, level.name(place))
                 self._placed(level, place, entry, inner)
                 return found
+            case Maybe():
+                return self._maybe(entry, field_, group, level)
             case Paged():
                 return self._paged(entry, field_, group, level)
         raise Unplannable
+
+    def _maybe(self, entry: Maybe, field_: GraphQLField, group: Group, level: Level) -> str:
+        if isinstance(field_.type, GraphQLNonNull):
+            raise Unplannable
+        inner, place = self._below(level), level.reserve()
+        call, text = self._row(object_type(field_.type), group, entry.fields, inner), level.name(place)
+        self._placed(level, place, Rows(entry.fields, entry.select), inner)
+        return f"{{COMMA.join([{call} for t in {self._counted(f'[{text}]', group)}]) if {text} else NULL}}"
 
     def _below(self, level: Level) -> Level:
         if level.depth >= DEEPEST:
@@ -284,6 +295,8 @@ class Writer:
                 return f"{{FLAGS[{x}]}}"
             case Kind.INSTANT if getattr(named, "name", "") == "DateTime":
                 return f"{{NULL if {x} == NULL else instant({x})}}" if leaf.nullable else f"{{instant({x})}}"
+            case Kind.DAY if getattr(named, "name", "") == "Date":
+                return f"{{NULL if {x} == NULL else day({x})}}" if leaf.nullable else f"{{day({x})}}"
             case Kind.WORD if isinstance(named, GraphQLEnumType) and not leaf.nullable:
                 return f"{{{self._words(named)}[{x}]}}"
         raise Unplannable

@@ -17,6 +17,9 @@ Facts (`data` of a notice; each may be missing, and then the phrase that needs i
     reason                   a code of REASONS                     CLAIM_REJECTED, ASK_BUYER, SUGGESTION, ORDER_CANCELLED
     title, body              the shop's own words                  ANNOUNCEMENT
     pickupId                 UUID; the deep link opens the pass    PICKUP_READY, PICKED_UP
+    shipmentId               UUID; the deep link opens the parcel  SHIPMENT_*
+    carrier, trackingNumber  as the shop names them                SHIPMENT_*
+    store, lastDay           where, and until which day (ISO)      SHIPMENT_SENT, SHIPMENT_ARRIVED, SHIPMENT_LAST_DAY
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -88,6 +91,11 @@ ZH: Mapping[NoticeKind, Words] = {
     K.PICKED_UP: Words(("{shop}：已完成取貨", "已完成取貨"), ("{lines}", "訂單 {number}")),
     K.DISPUTE_ANSWERED: Words(("{shop}：賣家回覆了您的問題", "賣家回覆了您的問題"), ("訂單 {number}", "請開啟 App 查看")),
     K.DISPUTE_CLOSED: Words(("{shop}：賣家結束了您的問題", "賣家結束了您的問題"), ("訂單 {number}", "還有問題可以再提出")),
+    K.SHIPMENT_SENT: Words(("{shop}：商品已寄出", "商品已寄出"), ("訂單 {number}", "{carrier}", "{store}", "{lines}")),
+    K.SHIPMENT_ARRIVED: Words(("{shop}：包裹已到店", "包裹已到店"), ("{store}", "請在 {day} 前取件", "訂單 {number}", "{carrier}")),
+    K.SHIPMENT_LAST_DAY: Words(("{shop}：包裹即將退回", "包裹即將退回"), ("最後取件日 {day}", "{store}", "訂單 {number}")),
+    K.SHIPMENT_DELIVERED: Words(("{shop}：包裹已送達", "包裹已送達"), ("訂單 {number}", "{carrier}")),
+    K.SHIPMENT_RETURNED: Words(("{shop}：包裹已退回賣場", "包裹已退回賣場"), ("訂單 {number}", "{carrier}")),
     K.ANNOUNCEMENT: Words(("{shop}：{title}", "{title}", "{shop}", "賣場公告"), ("{text}",)),
 }
 EN: Mapping[NoticeKind, Words] = {
@@ -138,6 +146,19 @@ EN: Mapping[NoticeKind, Words] = {
         ("{shop}: an answer to your problem", "An answer to your problem"), ("Order {number}", "Open the app to read it")
     ),
     K.DISPUTE_CLOSED: Words(("{shop}: your problem was closed", "Your problem was closed"), ("Order {number}", "You may raise it again")),
+    K.SHIPMENT_SENT: Words(("{shop}: on its way to you", "On its way to you"), ("Order {number}", "{carrier}", "{store}", "{lines}")),
+    K.SHIPMENT_ARRIVED: Words(
+        ("{shop}: your parcel is at the store", "Your parcel is at the store"),
+        ("{store}", "Fetch it by {day}", "Order {number}", "{carrier}"),
+    ),
+    K.SHIPMENT_LAST_DAY: Words(
+        ("{shop}: your parcel goes back soon", "Your parcel goes back soon"),
+        ("The store keeps it until {day}", "{store}", "Order {number}"),
+    ),
+    K.SHIPMENT_DELIVERED: Words(("{shop}: delivered", "Delivered"), ("Order {number}", "{carrier}")),
+    K.SHIPMENT_RETURNED: Words(
+        ("{shop}: your parcel went back to the shop", "Your parcel went back to the shop"), ("Order {number}", "{carrier}")
+    ),
     K.ANNOUNCEMENT: Words(("{shop}: {title}", "{title}", "{shop}", "Notice from the shop"), ("{text}",)),
 }
 REASONS: Mapping[str, Pair] = {
@@ -176,9 +197,11 @@ def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushTex
 
 
 def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
-    """Where a tap leads: the pass, the order, or the inbox."""
+    """Where a tap leads: the pass, the parcel, the order, or the inbox."""
     if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
+    if kind.value.startswith("SHIPMENT_") and (parcel := _uuid(data.get("shipmentId"))) is not None:
+        return f"plusone://shipments/{public_id('shipment', parcel)}"
     order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
 
@@ -234,6 +257,9 @@ FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
     "post": lambda data, _: _text(data.get("postTitle")),
     "place": lambda data, _: _text(data.get("place")),
     "reason": lambda data, language: say(REASONS.get(_text(data.get("reason")), ("", "")), language),
+    "carrier": lambda data, _: _short(" ".join(filter(None, (_text(data.get("carrier")), _text(data.get("trackingNumber"))))), 80),
+    "store": lambda data, _: _text(data.get("store")),
+    "day": lambda data, _: _day(data.get("lastDay")),
     "said": lambda data, _: _short(_text(data.get("words")), 80),
     "title": lambda data, _: _text(data.get("title")),
     "text": lambda data, _: _text(data.get("body")),
@@ -266,6 +292,14 @@ def _clock(at: object, zone: object) -> str:
     try:
         return f"{datetime.fromisoformat(_text(at)).astimezone(ZoneInfo(_text(zone))):%m/%d %H:%M}"
     except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
+        return ""
+
+
+def _day(value: object) -> str:
+    """Month and day, such as 11/24."""
+    try:
+        return f"{date.fromisoformat(_text(value)):%m/%d}"
+    except ValueError:
         return ""
 
 

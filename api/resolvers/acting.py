@@ -31,7 +31,7 @@ from api.schema.acting import (
     ShopTimesUpdatePayload,
 )
 from api.schema.errors import ActingUserError
-from domain.orders import lines, merging, parcels, queries, requests
+from domain.orders import lines, merging, patience, queries, requests
 from domain.paging import Row
 from domain.shops import times
 from domain.shops.rules import Permission
@@ -106,12 +106,12 @@ class ActingMutations:
     @mutation(ActingUserError, OrderShipLaterPayload, idempotent=True)
     async def order_ship_later(self, info: Info, input: OrderShipLaterInput) -> Row:
         """Let a paid parcel of mine wait for others, at most the shop's days."""
-        return await _own(info, input, _parcel(info, input.order_id, parcels.ship_later))
+        return await _own(info, input, _parcel(info, input.order_id, patience.ship_later))
 
     @mutation(ActingUserError, OrderShipNowPayload, idempotent=True)
     async def order_ship_now(self, info: Info, input: OrderShipNowInput) -> Row:
         """A parcel of mine need not wait any more."""
-        return await _own(info, input, _parcel(info, input.order_id, parcels.ship_now))
+        return await _own(info, input, _parcel(info, input.order_id, patience.ship_now))
 
     @mutation(ActingUserError, ShopTimesUpdatePayload)
     async def shop_times_update(self, info: Info, input: ShopTimesUpdateInput) -> Row:

@@ -22,6 +22,7 @@ from domain.orders.queries import visible_lines, visible_orders
 from domain.paging import MAX_SIZE, Row, Wanted
 from domain.pickup.screens import visible_pickups
 from domain.posts.screens import sales_posts, variants
+from domain.shipping.screens import visible_shipments
 from domain.shops.screens import shops_by_id
 
 Find = Callable[[Info, Sequence[UUID], Wanted], Awaitable[Mapping[UUID, Row]]]
@@ -70,6 +71,7 @@ KINDS: Final[dict[str, tuple[str, Find]]] = {
     "order": ("Order", _visible(visible_orders)),
     "pickup": ("Pickup", _visible(visible_pickups)),
     "post": ("SalesPost", _posts),
+    "shipment": ("Shipment", _visible(visible_shipments)),
     "shop": ("Shop", _shops),
     "variant": ("ProductVariant", _variants),
 }

@@ -15,6 +15,7 @@ from api.schema.member import Buyer
 from api.schema.notice import NotificationConnection, NotificationFilter, NotificationsMarkReadInput, NotificationsMarkReadPayload
 from domain.db import from_jsonb
 from domain.notices import commands, screens
+from domain.notices.pushing import TOPICS
 from domain.notices.rules import NoticeKind
 from domain.paging import MAX_SIZE, Args, Row
 from domain.paging.written import Fields, Made, Part, Screen
@@ -37,13 +38,25 @@ def _fields(language: str) -> Fields:
     return Fields({**screens.NOTICE_FIELDS.entries, **{name: Part(made, name) for name in ("title", "body", "deep_link")}})
 
 
+def _narrowed(filter: NotificationFilter | None) -> screens.NoticeFilter:
+    """The app's filter as the domain's; unknown shops stand for nothing."""
+    if filter is None:
+        return screens.NoticeFilter()
+    kinds = None if filter.kinds is None else set(filter.kinds)
+    if filter.topics is not None:
+        of_topics = {kind for kind in NoticeKind if TOPICS[kind] in filter.topics}
+        kinds = of_topics if kinds is None else kinds & of_topics
+    shops = None if filter.shop_ids is None else tuple(sorted(keys_of(filter.shop_ids, "shop")))
+    return screens.NoticeFilter(filter.unread, None if kinds is None else tuple(sorted(kinds)), shops, filter.since)
+
+
 def _notifications(
     context: GraphQLContext, args: Args, *, filter: NotificationFilter | None = None, **page: Any
 ) -> tuple[Asked, Screen]:  # fmt: skip
-    unread = filter.unread if filter else None
-    found, member_id = question(context, "me.notifications", unread, **page), context.require_viewer().member_id
+    narrowed = _narrowed(filter)
+    found, member_id = question(context, "me.notifications", narrowed, **page), context.require_viewer().member_id
     fields = _fields(context.language)
-    return found, screens.notices_screen(member_id, args, page=found.page, unread=unread, fields=fields, now=context.now())
+    return found, screens.notices_screen(member_id, args, page=found.page, narrowed=narrowed, fields=fields, now=context.now())
 
 
 @strawberry.type
@@ -61,14 +74,14 @@ class BuyerNotices:
         filter: NotificationFilter | None = None,
     ) -> Row:
         viewer, wanted = info.context.require_viewer(), selected(info)
-        unread = filter.unread if filter else None
-        question = asked(info, "me.notifications", unread, first=first, after=after, last=last, before=before)
+        narrowed = _narrowed(filter)
+        question = asked(info, "me.notifications", narrowed, first=first, after=after, last=last, before=before)
         part = await screens.notices_of_member(
             viewer.member_id,
             page=question.page,
             wanted=wanted["nodes"],
             now=info.context.now(),
-            unread=unread,
+            narrowed=narrowed,
             count=counts(wanted),
             count_unread="unread_count" in wanted,
         )
@@ -84,12 +97,14 @@ attach(Buyer, BuyerNotices)
 class NoticeMutations:
     @mutation(MemberUserError, NotificationsMarkReadPayload)
     async def notifications_mark_read(self, info: Info, input: NotificationsMarkReadInput) -> Row:
-        """Mark notifications of mine as read."""
+        """Mark notifications of mine as read: those named, or all up to an instant."""
         member_id, wanted = info.context.require_viewer().member_id, selected(info)
         if len(input.ids) > MAX_SIZE:
             raise InvalidInput("ids")
         ids, found = keys_of(input.ids, "notice"), Row()
         now = info.context.now()
+        if input.all_before is not None:
+            await commands.mark_all_read(member_id=member_id, before=input.all_before, now=now)
         await commands.mark_read(member_id=member_id, ids=ids, now=now)
         if "notifications" in wanted:
             rows = await screens.notices_by_id(member_id, ids, wanted=wanted["notifications"], now=now)

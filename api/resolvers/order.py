@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from api.execution.errors import RequestError
 from api.resolvers.base import (
     Asked,
     GraphQLContext,
@@ -27,18 +28,21 @@ from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, tex
 from api.schema.errors import OrderUserError
 from api.schema.member import Buyer
 from api.schema.order import (
+    MyOrderConnection,
     Order,
     OrderCancelInput,
     OrderCancelPayload,
-    OrderConnection,
+    OrderEventConnection,
     OrderFilter,
     OrderLineConnection,
     OrderMarkPaidInput,
     OrderMarkPaidPayload,
     UnpaidConnection,
+    UnpaidFilter,
 )
 from domain.money import minor_from_text
-from domain.orders import commands, queries
+from domain.orders import commands, queries, unpaid
+from domain.orders.parcels import EVENTS_AT_ONCE
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
 from domain.paging import Args, Row, Slice
 from domain.paging.written import Screen
@@ -47,6 +51,7 @@ from domain.payments.rules import PaymentMethod
 from domain.shops.rules import Permission
 from domain.shops.screens import currency_of
 
+LONGEST_TEXT = 60
 LOOKED_AT = (*NEEDED.values(), Permission.VIEW_ORDERS, Permission.VIEW_COMMENTS)
 """Permissions that change what staff see of an order."""
 
@@ -56,7 +61,17 @@ def narrowed_by(filter: OrderFilter | None) -> queries.OrderFilter:
     if filter is None:
         return queries.OrderFilter()
     shops = None if filter.shop_ids is None else tuple(sorted(keys_of(filter.shop_ids, "shop")))
-    return queries.OrderFilter(shops, filter.state, filter.payment_state, filter.since)
+    wanted = None if filter.text is None else filter.text.strip()
+    if wanted is not None and not 1 <= len(wanted) <= LONGEST_TEXT:
+        raise RequestError(f"text must have 1 to {LONGEST_TEXT} characters")
+    return queries.OrderFilter(shops, filter.state, filter.payment_state, filter.since, filter.fulfilment_state, wanted)
+
+
+def _owed_by(filter: UnpaidFilter | None) -> unpaid.UnpaidFilter:
+    if filter is None:
+        return unpaid.UnpaidFilter()
+    shops = None if filter.shop_ids is None else tuple(sorted(keys_of(filter.shop_ids, "shop")))
+    return unpaid.UnpaidFilter(shops, None if filter.currency is None else filter.currency.value, filter.due_before)
 
 
 async def staff_view(info: Info, shop_id: UUID) -> Viewpoint:
@@ -70,16 +85,17 @@ def _orders(context: GraphQLContext, args: Args, *, filter: OrderFilter | None =
     return found, queries.orders_screen(context.require_viewer().member_id, args, page=found.page, narrowed=narrowed)
 
 
-def _unpaid(context: GraphQLContext, args: Args, **page: Any) -> tuple[Asked, Screen]:
-    found = question(context, "me.unpaid", None, **page)
-    return found, queries.unpaid_screen(context.require_viewer().member_id, args, page=found.page)
+def _unpaid(context: GraphQLContext, args: Args, *, filter: UnpaidFilter | None = None, **page: Any) -> tuple[Asked, Screen]:
+    narrowed = _owed_by(filter)
+    found = question(context, "me.unpaid", narrowed, **page)
+    return found, unpaid.unpaid_screen(context.require_viewer().member_id, args, page=found.page, narrowed=narrowed)
 
 
 @strawberry.type
 class BuyerOrders:
     """Fields of the signed-in buyer."""
 
-    @field(OrderConnection, description="My orders of all shops, newest first.", screen=_orders)
+    @field(MyOrderConnection, description="My orders of all shops, newest first.", screen=_orders)
     async def orders(
         self,
         info: Info,
@@ -93,19 +109,25 @@ class BuyerOrders:
         question = asked(info, "me.orders", narrowed, first=first, after=after, last=last, before=before)
         part = await queries.orders_of_buyer(
             viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), narrowed=narrowed,
-            count=counts(wanted),
+            count=counts(wanted), totals="totals" in wanted,
         )  # fmt: skip
-        return connection(info, question, part, wanted)
+        return connection(info, question, part, wanted, **part.summary)
 
     @field(UnpaidConnection, description="What I owe, the nearest deadline first.", screen=_unpaid)
     async def unpaid(
-        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: UnpaidFilter | None = None,
     ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        question = asked(info, "me.unpaid", None, first=first, after=after, last=last, before=before)
-        part = await queries.unpaid_of_buyer(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), count=counts(wanted),
-            totals="totals" in wanted, by_shop="by_shop" in wanted,
+        viewer, narrowed, wanted = info.context.require_viewer(), _owed_by(filter), selected(info)
+        question = asked(info, "me.unpaid", narrowed, first=first, after=after, last=last, before=before)
+        part = await unpaid.unpaid_of_buyer(
+            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), narrowed=narrowed,
+            count=counts(wanted), parts=[name for name in unpaid.PARTS if name in wanted],
         )  # fmt: skip
         return connection(info, question, part, wanted, **part.summary)
 
@@ -127,6 +149,27 @@ class OrderLines:
         positions = [line["position"] for line in shown]
         part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), LINES_AT_ONCE), whole)
         return connection(info, question, part, selected(info))
+
+    @field(OrderEventConnection, description="What happened to it, oldest first.", from_row=True)
+    def timeline(self: Any, info: Info, first: int = 20, after: str | None = None) -> Any:
+        order: Row = self
+        question = asked(info, "timeline of ", None, first=first, after=after, of=order["key"])
+        found: list[Row] = order["timeline"]
+        page, whole = question.page, len(found) <= EVENTS_AT_ONCE
+        if not whole and page.after is not None:
+            return _further_events(info, order, question)
+        rest = found if page.after is None else [event for event in found if event["position"][1] > page.after[1]]
+        shown = rest[: page.size]
+        positions = [event["position"] for event in shown]
+        part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), EVENTS_AT_ONCE), whole)
+        return connection(info, question, part, selected(info))
+
+
+async def _further_events(info: Info, order: Row, question: Asked) -> Row:
+    """A page of a very long timeline beyond what came with its order."""
+    wanted = selected(info)
+    part = await queries.events_of_order(order["key"], page=question.page, count=counts(wanted))
+    return connection(info, question, part, wanted)
 
 
 async def _further_lines(info: Info, order: Row, question: Asked) -> Row:

@@ -34,7 +34,9 @@ FAMILIES: Final = {
         "APPROVAL_REQUIRED",
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
+    "ShipmentErrorCode": (*COMMON, *KEYS, "NOT_SHIPPABLE", "INVALID_TRANSITION", "INSUFFICIENT_STOCK", "VERSION_CONFLICT"),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
+    "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
     "DeliveryErrorCode": (
         *COMMON, *KEYS, "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "ITEM_CLOSED", "SLOT_FULL", "DUPLICATE_ITEM", "OVER_LIMIT",
@@ -70,6 +72,8 @@ MESSAGES: Final = {
     "CROSS_SHOP_MERGE": ("不同賣場的訂單無法合併。", "Orders of several shops cannot be one."),
     "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
+    "NOT_SHIPPABLE": ("這張訂單目前無法出貨，或數量不符。", "This order cannot be sent now, or these pieces are not left in it."),
+    "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),
     "INVALID_DEVICE": ("裝置資料不正確。", "The device is not valid."),
     "SAME_PROVIDER": ("兩個帳號在同一平台各有身分，無法合併。", "Both have an account of the same platform; they cannot be one."),
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
@@ -138,8 +142,14 @@ if TYPE_CHECKING:
     class PickupErrorCode(Enum):
         """FAMILIES["PickupErrorCode"]."""
 
+    class ShipmentErrorCode(Enum):
+        """FAMILIES["ShipmentErrorCode"]."""
+
     class MemberErrorCode(Enum):
         """FAMILIES["MemberErrorCode"]."""
+
+    class AnnouncementErrorCode(Enum):
+        """FAMILIES["AnnouncementErrorCode"]."""
 
     class PolicyErrorCode(Enum):
         """FAMILIES["PolicyErrorCode"]."""
@@ -172,7 +182,9 @@ else:
     ClaimErrorCode = _enum("ClaimErrorCode")
     ActingErrorCode = _enum("ActingErrorCode")
     PickupErrorCode = _enum("PickupErrorCode")
+    ShipmentErrorCode = _enum("ShipmentErrorCode")
     MemberErrorCode = _enum("MemberErrorCode")
+    AnnouncementErrorCode = _enum("AnnouncementErrorCode")
     PolicyErrorCode = _enum("PolicyErrorCode")
     BuyerErrorCode = _enum("BuyerErrorCode")
     IdentityErrorCode = _enum("IdentityErrorCode")
@@ -237,8 +249,20 @@ class PickupUserError(UserError):
 
 
 @strawberry.type
+class ShipmentUserError(UserError):
+    code: ShipmentErrorCode
+    available_quantity: int | None
+    conflicting_version: int | None
+
+
+@strawberry.type
 class MemberUserError(UserError):
     code: MemberErrorCode
+
+
+@strawberry.type
+class AnnouncementUserError(UserError):
+    code: AnnouncementErrorCode
 
 
 @strawberry.type

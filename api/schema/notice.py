@@ -9,14 +9,19 @@ import strawberry
 from api.schema.errors import MemberUserError
 from api.schema.paging import Edge, Node, PageInfo
 from api.schema.shop import Shop
+from domain.notices.pushing import NoticeTopic
 from domain.notices.rules import NoticeKind
 
 strawberry.enum(NoticeKind, name="NotificationKind", description="Treat unknown values as an announcement.")
 
 
+strawberry.enum(NoticeTopic, name="NotificationTopic", description="What notifications are about. Treat unknown values as ORDER.")
+
+
 @strawberry.type(description="Something a buyer should know; it is here whatever became of the push.")
 class Notification(Node):
     kind: NoticeKind
+    topic: NoticeTopic
     title: str
     body: str
     deep_link: str
@@ -40,11 +45,18 @@ class NotificationConnection:
 @strawberry.input(description="Narrows the inbox; absent fields narrow nothing.")
 class NotificationFilter:
     unread: bool | None = None
+    kinds: list[NoticeKind] | None = strawberry.field(default=None, description="Only these kinds.")
+    topics: list[NoticeTopic] | None = strawberry.field(default=None, description="Only what is about one of these.")
+    shop_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="Only news of these shops.")
+    since: datetime | None = strawberry.field(default=None, description="Came at this instant or later.")
 
 
 @strawberry.input
 class NotificationsMarkReadInput:
-    ids: list[strawberry.ID] = strawberry.field(description="At most 100; others' and unknown ones change nothing.")
+    ids: list[strawberry.ID] = strawberry.field(default_factory=list, description="At most 100; others' and unknown ones change nothing.")
+    all_before: datetime | None = strawberry.field(
+        default=None, description="All that came until this instant, such as the `createdAt` of the newest one that was seen."
+    )
 
 
 @strawberry.type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +15,7 @@ from strawberry.types.scalar import ScalarDefinition
 from domain.money import DIGITS
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,4})?", re.ASCII)
 
 
@@ -31,6 +32,16 @@ def read_instant(value: Any) -> datetime:
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
         raise GraphQLError("DateTime has no such day or time") from None
+
+
+def read_day(value: Any) -> date:
+    """A day of the calendar."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise GraphQLError("Date must look like 2026-11-21")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise GraphQLError("Date has no such day") from None
 
 
 def read_amount(value: Any) -> Decimal:
@@ -51,7 +62,10 @@ DATE_TIME = strawberry.scalar(
 DECIMAL = strawberry.scalar(
     name="Decimal", description='An exact decimal as a text, such as "590" or "12.30".', serialize=str, parse_value=read_amount
 )
-SCALARS = cast("dict[object, ScalarDefinition]", {datetime: DATE_TIME, Decimal: DECIMAL})
+DATE = strawberry.scalar(
+    name="Date", description="A day of the calendar, such as 2026-11-21.", serialize=date.isoformat, parse_value=read_day
+)
+SCALARS = cast("dict[object, ScalarDefinition]", {datetime: DATE_TIME, date: DATE, Decimal: DECIMAL})
 
 if TYPE_CHECKING:
 

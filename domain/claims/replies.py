@@ -27,6 +27,7 @@ USE_BY = timedelta(hours=24)
 """An answer that could not be given for so long would only puzzle its reader."""
 JOB_AFTER = timedelta(seconds=1)
 IN_FLIGHT = "outcome unknown"
+NO_SENDER = "no reply sender"
 
 
 @value
@@ -52,7 +53,10 @@ class Reply:
 
 
 async def enqueue_replies(tx: Tx, shop_id: UUID, drafts: Sequence[ReplyDraft], *, now: datetime, jobs: JobQueue) -> int:
-    """Write answers to comments of one shop, and the jobs that send them; answers how many were new."""
+    """Write answers to comments of one shop, and the jobs that send them; answers how many were new.
+
+    Where nobody sends any they are written as closed: a job for each few of a live's thousands only to close them cost a fifth of deciding.
+    """
     if not drafts:
         return 0
     first = {d.dedupe_key: d for d in reversed(drafts)}
@@ -61,13 +65,16 @@ async def enqueue_replies(tx: Tx, shop_id: UUID, drafts: Sequence[ReplyDraft], *
     )
     for row in known:
         del first[row["dedupe_key"]]
+    nobody = REPLY in jobs.unheard
+    state, why = ("DROPPED", NO_SENDER) if nobody else ("PENDING", "")
     rows = [
-        (made, shop_id, d.comment_id, d.dedupe_key, d.kind.value, d.text, "PENDING", 0, "", "", now)
+        (made, shop_id, d.comment_id, d.dedupe_key, d.kind.value, d.text, state, 0, "", why, now)
         for made, d in zip(new_ids(len(first)), reversed(first.values()), strict=True)
     ]
     # Whoever answers holds the buyer, so that a key hardly ever comes twice at one time; if one does, `copy_new` knows.
     written = await tx.copy_new("platform_reply", REPLY_COLUMNS, rows)
-    await jobs.enqueue(tx, REPLY, lots([str(row[0]) for row in written], "replies"))
+    if not nobody:
+        await jobs.enqueue(tx, REPLY, lots([str(row[0]) for row in written], "replies"))
     return len(written)
 
 
@@ -177,9 +184,7 @@ async def retry_at(reply: Reply, at: datetime, reason: str, *, jobs: JobQueue) -
 
 async def drop_all(reason: str, *, ids: Collection[UUID] | None = None) -> int:
     """Close open answers that nobody will send: those of `ids`, or all."""
-    return await db.execute(
-        """update platform_reply set state = 'DROPPED', last_error = $1, sent_at = null
-           where state = 'PENDING' and ($2::uuid[] is null or id = any($2))""",
-        reason,
-        None if ids is None else list(ids),
-    )
+    closed = "update platform_reply set state = 'DROPPED', last_error = $1, sent_at = null where state = 'PENDING'"
+    if ids is None:
+        return await db.execute(closed, reason)
+    return await db.execute(f"{closed} and id = any($2::uuid[])", reason, list(ids))

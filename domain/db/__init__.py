@@ -21,6 +21,7 @@ from domain.db.pool import (
     from_jsonb,
     jsonb,
     orm_config,
+    server_major,
     transaction,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "from_jsonb",
     "jsonb",
     "orm_config",
+    "server_major",
     "transaction",
 ]

@@ -39,7 +39,8 @@ A_FEW = 3
 """So many rows are cheaper by an INSERT each than by a COPY within a savepoint."""
 
 BY_KEYS = """
-select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
 """
 
 Record = asyncpg.Record
@@ -136,6 +137,7 @@ async def _instants(connection: asyncpg.Connection[Any]) -> None:
 
     A decided comment's rows hold sixteen of them, most of them the same few. Reading one costs the same either way.
     """
+    _state.major = connection.get_server_version().major
     await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_Micros().__getitem__, decoder=_instant, format="tuple")
 
 
@@ -169,6 +171,7 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
 @dataclass(slots=True)
 class _State:
     dsn: str = ""
+    major: int = 0
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
@@ -180,6 +183,11 @@ async def connect(dsn: str, modules: Sequence[str], *, size: int = 10, applicati
     await Tortoise.init(config=orm_config(dsn, modules, size=size, application_name=application_name), _enable_global_fallback=True)
     _state.dsn = dsn
     _state.gate = asyncio.Semaphore(size)
+
+
+def server_major() -> int:
+    """PostgreSQL's major version, as the newest connection found it; 0 before the first one."""
+    return _state.major
 
 
 async def close() -> None:

@@ -294,10 +294,15 @@ async def park(tx: Tx, event_ids: Sequence[int], reason: str) -> int:
     """Set undecided events aside with the reason, cut to what its column takes; answers how many there were."""
     shown = reason.encode("utf-8", "replace").decode().replace("\0", "")[:MAX_REASON_CHARS]
     return await tx.execute(
-        "update inbox_event set state = $2, parked_reason = $3 where id = any($1::bigint[]) and state = $4",
+        """with parked as (
+             update inbox_event set state = $2, parked_reason = $3 where id = any($1::bigint[]) and state = $4
+             returning lane, occurred_at, id),
+           gone as (
+             delete from inbox_undecided u using parked p where u.lane = p.lane and u.occurred_at = p.occurred_at and u.event_id = p.id)
+           select from parked""",
         list(event_ids),
         EventState.PARKED.value,
-        shown,
+        shown or "parked",
         EventState.PENDING.value,
     )
 
@@ -307,7 +312,7 @@ async def replay_parked(event_ids: Sequence[int] | None = None) -> int:
     async with db.transaction() as tx:
         count = await tx.execute(
             """update inbox_event set state = $1, tries = 0, parked_reason = ''
-               where state = $2 and ($3::bigint[] is null or id = any($3::bigint[]))""",
+               where state = $2 and parked_reason <> '' and ($3::bigint[] is null or id = any($3::bigint[]))""",
             EventState.PENDING.value,
             EventState.PARKED.value,
             None if event_ids is None else list(event_ids),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,14 +35,32 @@ HANDLE_SECONDS = 30.0
 """A batch that takes longer is cut: it counts as a failed try."""
 LOCK_SPACE = 77
 
-NEXT_LANE = """
+LANES = """
 with recursive l as (
-  (select lane from inbox_event where state = 'PENDING' and lane > $1 order by lane limit 1)
+  (select lane from inbox_undecided where lane > $1 order by lane limit 1)
   union all
-  select (select i.lane from inbox_event i where i.state = 'PENDING' and i.lane > l.lane order by i.lane limit 1) from l where l.lane is not null)
-select lane from l where lane is not null and pg_try_advisory_xact_lock($2::bigint # lane) limit 1
+  select (select i.lane from inbox_undecided i where i.lane > l.lane order by i.lane limit 1) from l where l.lane is not null)
+select lane from l where lane is not null limit $2
 """
+"""The next lanes in which something waits: one step into the index for each, over what was decided there since the last vacuum."""
+FREE_LANE = "select lane from unnest($1::bigint[]) lane where pg_try_advisory_xact_lock($2::bigint # lane) limit 1"
+"""The first of these that nobody else has in hand; ours from now on."""
+TAKE = """
+with due as materialized (
+  select ctid, event_id, occurred_at, external_key from inbox_undecided where lane = $1
+  order by occurred_at, length(external_key), external_key collate "C", event_id limit $2),
+taken as (delete from inbox_undecided u using due where u.ctid = due.ctid)
+select e.id, e.endpoint_id, e.source, e.external_key, e.payload, e.occurred_at, e.received_at from due
+cross join lateral (select * from inbox_event x where x.id = due.event_id and x.state = 'PENDING' offset 0) e
+"""
+"""What is taken is undecided no more if this transaction commits, and as it was if it does not."""
+COUNT_TRY = """
+with soon as materialized (select set_config('synchronous_commit', 'off', true))
+insert into lane_tries (lane, tries) select $1, 1 from soon on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries
+"""
+"""Tries outlive a killed worker, and need not outlive a power cut: nobody waits for the disk."""
 SMALLEST = -(2**63)
+LANES_AHEAD = 64
 
 
 @value
@@ -77,9 +95,10 @@ Handle = Callable[[Tx, Sequence[InboxRow]], Awaitable[Sequence[Verdict]]]
 
 @dataclass(slots=True)
 class Cursor:
-    """Where this worker's round over the lanes stands."""
+    """Where this worker's round over the lanes stands, and those that come next, as they were when it last looked."""
 
     lane: int = SMALLEST
+    ahead: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +150,29 @@ async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, 
 
 
 async def _claim(tx: Tx, cursor: Cursor) -> int | None:
-    for start in (cursor.lane, SMALLEST):
-        lane = await tx.fetchval(NEXT_LANE, start, LOCK_SPACE << 32)
+    """The next lane of the round that is free. Lanes are looked up for a round at a time."""
+    for look in (False, True):
+        if look:
+            cursor.ahead = await _lanes(tx, cursor.lane)
+        lane = await tx.fetchval(FREE_LANE, cursor.ahead, LOCK_SPACE << 32) if cursor.ahead else None
         if lane is not None:
             cursor.lane = lane
+            del cursor.ahead[: cursor.ahead.index(lane) + 1]
             return int(lane)
     return None
 
 
+async def _lanes(tx: Tx, after: int) -> list[int]:
+    """Lanes in which something waits, those after this one first; after the last one the first comes again."""
+    found = [row["lane"] for row in await tx.fetch(LANES, after, LANES_AHEAD)]
+    if after != SMALLEST and len(found) < LANES_AHEAD:
+        found += [row["lane"] for row in await tx.fetch(LANES, SMALLEST, LANES_AHEAD) if row["lane"] <= after]
+    return found
+
+
 async def _count_try(lane: int) -> int:
     """Count a try before it starts, committed on its own; answers how many failed before it."""
-    tries = await db.fetchval_apart(
-        "insert into lane_tries (lane, tries) values ($1, 1) on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries",
-        lane,
-    )
-    return int(tries) - 1
+    return int(await db.fetchval_apart(COUNT_TRY, lane)) - 1
 
 
 async def _uncount(lane: int) -> None:
@@ -168,12 +195,9 @@ async def _take(tx: Tx, lane: int, limit: int) -> list[InboxRow]:
 
     A shorter key goes first, so that ids with a counter are in its order and a comment comes before its own edits.
     """
-    rows = await tx.fetch(
-        """select id, endpoint_id, source, external_key, payload, occurred_at, received_at from inbox_event
-           where lane = $1 and state = 'PENDING' order by occurred_at, length(external_key), external_key collate "C", id limit $2""",
-        lane,
-        limit,
-    )
+    rows = await tx.fetch(TAKE, lane, limit)
+    # They come in this order, which no statement promises that does not sort its long rows once more.
+    rows.sort(key=lambda row: (row[5], len(row[3]), row[3], row[0]))
     return [
         InboxRow(i, endpoint_id, source, key, from_jsonb(payload), at, received)
         for i, endpoint_id, source, key, payload, at, received in rows

@@ -11,7 +11,7 @@ from domain.inbox.rules import EventState
 
 
 class InboxEvent(Model):
-    """Unique by (endpoint_id, external_key). Undecided rows of a lane lie together in a partial index."""
+    """Unique by (endpoint_id, external_key). What of it is undecided stands in inbox_undecided as well, kept by triggers."""
 
     id = fields.BigIntField(primary_key=True, generated=True)
     endpoint_id = fields.UUIDField()

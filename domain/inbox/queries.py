@@ -31,13 +31,13 @@ async def counts() -> dict[EventState, int]:
 async def backlog(now: datetime) -> Backlog:
     """All of it in one statement. PENDING and PARKED are counted; DECIDED, which only grows, is the table's estimate less those."""
     row = await db.fetchrow(
-        """select (select min(received_at) from inbox_event where state = 'PENDING') as inbox,
+        """select (select min(received_at) from inbox_undecided) as inbox,
                   least((select min(execute_after) from pgqueuer where status <> 'failed' and execute_after <= $1),
                         (select min(next_try_at) from push_delivery where state = 'PENDING' and next_try_at <= $1),
                         (select min(created_at) from platform_reply where state = 'PENDING')) as outbox,
                   json_build_object(
-                    'PENDING', (select count(*) from inbox_event where state = 'PENDING'),
-                    'PARKED', (select count(*) from inbox_event where state = 'PARKED'),
+                    'PENDING', (select count(*) from inbox_undecided),
+                    'PARKED', (select count(*) from inbox_event where parked_reason <> '' and state = 'PARKED'),
                     'ALL', (select greatest(reltuples, 0)::bigint from pg_class where oid = 'inbox_event'::regclass))::text as rows""",
         now,
     )

@@ -73,6 +73,9 @@ OF_MEMBERS: Final = (
     "delete from identity where member_id = any($1::uuid[])",
     "delete from idempotency_key where actor_id = any($1::uuid[])",
     "delete from claim_code where member_id = any($1::uuid[])",
+    "delete from notice_settings where member_id = any($1::uuid[])",
+    "delete from shop_notice_settings where member_id = any($1::uuid[])",
+    "delete from push_digest where member_id = any($1::uuid[])",
     "delete from data_export where member_id = any($1::uuid[])",
 )
 

@@ -128,6 +128,15 @@ PARTS: Final = (
            from pickup k join shop s on s.id = k.shop_id where k.member_id = $1 and k.id > $2 order by k.id limit $3""",
     ),
     Part(
+        "shipments",
+        """select h.id, s.name as shop, o.number as order_number, h.state, h.carrier, h.tracking_number, h.store_code, h.store_name, h.store_address,
+                  h.pick_up_by, h.created_at, h.updated_at,
+                  (select jsonb_agg(jsonb_build_object('state', e.state, 'place', e.place, 'note', e.note, 'at', e.at) order by e.id)
+                   from shipment_event e where e.shipment_id = h.id) as events
+           from shipment h join "order" o on o.id = h.order_id join shop s on s.id = h.shop_id
+           where h.member_id = $1 and h.id > $2 order by h.id limit $3""",
+    ),
+    Part(
         "notices",
         """select n.id, s.name as shop, n.kind, n.data, n.created_at, n.read_at from notice n join shop s on s.id = n.shop_id
            where n.member_id = $1 and n.id > $2 order by n.id limit $3""",

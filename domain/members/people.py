@@ -61,9 +61,9 @@ async def hand(tx: Tx, buyers: Collection[UUID], member_id: UUID | None, *, acto
 
 
 async def follow(tx: Tx, buyers: Collection[UUID], *, actor: Actor, now: datetime) -> list[Entry]:
-    """Orders, notices and pickups of these names get the member that the name has now; pushes to somebody else's device are dropped."""
+    """Orders, notices, pickups and parcels of these names get the member that the name has now; pushes to somebody else's device are dropped."""
     entries = await _orders_follow(tx, list(buyers), actor, now)
-    for table in ("notice", "pickup"):
+    for table in ("notice", "pickup", "shipment"):
         await tx.execute(
             f"""update {table} t set member_id = b.member_id from buyer b
                 where b.id = any($1::uuid[]) and t.shop_id = b.shop_id and t.buyer_id = b.id and t.member_id is distinct from b.member_id""",

@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
                 ('decided_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('parked_reason', fields.CharField(default='', max_length=300)),
             ],
-            options={'table': 'inbox_event', 'app': 'plusone', 'unique_together': (('endpoint_id', 'external_key'),), 'pk_attr': 'id', 'table_description': 'Unique by (endpoint_id, external_key). Undecided rows of a lane lie together in a partial index.'},
+            options={'table': 'inbox_event', 'app': 'plusone', 'unique_together': (('endpoint_id', 'external_key'),), 'pk_attr': 'id', 'table_description': 'Unique by (endpoint_id, external_key). What of it is undecided stands in inbox_undecided as well, kept by triggers.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -6,6 +6,8 @@ constraint is broken on purpose by a test.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
@@ -104,6 +106,7 @@ CHECKS = (
     ("pickup", "pickup_issue_number", "issue_number between 0 and 65535"),
     ("signing_key", "signing_key_number", "number between 0 and 255"),
     ("shop", "shop_pay_within", "pay_within_minutes > 0"),
+    ("inbox_event", "inbox_event_parked", "state <> 'PARKED' or parked_reason <> ''"),
 )
 
 UNPAID = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
@@ -129,9 +132,8 @@ INDEXES = (
     "create index notice_of_buyer on notice (buyer_id) where member_id is null",
     "create index push_due on push_delivery (next_try_at) where state = 'PENDING'",
     "create index reply_pending on platform_reply (created_at) where state = 'PENDING'",
-    "create index inbox_undecided on inbox_event (lane, occurred_at, id) where state = 'PENDING'",
-    "create index inbox_age on inbox_event (received_at) where state = 'PENDING'",
-    "create index inbox_parked on inbox_event (received_at) where state = 'PARKED'",
+    "create index inbox_age on inbox_undecided (received_at)",
+    "create index inbox_parked on inbox_event (received_at) where parked_reason <> ''",
     "create index inbox_line_message on inbox_event ((payload #>> '{event,message,id}')) where source = 'line'",
     "create index claim_of_shop on claim (shop_id, decided_at, id)",
     "create index claim_to_review on claim (shop_id, decided_at, id) where review = 'OPEN'",
@@ -256,13 +258,15 @@ def _lost(column: str, to: str, same_shop: bool) -> str:
     return f"{found} is distinct from {{0}}.shop_id" if same_shop else f"{found} is null"
 
 
-def references_hold(table: str) -> str:
+def references_hold(table: str, found: Sequence[tuple[str, str, str, bool]] = ()) -> str:
     """One look-up per statement that every reference of its new rows leads to a row of the same shop; refuses like a foreign key of that name.
+
+    `found`: the references, for tables that are not of this migration.
 
     A row that comes to point elsewhere is looked at by itself. Keyed look-ups always: the plan of a trigger is kept, and is often made while
     the tables are still small.
     """
-    references = references_of(table)
+    references = found or references_of(table)
     fresh, moved = [], []
     for name, column, to, same_shop in references:
         rows = f"(select distinct {column}{', shop_id' if same_shop else ''} from fresh)" if to in FEW else "fresh"
@@ -325,6 +329,37 @@ create trigger never_moved before update of id on webhook_endpoint for each row 
 """
 """An endpoint may go while nothing has come by it. What is just coming holds its row (`for key share`), so that the two wait for each other."""
 
+UNDECIDED = """
+create table inbox_undecided (
+  lane bigint not null, occurred_at timestamptz not null, event_id bigint not null, received_at timestamptz not null, external_key varchar(200) not null,
+  primary key (lane, occurred_at, event_id));
+create function inbox_arrived() returns trigger language plpgsql as $$
+begin
+  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
+  select f.lane, f.occurred_at, f.id, f.received_at, f.external_key from fresh f where f.state = 'PENDING';
+  return null;
+end $$;
+create function inbox_again() returns trigger language plpgsql as $$
+begin
+  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
+  values (new.lane, new.occurred_at, new.id, new.received_at, new.external_key) on conflict do nothing;
+  return null;
+end $$;
+create function inbox_gone() returns trigger language plpgsql as $$
+begin
+  delete from inbox_undecided u where u.lane = old.lane and u.occurred_at = old.occurred_at and u.event_id = old.id;
+  return null;
+end $$;
+create trigger undecided after insert on inbox_event referencing new table as fresh for each statement execute function inbox_arrived();
+create trigger undecided_again after update of state on inbox_event for each row when (new.state = 'PENDING') execute function inbox_again();
+create trigger undecided_no_more after delete on inbox_event for each row when (old.state = 'PENDING') execute function inbox_gone();
+"""
+"""What waits to be decided, in the order of its lanes, until the transaction that decides it takes it away.
+
+Kept by triggers, so that whoever stores an event or gives it back cannot forget it. No index of `inbox_event` depends on its state, and its pages
+are half empty when they are written (SETTINGS): so its one change, from undecided to decided, stays on its page and touches no index.
+"""
+
 SETTINGS = """
 create sequence shop_number start 1001;
 alter table shop alter column number set default nextval('shop_number');
@@ -332,7 +367,8 @@ alter table social_comment alter column external_post_id set default '';
 alter table buyer alter column restricted_reason set default '';
 alter table order_line alter column beneficiary set default '';
 alter table stock_level alter column waiting set default 0;
-alter table inbox_event set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0, fillfactor = 80);
+alter table inbox_event set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0, fillfactor = 50);
+alter table inbox_undecided set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 alter table stock_level set (fillfactor = 50);
 alter table "order" set (fillfactor = 80);
 """
@@ -340,7 +376,7 @@ alter table "order" set (fillfactor = 80);
 
 def statements() -> str:
     """All statements of this migration, in order."""
-    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, SETTINGS]
+    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, UNDECIDED, SETTINGS]
     parts += [f'alter table "{t}" add constraint {t}_shop foreign key (shop_id) references shop (id)' for t in TO_SHOP if t not in IN_BULK]
     parts += [
         f'alter table "{t}" add constraint {t}_{c} foreign key (shop_id, {c}) references "{to}" (shop_id, {"variant_id" if to == "stock_level" else "id"})'

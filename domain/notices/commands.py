@@ -86,6 +86,13 @@ async def _write(tx: Tx, shop_id: UUID, drafts: Mapping[str, NoticeDraft], now: 
 NOTICE = ("id", "shop_id", "buyer_id", "member_id", "kind", "data", "dedupe_key", "created_at")
 
 
+async def mark_all_read(*, member_id: UUID, before: datetime, now: datetime) -> int:
+    """Mark all of a member's notices up to an instant as read, and answer how many were unread."""
+    return await db.execute(
+        "update notice set read_at = $1 where member_id = $2 and created_at <= $3 and read_at is null", now, member_id, before
+    )
+
+
 async def mark_read(*, member_id: UUID, ids: Sequence[UUID], now: datetime) -> int:
     """Mark a member's own notices as read, and answer how many were unread; ids of others' notices change nothing."""
     if not ids:

@@ -36,6 +36,7 @@ class Push:
     """Number of this try, from 1."""
     use_by: datetime
     notice_id: UUID
+    member_id: UUID
     shop_id: UUID
     kind: NoticeKind
     data: Mapping[str, Any]
@@ -44,11 +45,13 @@ class Push:
     """`FID` or `TOKEN`."""
     target: str
     locale: str
+    admitted: bool = False
+    """It was decided before that it goes."""
 
 
 CLAIM = """
 with due as materialized (
-  select p.id, n.id as notice_id, n.shop_id, n.kind, n.data, d.id as device_id, d.target_kind, d.target, d.locale,
+  select p.id, p.admitted, n.id as notice_id, n.member_id, n.shop_id, n.kind, n.data, d.id as device_id, d.target_kind, d.target, d.locale,
          case when p.use_by <= $1 then 'too late'
               when d.revoked_at is not null then 'device revoked'
               when n.member_id is distinct from d.member_id then 'device changed hands'
@@ -88,6 +91,8 @@ def _push(row: Record) -> Push:
         tries=row["tries"],
         use_by=row["use_by"],
         notice_id=row["notice_id"],
+        member_id=row["member_id"],
+        admitted=row["admitted"],
         shop_id=row["shop_id"],
         kind=NoticeKind(row["kind"]),
         data=from_jsonb(row["data"]),

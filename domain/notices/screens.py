@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,12 +11,36 @@ from uuid import UUID
 
 from domain import db
 from domain.ids import public_id
+from domain.notices.pushing import TOPICS, NoticeTopic
+from domain.notices.rules import NoticeKind
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
 from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, whole, word
 
 NOTICES = "notice n join shop s on s.id = n.shop_id"
+TOPIC = f"""case {" ".join(f"when n.kind in ({', '.join(repr(k.value) for k in NoticeKind if TOPICS[k] is topic)}) then '{topic.value}'" for topic in NoticeTopic)} end"""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFilter:
+    """What an inbox is narrowed to; empty fields narrow nothing."""
+
+    unread: bool | None = None
+    kinds: Collection[NoticeKind] | None = None
+    shop_ids: Collection[UUID] | None = None
+    since: datetime | None = None
+    """Came at this instant or later."""
+
+    def where(self, args: Args, now: str) -> str:
+        """SQL, starting with ` and` when it says anything."""
+        parts = [
+            f"{'' if self.unread else 'not '}(n.read_at is null and not {EXPIRED.format(now=now)})" if self.unread is not None else "",
+            f"n.kind = any({args([kind.value for kind in self.kinds])}::text[])" if self.kinds is not None else "",
+            f"n.shop_id = any({args(list(self.shop_ids))}::uuid[])" if self.shop_ids is not None else "",
+            f"n.created_at >= {args(self.since)}" if self.since is not None else "",
+        ]
+        return "".join(f" and {part}" for part in parts if part)
 
 
 def _notice(row: Any) -> Row:
@@ -25,6 +50,7 @@ def _notice(row: Any) -> Row:
         "created_at": row[2],
         "read_at": row[3],
         "data": db.from_jsonb(row[4]),
+        "topic": TOPICS[NoticeKind(row[1])].value,
         "resume_from": None,
     }
 
@@ -40,7 +66,7 @@ def _notice_shape(wanted: Wanted, now: str) -> Shape:
 
 NOTICE_FIELDS = Fields(
     {
-        "id": public("notice", "n.id"), "kind": word("n.kind"), "created_at": instant("n.created_at"),
+        "id": public("notice", "n.id"), "kind": word("n.kind"), "topic": word(TOPIC), "created_at": instant("n.created_at"),
         "read_at": instant("n.read_at", nullable=True), "shop": Within(SHOP_FIELDS), "expired": flag(EXPIRED.replace("{now}", NOW)),
     }
 )  # fmt: skip
@@ -55,7 +81,7 @@ async def notices_of_member(
     page: Page,
     wanted: Wanted,
     now: datetime,
-    unread: bool | None = None,
+    narrowed: NoticeFilter,
     count: bool = False,
     count_unread: bool = False,
 ) -> Slice:
@@ -65,24 +91,21 @@ async def notices_of_member(
     """
     args = Args()
     member = args(member_id)
-    at = f"{args(now)}::timestamptz" if unread is not None or count_unread or "expired" in wanted else ""
-    listing = _of_member(member, unread, at)
+    at = f"{args(now)}::timestamptz" if narrowed.unread is not None or count_unread or "expired" in wanted else ""
+    listing = _of_member(member, narrowed, args, at)
     summary = {"unread": f"({_unread(member, at)})"} if count_unread else {}
     return await fetch_page(_notice_shape(wanted, at), listing, page, args, count=count, summary=summary)
 
 
-def notices_screen(member_id: UUID, args: Args, *, page: Page, unread: bool | None, fields: Fields, now: datetime) -> Screen:
+def notices_screen(member_id: UUID, args: Args, *, page: Page, narrowed: NoticeFilter, fields: Fields, now: datetime) -> Screen:
     """The same, written as text. `fields`: NOTICE_FIELDS and the words."""
     member = args(member_id)
     whole_list = {"unread_count": whole(f"({_unread(member, NOW)})")}
-    return Screen(fields, _of_member(member, unread, NOW), page, args, whole_list, now)
+    return Screen(fields, _of_member(member, narrowed, args, NOW), page, args, whole_list, now)
 
 
-def _of_member(member: str, unread: bool | None, now: str) -> Listing:
-    where = f"n.member_id = {member}"
-    if unread is not None:
-        where += f" and {'' if unread else 'not '}(n.read_at is null and not {EXPIRED.format(now=now)})"
-    return Listing(NOTICES, where, at="n.created_at", id="n.id", counted="notice n")
+def _of_member(member: str, narrowed: NoticeFilter, args: Args, now: str) -> Listing:
+    return Listing(NOTICES, f"n.member_id = {member}{narrowed.where(args, now)}", at="n.created_at", id="n.id", counted="notice n")
 
 
 def _unread(member: str, now: str) -> str:

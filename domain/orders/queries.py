@@ -1,4 +1,4 @@
-"""Screens of orders: a member's over all shops, what they owe, a shop's lists. Each is one statement."""
+"""Screens of orders: a member's over all shops, a shop's lists. Each is one statement."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ from typing import Any
 from uuid import UUID
 
 from domain import db
-from domain.orders.rules import UNPAID_STATES, OrderList, OrderState, PaymentState
+from domain.orders.parcels import EVENT
+from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderList, OrderState, PaymentState
 from domain.orders.shapes import LINES, Viewpoint, as_seen, line_shape, order_shape
 from domain.orders.written import ORDER_FIELDS
-from domain.paging import SHOP, Args, Listing, Page, Row, Slice, Wanted, fetch_page, money
-from domain.paging.written import SHOP_FIELDS, Amount, Fields, Rows, Screen, Within, instant, whole
+from domain.paging import Args, Listing, Page, Row, Slice, Wanted, cut, fetch_page, money, with_total
+from domain.paging.page import COUNT_CAP
+from domain.paging.written import Amount, Fields, Rows, Screen, whole
 from domain.shops.rules import Permission
 from domain.shops.screens import visible
 
 ORDERS = '"order" o join shop s on s.id = o.shop_id'
 UNPAID = "('" + "','".join(sorted(UNPAID_STATES)) + "')"
-NO_DEADLINE = "timestamptz '9999-12-31 00:00:00Z'"
+
+
+def _alike(sql: str) -> str:
+    return f"lower(normalize({sql}, nfkc))"
+
+
+FOUND = f"""exists (select from (select {_alike("{text}::text")} as part) wanted where strpos({_alike("o.number || chr(10) || s.name")}, part) > 0 or exists (
+    select from order_line l where l.order_id = o.id and strpos({_alike("l.title || chr(10) || l.variant_label")}, part) > 0))"""
+"""Of an order `o` of a shop `s`: a text is found in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,9 @@ class OrderFilter:
     payment_state: PaymentState | None = None
     since: datetime | None = None
     """Placed at this instant or later."""
+    fulfilment_state: FulfilmentState | None = None
+    text: str | None = None
+    """A part of the order's number, of the shop's name, or of a line's title or variant; large and small letters, wide and narrow ones are alike."""
 
     def where(self, args: Args) -> str:
         """SQL, starting with ` and` when it says anything. OPEN and LOCKED are written out, so that their partial indexes serve."""
@@ -41,82 +54,61 @@ class OrderFilter:
             f"o.state = {state}" if state else "",
             f"o.payment_state = {args(self.payment_state.value)}" if self.payment_state is not None else "",
             f"o.created_at >= {args(self.since)}" if self.since is not None else "",
+            f"o.fulfilment_state = {args(self.fulfilment_state.value)}" if self.fulfilment_state is not None else "",
+            FOUND.format(text=args(self.text)) if self.text is not None else "",
         ]
         return "".join(f" and {part}" for part in parts if part)
 
 
 async def orders_of_buyer(
-    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, narrowed: OrderFilter | None = None, count: bool = False
+    member_id: UUID,
+    *,
+    page: Page,
+    wanted: Wanted,
+    viewpoint: Viewpoint,
+    narrowed: OrderFilter | None = None,
+    count: bool = False,
+    totals: bool = False,
 ) -> Slice:
-    """A member's orders over all shops, newest first."""
+    """A member's orders over all shops, newest first. With `totals`, `summary["totals"]` are the sums of the list per currency."""
     args = Args()
-    return await fetch_page(order_shape(wanted, viewpoint), _of_buyer(member_id, narrowed or OrderFilter(), args), page, args, count=count)
+    listing = _of_buyer(member_id, narrowed or OrderFilter(), args)
+    sums = "row(t.currency, t.orders, t.total, t.paid, t.due)"
+    summary = {"totals": f"array({SUMS.format(row=sums, source=listing.counted, where=listing.where)})"} if totals else {}
+    found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
+    if totals:
+        found.summary["totals"] = [_sums(row) for row in found.summary["totals"]]
+    return found
 
 
 def orders_screen(member_id: UUID, args: Args, *, page: Page, narrowed: OrderFilter) -> Screen:
     """The same, written as text."""
-    return Screen(ORDER_FIELDS, _of_buyer(member_id, narrowed, args), page, args)
+    listing = _of_buyer(member_id, narrowed, args)
+    sums = SUMS.replace("{source}", listing.counted).replace("{where}", listing.where)
+    return Screen(ORDER_FIELDS, listing, page, args, {"totals": Rows(SUM_FIELDS, sums)})
 
 
 def _of_buyer(member_id: UUID, narrowed: OrderFilter, args: Args) -> Listing:
     where = f"o.member_id = {args(member_id)}" + narrowed.where(args)
-    return Listing(ORDERS, where, at="o.created_at", id="o.id", counted='"order" o')
+    return Listing(ORDERS, where, at="o.created_at", id="o.id", counted=ORDERS if narrowed.text is not None else '"order" o')
 
 
-async def unpaid_of_buyer(
-    member_id: UUID, *, page: Page, wanted: Wanted, viewpoint: Viewpoint, count: bool = False, totals: bool = False, by_shop: bool = False
-) -> Slice:
-    """Open orders on which the member owes money, the nearest deadline first.
-
-    With `totals`, `summary["totals"]` is the amount owed per currency; with `by_shop`, `summary["by_shop"]` the same per shop.
-    """
-    args = Args()
-    listing = _unpaid(member_id, args)
-    summary: dict[str, str] = {}
-    if totals:
-        summary["totals"] = f"array({TOTALS.format(row='row(t.currency, t.due)', where=listing.where)})"
-    if by_shop:
-        summary["by_shop"] = (
-            f"array({BY_SHOP.format(row=f'row(owed.due, owed.orders, owed.pay_by, owed.currency, {SHOP.row})', where=listing.where)})"
-        )
-    found = await fetch_page(order_shape(wanted, viewpoint), listing, page, args, count=count, summary=summary)
-    if totals:
-        found.summary["totals"] = [money(due, currency) for currency, due in found.summary["totals"]]
-    if by_shop:
-        found.summary["by_shop"] = [_owed(row) for row in found.summary["by_shop"]]
-    return found
-
-
-def unpaid_screen(member_id: UUID, args: Args, *, page: Page) -> Screen:
-    """The same, written as text."""
-    listing = _unpaid(member_id, args)
-    totals, by_shop = (sql.replace("{where}", listing.where) for sql in (TOTALS, BY_SHOP))
-    return Screen(ORDER_FIELDS, listing, page, args, {"totals": Rows(TOTAL_FIELDS, totals), "by_shop": Rows(OWED_FIELDS, by_shop)})
-
-
-def _unpaid(member_id: UUID, args: Args) -> Listing:
-    where = f"o.member_id = {args(member_id)} and o.state = 'OPEN' and o.payment_state in {UNPAID}"
-    return Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')
-
-
-TOTALS = """select {row} from (select o.currency, sum(o.total_minor - o.paid_minor)::bigint due from "order" o
-    where {where} group by o.currency) t order by t.currency"""
-TOTAL_FIELDS = Amount("t.due", "t.currency")
-BY_SHOP = """select {row} from (
-    select o.shop_id, o.currency, sum(o.total_minor - o.paid_minor)::bigint due, count(*)::int orders, min(o.pay_by) pay_by
-    from "order" o where {where} group by o.shop_id, o.currency) owed join shop s on s.id = owed.shop_id
-    order by owed.pay_by nulls last, owed.shop_id, owed.currency limit 100"""
-OWED_FIELDS = Fields(
+SUMS = """select {row} from (select o.currency, count(*)::int orders, sum(o.total_minor)::bigint total, sum(o.paid_minor)::bigint paid,
+    sum(case when o.state = 'OPEN' and o.payment_state in UNPAID then greatest(o.total_minor - o.paid_minor, 0) else 0 end)::bigint due
+    from {source} where {where} and o.state <> 'CANCELLED' group by o.currency) t order by t.currency""".replace("UNPAID", UNPAID)
+SUM_FIELDS = Fields(
     {
-        "amount_due": Amount("owed.due", "owed.currency"), "order_count": whole("owed.orders"), "pay_by": instant("owed.pay_by", nullable=True),
-        "shop": Within(SHOP_FIELDS),
+        "order_count": whole("t.orders"), "total": Amount("t.total", "t.currency"), "paid": Amount("t.paid", "t.currency"),
+        "amount_due": Amount("t.due", "t.currency"),
     }
 )  # fmt: skip
-"""What a buyer owes one shop; aliases `owed` and `s`."""
+"""Sums of orders of one currency; alias `t`."""
 
 
-def _owed(row: Any) -> Row:
-    return {"amount_due": money(row[0], row[3]), "order_count": row[1], "pay_by": row[2], "shop": SHOP.read(row[4])}
+def _sums(row: Any) -> Row:
+    currency = row[0]
+    amounts = {name: money(minor, currency) for name, minor in zip(("total", "paid", "amount_due"), row[2:], strict=True)}
+    return {"order_count": row[1], **amounts}
 
 
 async def orders_of_shop(
@@ -164,6 +156,21 @@ async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoin
     args = Args(order_id)
     listing = Listing(LINES, "l.order_id = $1", at="l.created_at", id="l.id", newest_first=False, counted="order_line l")
     return await fetch_page(line_shape(wanted, viewpoint), listing, page, args, count=count)
+
+
+async def events_of_order(order_id: UUID, *, page: Page, count: bool = False) -> Slice:
+    """A page of an order's timeline, oldest first; forwards only. The caller has made sure that the viewer may see the order."""
+    after = page.after[1].int if page.after is not None else 0
+    rows = await db.fetch(
+        f"""select {EVENT.select}, (select count(*) from (select from order_event x where x.order_id = $1 limit {COUNT_CAP + 1}) c) as total
+            from order_event e join "order" o on o.id = e.order_id where e.order_id = $1 and e.id > $2 order by e.id limit $3""",
+        order_id,
+        after,
+        page.size + 1,
+    )
+    found = [EVENT.read(row) for row in rows]
+    part = cut([(event, event["position"]) for event in found], page)
+    return with_total(part, rows[0]["total"]) if count and rows else part
 
 
 async def visible_lines(line_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:

@@ -78,6 +78,7 @@ class OrderAction(StrEnum):
     MARK_PAID = "MARK_PAID"
     ANSWER_TRANSFER = "ANSWER_TRANSFER"
     HAND_OVER = "HAND_OVER"
+    SHIP = "SHIP"
     ANSWER_CANCEL = "ANSWER_CANCEL"
 
 
@@ -164,6 +165,12 @@ def list_of(state: OrderState, payment: PaymentState, fulfilment: FulfilmentStat
     return OrderList.TO_PICK_UP if method is DeliveryMethod.PICKUP else OrderList.TO_SHIP
 
 
+SHIPPABLE: Mapping[PaymentState, frozenset[FulfilmentState]] = MappingProxyType(
+    {P.PAID: frozenset({F.UNFULFILLED, F.READY, F.PARTIAL, F.LABELLED})}
+)
+"""Where the goods of a paid order are when they may be sent; those of no other order may."""
+
+
 def may_report(state: OrderState, payment: PaymentState) -> bool:
     """Whether the buyer of such an order may report a transfer."""
     return state is State.OPEN and payment in REPORTABLE
@@ -180,7 +187,14 @@ def may_make_gift(state: OrderState, fulfilment: FulfilmentState) -> bool:
     return state in (State.OPEN, State.LOCKED) and fulfilment not in GONE
 
 
-def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, *, delivers: bool = False) -> list[OrderAction]:
+def buyer_actions(
+    state: OrderState,
+    payment: PaymentState,
+    fulfilment: FulfilmentState,
+    method: DeliveryMethod = DeliveryMethod.PICKUP,
+    *,
+    delivers: bool = False,
+) -> list[OrderAction]:
     """What the buyer may do now. `delivers`: the shop offers ways of delivery."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
@@ -191,12 +205,14 @@ def buyer_actions(state: OrderState, payment: PaymentState, fulfilment: Fulfilme
         actions.append(OrderAction.CHOOSE_DELIVERY)
     if may_make_gift(state, fulfilment):
         actions.append(OrderAction.MAKE_GIFT)
-    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if _may_be_collected(state, payment, fulfilment, method):
         actions.append(OrderAction.SHOW_CODE)
     return actions
 
 
-def seller_actions(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState) -> list[OrderAction]:
+def seller_actions(
+    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod = DeliveryMethod.PICKUP
+) -> list[OrderAction]:
     """What staff may do now, before their own permissions are looked at."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
@@ -205,6 +221,14 @@ def seller_actions(state: OrderState, payment: PaymentState, fulfilment: Fulfilm
             actions.append(OrderAction.CANCEL)
     if state is State.OPEN and payment is P.REPORTED:
         actions.append(OrderAction.ANSWER_TRANSFER)
-    if state is State.OPEN and payment in SETTLED_STATES and fulfilment in (F.READY_FOR_PICKUP, F.PARTIAL):
+    if _may_be_collected(state, payment, fulfilment, method):
         actions.append(OrderAction.HAND_OVER)
+    if state is State.OPEN and method is DeliveryMethod.SHIP and fulfilment in SHIPPABLE.get(payment, ()):
+        actions.append(OrderAction.SHIP)
     return actions
+
+
+def _may_be_collected(state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod) -> bool:
+    """A part of what is collected has gone over the counter, a part of what is sent has gone in a parcel."""
+    where = (F.READY_FOR_PICKUP, F.PARTIAL) if method is DeliveryMethod.PICKUP else (F.READY_FOR_PICKUP,)
+    return state is State.OPEN and payment in SETTLED_STATES and fulfilment in where

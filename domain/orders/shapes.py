@@ -13,6 +13,7 @@ from typing import Any
 from domain.clock import asked_at
 from domain.db import from_jsonb
 from domain.ids import public_id
+from domain.orders import parcels
 from domain.orders.acts import ACTS, UNDO_UNTIL, buyer_acts, parcel_acts, read_acts, seller_acts
 from domain.orders.attached_shapes import (
     DELIVERY,
@@ -28,10 +29,12 @@ from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
 from domain.paging.shape import Read
+from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
 from domain.shops.rules import Permission
 from domain.shops.screens import Seen
 
+"""What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
 
@@ -40,6 +43,7 @@ NEEDED = {
     OrderAction.ANSWER_TRANSFER: Permission.MARK_PAID,
     OrderAction.CANCEL: Permission.CANCEL_ORDER,
     OrderAction.HAND_OVER: Permission.SCAN_AND_HAND_OVER,
+    OrderAction.SHIP: Permission.SHIP,
     OrderAction.ANSWER_CANCEL: Permission.CANCEL_ORDER,
 }
 """What a member of staff must hold for an action to be offered."""
@@ -63,7 +67,7 @@ class Viewpoint:
         if self.granted is None:
             return own_actions(state, payment, fulfilment, method, acts, delivers=delivers)
         axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
-        found = [*seller_actions(*axes), *seller_acts(axes[0], axes[2], read_acts(acts))]
+        found = [*seller_actions(*axes, DeliveryMethod(method)), *seller_acts(axes[0], axes[2], read_acts(acts))]
         return [action for action in found if NEEDED[action] in self.granted]
 
 
@@ -71,7 +75,7 @@ def own_actions(state: str, payment: str, fulfilment: str, method: str, acts: st
     """What the buyer of an order may do, at the instant of the request."""
     axes, read, now = (OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)), read_acts(acts), asked_at()
     parcel = parcel_acts(*axes, read, now) if method == "SHIP" else ()
-    return [*buyer_actions(*axes, delivers=delivers), *buyer_acts(*axes, read, now), *parcel]
+    return [*buyer_actions(*axes, DeliveryMethod(method), delivers=delivers), *buyer_acts(*axes, read, now), *parcel]
 
 
 ORDER = (
@@ -88,6 +92,8 @@ ATTACHED = (
     ("gift", GIFT_OF_ORDER, GIFT.read_if),
     ("payment_attempts", OF_ORDER, ATTEMPT.read_all),
     ("pays_online", ONLINE, same),
+    ("payments", f"array({parcels.PAYMENTS.format(row=parcels.PAYMENT.row)})", parcels.PAYMENT.read_all),
+    ("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all),
 )
 """What hangs on an order, each a branch."""
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
@@ -129,7 +135,7 @@ def _order(row: Any) -> Row:
 
 @lru_cache(maxsize=256)
 def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, transfer, actions, what was wished, and ATTACHED."""
+    """An order; aliases `o` and `s`. Branches: shop, buyer, lines, transfer, actions, what was wished, shipments, pickup, and ATTACHED."""
     branches: list[tuple[str, str, Read]] = []
     if "shop" in wanted:
         branches.append(("shop", SHOP.row, SHOP.read))
@@ -151,6 +157,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         branches += [("acts", ACTS, same), ("delivers", "s.offers_delivery", same)]
     if wanted.any_of("undo_until", "ship_later_until", "cancel_requested_at", "cancel_reason"):
         branches.append(("wishes", WISHES, tuple))
+    branches += _on_its_way(wanted, viewpoint)
     base = shape(ORDER, _order_with(wanted), branches)
 
     def read(row: Any) -> Row:
@@ -163,6 +170,38 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         return order
 
     return Shape(base.columns, read)
+
+
+def _on_its_way(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Read]]:
+    """Branches that lead to an order's parcels and its pass."""
+    branches: list[tuple[str, str, Read]] = []
+    if "shipments" in wanted:
+        parcel = shipment_shape(wanted["shipments"], viewpoint)
+        branches.append(("shipments", f"array({parcels.SHIPMENTS.format(row=parcel.row)})", parcel.read_all))
+    if "pickup" in wanted:
+        found = pickup_shape(wanted["pickup"], viewpoint)
+        branches.append(("pickup", f"({parcels.PICKUP_OF_ORDER.format(row=found.row)})", found.read_if))
+    return branches
+
+
+@lru_cache(maxsize=128)
+def shipment_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A parcel; aliases `h`, `o` and `s`. Branches: shop, order, events, lines."""
+    branches = parcels.branches_of(wanted)
+    if "order" in wanted:
+        order = order_shape(wanted["order"], viewpoint)
+        branches.append(("order", order.row, order.read))
+    return shape(parcels.SHIPMENT, parcels.read_shipment, branches)
+
+
+@lru_cache(maxsize=128)
+def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
+    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "orders" in wanted:
+        order = order_shape(wanted["orders"], viewpoint)
+        branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))
+    return shape(parcels.PICKUP, parcels.read_pickup(own=viewpoint.granted is None), branches)
 
 
 ACTING = ("state", "payment_state", "fulfilment_state", "delivery_method", "acts", "delivers")
@@ -337,6 +376,8 @@ def _look(value: Any, viewpoint: Viewpoint, *, also_buyer: bool) -> None:
         for branch, permission in HIDDEN:
             if branch in value and not viewpoint.may(permission):
                 value[branch] = None
+        if value.get("loan"):
+            value["loan"]["to"] = None  # the buyer's own words
         if "matched" in value and not viewpoint.may(Permission.VIEW_COMMENTS):
             value["matched"] = []
     for child in value.values():

@@ -6,7 +6,7 @@ clocks. Processes that only enqueue do not load the library.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import orjson
@@ -16,7 +16,10 @@ from domain.jobs import Payload
 
 
 class PgQueuerJobs:
-    """Enqueues on the caller's transaction."""
+    """Enqueues on the caller's transaction. `unheard`: jobs that nobody will run."""
+
+    def __init__(self, unheard: Collection[str] = ()) -> None:
+        self.unheard: Collection[str] = frozenset(unheard)
 
     async def enqueue(self, tx: Tx, name: str, payloads: Sequence[Payload], *, run_at: datetime | None = None) -> None:
         if not payloads:

@@ -125,6 +125,7 @@ OWNERS = {
     "pickup": "select shop_id from pickup where id = $1",
     "buyer": "select shop_id from buyer where id = $1",
     "dispute": "select shop_id from dispute where id = $1",
+    "shipment": "select shop_id from shipment where id = $1",
     "transfer": "select shop_id from transfer_report where id = $1",
     "offer": "select shop_id from delivery_offer where id = $1",
     "slot": "select shop_id from pickup_slot where id = $1",

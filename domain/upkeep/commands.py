@@ -54,7 +54,7 @@ PUSHES: Final = _Walk("push_delivery", "use_by", "t.state <> 'PENDING'", NOBODY)
 REPLIES: Final = _Walk("platform_reply", "created_at", "t.state <> 'PENDING'", NOBODY)
 
 PARKED: Final = """delete from inbox_event where state = 'PARKED' and id in (
-  select id from inbox_event where state = 'PARKED' and received_at < $1 order by received_at limit $2)"""
+  select id from inbox_event where state = 'PARKED' and parked_reason <> '' and received_at < $1 order by received_at limit $2)"""
 READ: Final = f"""
 with gone as materialized (select id from notice where read_at < $1 order by read_at limit $2), {THEIR_PUSHES.rstrip(",")}
 delete from notice t where t.id = any(array(select id from gone))"""

@@ -55,7 +55,7 @@ class Replayed:
 
 
 WAITING: Final = """select
-  (select count(*) from inbox_event where state = 'PENDING') as events,
+  (select count(*) from inbox_undecided) as events,
   (select count(*) from push_delivery where state = 'PENDING') as pushes,
   (select count(*) from platform_reply where state = 'PENDING') as replies,
   (select count(*) from pgqueuer where status <> 'failed') as jobs"""

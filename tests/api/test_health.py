@@ -79,8 +79,8 @@ async def test_metrics_show_what_waits(client: httpx.AsyncClient) -> None:
         await database.execute(
             """insert into inbox_event
                  (endpoint_id, source, external_key, lane, occurred_at, payload, received_at, state, outcome, tries, parked_reason)
-               values ($1, 'facebook', $2, 1, $3, '{}', $3, $4, '', 0, '')""",
-            endpoint, key, NOW - timedelta(seconds=seconds), state,
+               values ($1, 'facebook', $2, 1, $3, '{}', $3, $4, '', 0, $5)""",
+            endpoint, key, NOW - timedelta(seconds=seconds), state, "odd" if state == "PARKED" else "",
         )  # fmt: skip
     shown = await figures(client)
     assert shown["plusone_database_up"] == 1

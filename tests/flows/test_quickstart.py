@@ -129,6 +129,11 @@ async def test_who_follows_the_page_sees_what_it_shows(tmp_path: Path) -> None:
     assert picture.tag.endswith("svg")
 
 
+def test_the_commands_can_be_pasted_into_any_shell() -> None:
+    """zsh, at the prompt, takes a comment for a command."""
+    assert [block.command for block in blocks() if re.search(r"(^|\s)#", block.command)] == []
+
+
 def test_the_page_is_started_as_make_does() -> None:
     assert "```sh\nmake demo\n```" in PAGE.read_text()
     assert "\ndemo: $(STAMP)\n\t@$(PY) -m plusone demo $(if" in (ROOT / "Makefile").read_text()

@@ -33,6 +33,7 @@ SMALL = {
     "webhook_endpoint": "a few rows per deployment",
     "signing_key": "a few rows per year",
     "lane_tries": "lanes that are failing right now",
+    "inbox_undecided": "events that wait to be decided",
     "login_attempt": "sign-ins of the last hours; swept hourly",
     "seen_token": "sign-ins of the last hours; swept hourly",
     "guess_count": "guesses of the last hours; swept hourly",
@@ -53,8 +54,6 @@ IN_HAND = {
     "reply_pending": "replies that wait to be sent",
     "sign_in_alert_waiting": "alerts that wait to be sent",
     "provider_grant_due": "grants of deleted members that wait for Apple",
-    "inbox_undecided": "events that wait to be decided",
-    "inbox_age": "events that wait to be decided",
     "inbox_parked": "events that wait for a person, a year at most",
 }
 """Partial indexes whose rows leave when the work is done: they may be walked, for no history makes them long."""

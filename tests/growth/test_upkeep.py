@@ -32,8 +32,8 @@ async def count(table: str, where: str = "true") -> int:
 async def an_event(endpoint: UUID, key: str, *, at: datetime, state: str = "DECIDED") -> None:
     await database.execute(
         """insert into inbox_event (endpoint_id, source, external_key, lane, occurred_at, payload, state, outcome, tries, received_at, parked_reason)
-           values ($1, 'line', $2, 1, $3, '{}', $4, '', 0, $3, '')""",
-        endpoint, key, at, state,
+           values ($1, 'line', $2, 1, $3, '{}', $4, '', 0, $3, $5)""",
+        endpoint, key, at, state, "odd" if state == "PARKED" else "",
     )  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from domain.inbox import queries as inbox
 from domain.inbox.commands import replay_parked
 from domain.members import alerts, grants, linking, sweeping
 from domain.members.rules import AlertKind
-from domain.notices import deliveries
-from domain.notices.commands import mark_read
+from domain.notices import announcements, deliveries, digests
+from domain.notices.commands import mark_all_read, mark_read
+from domain.notices.deciding import admit
 from domain.orders.commands import expire_due
 from domain.orders.reminders import remind_due
 from domain.payments import attempts
@@ -28,6 +29,8 @@ from domain.payments.returning import mark_returned
 from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
+from domain.shipping.commands import remind_last_days
 from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
@@ -139,6 +142,12 @@ async def deadlines(seed: Seeded) -> int:
         NOW,
     )
     told = await remind_due(now=NOW, limit=5_000, jobs=seed.services.jobs)
+    await db.execute(
+        """/* arranged */ update shipment set state = 'ARRIVED_AT_STORE', pick_up_by = $1::timestamptz::date, remind_at = $1
+           where id in (select id from shipment order by id limit 150)""",
+        NOW,
+    )
+    assert await remind_last_days(now=NOW, limit=100, jobs=seed.services.jobs) == 100
     expired = await expire_due(now=now, limit=5_000, jobs=seed.services.jobs)
     while await seal(now=now, limit=1_000):
         pass
@@ -147,10 +156,13 @@ async def deadlines(seed: Seeded) -> int:
 
 async def outbox(seed: Seeded) -> int:
     """Pushes and replies are leased, marked, put off and dropped."""
-    jobs = seed.services.jobs
+    jobs = PgQueuerJobs()  # of a program that has a sender of replies
     await db.execute("/* arranged */ update push_delivery set state = 'PENDING', tries = 0, next_try_at = $1, use_by = $2 where id in (select id from push_delivery order by id desc limit 150)",
                      NOW, NOW + timedelta(hours=1))  # fmt: skip
     pushes = await deliveries.claim_due(now=NOW, limit=100)
+    assert await admit(pushes, now=NOW, jobs=jobs)
+    due = await digests.claim_due(NOW + timedelta(hours=1))
+    await digests.close(due[:1], due[1:], now=NOW)
     async with db.transaction() as tx:
         await deliveries.mark_sent(tx, {push.id: "x" for push in pushes[:40]}, now=NOW)
         await deliveries.mark_dropped(tx, pushes[40:60], "gone", now=NOW)
@@ -201,6 +213,20 @@ async def counter(seed: Seeded) -> int:
     )  # fmt: skip
     unread = await db.fetch("/* arranged */ select id from notice where member_id = $1 and read_at is null limit 20", seed.member)
     return await mark_read(member_id=seed.member, ids=[row["id"] for row in unread], now=NOW)
+
+
+async def announcing(seed: Seeded) -> int:
+    """The busiest shop tells all its buyers, and those of a post."""
+    post = await db.fetchval("/* arranged */ select post_id from order_line where shop_id = $1 and post_id is not null limit 1", seed.shop)
+    told = 0
+    for one in (None, post):
+        words = announcements.Words("t", "b")
+        made = await announcements.announce(
+            shop_id=seed.shop, post_id=one, words=words, by_member_id=seed.owner, actor=CLERK, now=NOW, jobs=seed.services.jobs
+        )
+        told += await announcements.tell_next(made, None, now=NOW, jobs=seed.services.jobs)
+    await mark_all_read(member_id=seed.member, before=NOW, now=NOW)
+    return told
 
 
 async def payments(seed: Seeded) -> int:
@@ -271,7 +297,7 @@ async def looks(seed: Seeded) -> bool:
 
 async def upkeep(seed: Seeded) -> int:
     """Years later: whatever goes, goes in one run. Half of the notices were read by then."""
-    await db.execute("/* arranged */ update inbox_event set state = 'PARKED' where id % 7 = 0")
+    await db.execute("/* arranged */ update inbox_event set state = 'PARKED', parked_reason = 'odd' where id % 7 = 0")
     await db.execute("/* arranged */ update notice set read_at = created_at where read_at is null and hashtext(id::text) % 2 = 0")
     await db.execute(
         """/* arranged */ insert into transfer_slip (id, shop_id, order_id, content, width, height, created_at)
@@ -306,6 +332,9 @@ WORK: dict[str, Work] = {
     "counter": Work(counter, 25),
     "payments": Work(payments, 20),
     "outbox": Work(outbox, 15),
+    "announcing": Work(
+        announcing, 15, {"l.post_id = $5": "of a post's buyers: what each of a lot of the shop's buyers ordered is looked through"}
+    ),
     "sweeps": Work(sweeps, 15, {"set member_id = $1": "a member's own rows, once, when an identity is linked"}),
     "looks": Work(looks, 2),
     "deadlines": Work(deadlines, 12),

@@ -8,15 +8,18 @@ from datetime import timedelta
 
 import pytest
 
+from domain import bootstrap
 from domain import db as database
 from domain.bootstrap import Services
 from domain.claims import replies
-from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyRefused
+from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused
 from domain.clock import FixedClock
-from domain.jobs import LOT, REPLY
+from domain.jobs import LOT, REPLY, JobQueue
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.platforms.fake import FakePlatformServer, HttpReplySender
-from tests.workers.outbox_rows import JOBS, Desk, a_desk_with_comment, job_payloads, reply_rows, services_at, states
-from workers.outbox import NO_SENDER, Replies, reply_handler
+from domain.settings import Settings
+from tests.workers.outbox_rows import JOBS, SECRET, Desk, a_desk_with_comment, job_payloads, reply_rows, services_at, states
+from workers.outbox import Replies, reply_handler
 
 
 @pytest.fixture
@@ -240,7 +243,25 @@ async def test_without_a_sender_replies_are_closed_with_the_reason(desk: Desk, s
     await run_jobs(handler)
     await desk.replies("b")
     await handler.sweep()
-    assert [(row["state"], row["last_error"]) for row in await reply_rows()] == [("DROPPED", NO_SENDER)] * 2
+    assert [(row["state"], row["last_error"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER)] * 2
+
+
+async def test_where_nobody_sends_replies_are_closed_as_they_are_written(desk: Desk) -> None:
+    assert desk.comment_id is not None
+    drafts = [replies.ReplyDraft(desk.comment_id, ReplyKind.PUBLIC, "已登記", key) for key in ("a", "a", "b")]
+    async with database.transaction() as tx:
+        assert await replies.enqueue_replies(tx, desk.shop_id, drafts, now=desk.now, jobs=PgQueuerJobs(unheard=(REPLY,))) == 2
+    assert [(row["state"], row["last_error"], row["tries"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER, 0)] * 2
+    assert await job_payloads(REPLY, "replies") == []
+    assert await desk.replies("a") == 0
+
+
+def test_the_settings_say_whether_anybody_sends_replies(clock: FixedClock) -> None:
+    def jobs(**settings: str) -> JobQueue:
+        return bootstrap.services(Settings(_env_file=None, secret_key=SECRET, **settings), clock=clock).jobs  # type: ignore[arg-type, call-arg]
+
+    assert set(jobs().unheard) == {REPLY}
+    assert set(jobs(reply_base_url="http://127.0.0.1:1").unheard) == set()
 
 
 async def test_replies_to_removed_comments_and_of_yesterday_are_not_sent(

@@ -29,7 +29,7 @@ from domain.providers.platforms.events import (
     required,
     text_or_empty,
 )
-from domain.providers.platforms.facebook_plain import plain_add, read_plain
+from domain.providers.platforms.facebook_plain import plain_add, plain_comment, read_plain
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
     NotJsonError,
@@ -102,6 +102,10 @@ class Facebook:
         Raises:
             Unreadable: a comment without its ids, or with a message that is no text.
         """
+        return plain_comment(payload) or self.parse_any(payload)
+
+    def parse_any(self, payload: Mapping[str, Any]) -> SocialEvent:
+        """Read one change, whatever is unusual about it."""
         refuse_unreadable(payload)
         if not isinstance(payload.get("object"), str):
             raise Unreadable("object is not a text")

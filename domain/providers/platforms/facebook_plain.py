@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from domain.claims.ports import RawEvent
-from domain.providers.platforms.text import MAX_BODY_BYTES, MAX_KEY_CHARS, MAX_TEXT_CHARS, is_plain, moment_of_seconds
+from domain.claims.ports import EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource
+from domain.providers.platforms.text import MAX_BODY_BYTES, MAX_KEY_CHARS, MAX_TEXT_CHARS, display_name, is_plain, moment_of_seconds, url
 
 _NUL: Final = b"\\u0000"
 _ENTRY: Final = frozenset({"id", "time", "changes"})
 _CHANGE: Final = frozenset({"field", "value"})
+_STORED: Final = frozenset({"object", "page", "sent_at", "field", "value"})
 _VALUE: Final = frozenset({"from", "post", "message", "post_id", "comment_id", "created_time", "item", "parent_id", "verb"})
 _FROM: Final = frozenset({"id", "name"})
 _POST: Final = frozenset({"status_type", "is_published", "updated_time", "permalink_url", "promotion_status", "id"})
@@ -72,6 +73,44 @@ def plain_add(page: str, sent_at: int | None, change: Any) -> RawEvent | None:
     if len(written) > MAX_TEXT_CHARS:  # so no text of it is longer, either
         return None
     return RawEvent(key, lane, occurred_at, payload, written.decode())
+
+
+def plain_comment(payload: Mapping[str, Any]) -> SocialEvent | None:
+    """What a stored comment says, if it is an added one with a text and nothing beside it that needs a second look."""
+    if payload.keys() != _STORED or payload["object"] != "page" or payload["field"] != "feed":
+        return None
+    value, page = payload["value"], payload["page"]
+    if type(value) is not dict or not value.keys() <= _VALUE or value.get("item") != "comment" or value.get("verb") != "add":
+        return None
+    said: Mapping[str, Any] = value
+    text, comment_id, post_id, parent_id = (
+        said.get("message", ""),
+        said.get("comment_id", ""),
+        said.get("post_id", ""),
+        said.get("parent_id", ""),
+    )
+    author, post, seconds = said.get("from"), said.get("post"), said.get("created_time")
+    if not text or type(text) is not str or type(author) is not dict or type(post) is not dict or type(seconds) is not int:
+        return None
+    author_id, status, link = author.get("id", ""), post.get("status_type"), post.get("permalink_url")
+    ids = (page, comment_id, post_id, parent_id, author_id)
+    if not all(ids) or set(map(type, ids)) != {str} or not is_plain("".join(ids)) or not _TEXTS.issuperset((type(status), type(link))):
+        return None
+    occurred_at, (source, permalink) = _moment(seconds), _shown(status, link)
+    if occurred_at is None:
+        return None
+    return SocialEvent(
+        EventKind.ADD, source, page, comment_id, post_id, "" if parent_id == post_id else parent_id, "", author_id, display_name(author.get("name")),
+        text, None, (), occurred_at, TimeSource.PLATFORM, permalink, author_id == page,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1_024)
+def _shown(status: str | None, link: str | None) -> tuple[SourcePlatform, str]:
+    """Where a post is shown, and its address: thousands of comments name the same one."""
+    permalink = url(link)
+    live = status == "added_video" or "/videos/" in permalink
+    return SourcePlatform.FACEBOOK_LIVE if live else SourcePlatform.FACEBOOK_PAGE, permalink
 
 
 def _is_id(value: Any) -> bool:

@@ -22,7 +22,7 @@ from tests import build
 from tests.api.graphql import test_budgets as budgets
 from tests.sql_recorder import recorded
 
-BUYER = {"home": budgets.HOME, "unpaid": budgets.UNPAID, "notices": budgets.NOTICES, "pickups": budgets.PICKUPS}
+BUYER = {"home": budgets.HOME, "unpaid": budgets.UNPAID, "notices": budgets.NOTICES, "pickups": budgets.PICKUPS, "owed": budgets.OWED}
 DESK = {"orders": budgets.DESK_ORDERS, "stock": budgets.DESK_STOCK, "comments": budgets.DESK_COMMENTS}
 
 
@@ -134,12 +134,12 @@ async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, u
 
 
 async def test_random_selections_answer_the_same_by_plan(people, signed_in, unwritten, counts, monkeypatch) -> None:
-    """A hundred documents over everything that a buyer may read, with fragments, aliases and conditions."""
+    """A hundred and fifty documents over everything that a buyer may read, with fragments, aliases and conditions."""
     await budgets.furnished(people, 3)
     await notices(people)
     client = await signed_in(people.member)
     types = graphql_app.schema._schema.type_map
-    for seed in range(100):
+    for seed in range(150):
         chance = Random(seed)
         fields = chance.choice(["orders", "unpaid", "notifications", "pickups"])
         connection = get_named_type(types["Buyer"].fields[fields].type)  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ from domain.notices.rules import NoticeKind
 from tests import build
 from tests.api.graphql import test_mutations as mutations
 from tests.api.graphql.conftest import People, pid
+from tests.parcels import an_order_to_send, ship
 
 EVERYBODY = ("member", "stranger", "owner", "manager", "helper", "scanner", "ended", "other_owner", None)
 
@@ -30,7 +31,7 @@ Ask = Callable[[Things], tuple[str, dict[str, Any]]]
 
 def nowhere(things: Things) -> Things:
     """Ids of the same kinds that nothing has."""
-    ids = {name: public_id(name, new_id()) for name in things if name != "suggestion"}
+    ids = {name: public_id("order" if name == "to send" else name, new_id()) for name in things if name != "suggestion"}
     return {**ids, "suggestion": suggestion_id(new_id(), version_of_text("隨便"))}
 
 
@@ -54,9 +55,12 @@ def own(field: str) -> Ask:
     return lambda _: (f"{{ me {{ found: {field} {{ totalCount }} }} }}", {})
 
 
+KEYED = {"suggestionAccept", "shipmentCreate", "shipmentUpdate", "announcementCreate"}
+
+
 def mutation(name: str, **given: Any) -> Ask:
     title = name[0].upper() + name[1:]
-    key = "@idempotent(key: $key)" if name == "suggestionAccept" else ""
+    key = "@idempotent(key: $key)" if name in KEYED else ""
     query = (
         f"mutation ($input: {title}Input!{', $key: String!' if key else ''}) {{ {name}(input: $input) {key} {{ userErrors {{ code }} }} }}"
     )
@@ -69,7 +73,10 @@ REVOKE = "mutation ($input: PickupPassRevokeInput!) { pickupPassRevoke(input: $i
 SIMULATE = "query ($input: ClaimPolicySimulateInput!) { found: claimPolicySimulate(input: $input) { comments } }"
 
 ASK: dict[str, Ask] = {
-    **{f"node {tag}": node(tag) for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shop")},
+    **{
+        f"node {tag}": node(tag)
+        for tag in ("order", "line", "comment", "claim", "notice", "pickup", "member", "post", "variant", "shipment", "shop")
+    },
     "shop": lambda t: ("query ($id: ID!) { found: shop(id: $id) { name } }", {"id": t["shop"]}),
     "shop orders": desk("orders"),
     "shop stock": desk("stock"),
@@ -91,6 +98,16 @@ ASK: dict[str, Ask] = {
     "my notifications": own("notifications"),
     "my pickups": own("pickups"),
     "my suggestions": own("suggestions"),
+    "my shipments": own("shipments"),
+    "order timeline": lambda t: (
+        "query ($id: ID!) { found: node(id: $id) { ... on Order { timeline { totalCount } } } }",
+        {"id": t["order"]},
+    ),
+    "wishes": mutation("notificationPreferencesUpdate", dailyPushes=3),
+    "mute": mutation("shopMute", shopId=lambda t: t["shop"]),
+    "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
+    "ship": mutation("shipmentCreate", orderId=lambda t: t["to send"], carrier="郵局"),
+    "follow": mutation("shipmentUpdate", shipmentId=lambda t: t["shipment"], state="DELIVERED"),
     "my waitlist": own("waitlist"),
     "order lines": lambda t: ("query ($id: ID!) { found: node(id: $id) { ... on Order { lines { totalCount } } } }", {"id": t["order"]}),
     "nodes": lambda t: ("query ($id: ID!) { nodes(ids: [$id]) { id } }", {"id": t["order"]}),
@@ -138,6 +155,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my notifications": (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my pickups":       (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "my shipments":     (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
+    "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "node shipment":    (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
+    "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "ship":             (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
+    "follow":           (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order lines":      (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "nodes":            (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
@@ -154,9 +179,9 @@ TABLE: dict[str, tuple[str, ...]] = {
 READS = [
     what
     for what in TABLE
-    if what.startswith(("node", "shop", "my ")) or what in ("sales post", "me", "order lines", "server time", "simulate")
+    if what.startswith(("node", "shop", "my ")) or what in ("sales post", "me", "order lines", "order timeline", "server time", "simulate")
 ]
-OWN = {"read notices", "device"}
+OWN = {"read notices", "device", "wishes", "mute"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
 MAY = [(what, who) for what, row in TABLE.items() if what not in READS for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
@@ -182,10 +207,12 @@ async def one_of_each(people: People, services: Any) -> Things:
         pickup, people.shop.id, people.buyer.id, people.member, build.NOW,
     )  # fmt: skip
     await database.execute("insert into pickup_order (order_id, shop_id, pickup_id) values ($1, $2, $3)", paid.id, people.shop.id, pickup)
+    to_send, sent = [await an_order_to_send(people.shop, buyer=people.buyer) for _ in range(2)]
     return {
         "order": pid("order", order.id), "line": pid("line", order.lines[0]), "variant": pid("variant", scarf.variants[0].id),
         "post": pid("post", post.id), "comment": pid("comment", comment), "claim": pid("claim", claim), "notice": pid("notice", notice),
         "pickup": pid("pickup", pickup), "shop": pid("shop", people.shop.id), "member": pid("member", people.member),
+        "to send": pid("order", to_send.id), "shipment": pid("shipment", await ship(sent, jobs=services.jobs)),
         "suggestion": await a_suggestion(people, post.id, scarf.variants[0].id), "buyer": pid("buyer", people.buyer.id),
     }  # fmt: skip
 

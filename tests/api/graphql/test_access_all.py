@@ -48,6 +48,13 @@ ROWS = {
     "Shop.stock": "shop stock",
     "Shop.comments": "shop comments",
     "Order.lines": "order lines",
+    "Order.timeline": "order timeline",
+    "Buyer.shipments": "my shipments",
+    "Mutation.notificationPreferencesUpdate": "wishes",
+    "Mutation.shopMute": "mute",
+    "Mutation.announcementCreate": "announce",
+    "Mutation.shipmentCreate": "ship",
+    "Mutation.shipmentUpdate": "follow",
 }
 """Every field of the roots and every list below: its row in the matrix."""
 PERSONS = "tests/api/graphql/test_people_access.py::test_only_the_member_may_and_a_refusal_changes_nothing"
@@ -102,7 +109,7 @@ ELSEWHERE: dict[str, str] = {
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
 NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",
-    "pickup": "node pickup", "post": "node post", "shop": "node shop", "variant": "node variant",
+    "pickup": "node pickup", "post": "node post", "shipment": "node shipment", "shop": "node shop", "variant": "node variant",
 }  # fmt: skip
 NODES_ELSEWHERE = {"dispute": DISPUTES}
 """Kinds whose own test goes over everybody."""

@@ -23,6 +23,14 @@ HOME = """{ me { orders(first: 12) { totalCount totalCountIsExact pageInfo { has
     claim { id outcome reason rule { version sentence } comment { id text writtenAt platform } } } } } } } }"""
 UNPAID = """{ me { unpaid(first: 5) { totalCount totals { amount currencyCode } byShop { shop { name } amountDue { amount } orderCount payBy }
   pageInfo { hasNextPage } nodes { number amountDue { amount } payBy lines { nodes { title quantity } } } } } }"""
+WHOLE = """{ me { orders(first: 12, filter: {text: "法式"}) { totals { orderCount total { amount currencyCode } paid { amount } amountDue { amount } }
+  nodes { id number actions shop { name } payments { method amount { amount } paidAt } timeline(first: 5) { totalCount nodes { kind at by lines { title } } }
+    shipments { state carrier trackingNumber storeName lastPickupDay events { state at } } pickup { id state shop { pickupPlace } }
+    lines(first: 5) { nodes { title quantity } } } } } }"""
+OWED = """{ me { unpaid(first: 5, filter: {currency: TWD}) { totals { amount } byShop { shop { name } payBy } byDeadline { payBy amountDue { amount } orderCount }
+  lines { lineId orderNumber title quantity total { amount } payBy shop { name } } nodes { number } } } }"""
+SHIPMENTS = """{ me { shipments(first: 10, filter: {active: true}) { totalCount nodes { id state carrier trackingNumber lastPickupDay storeName
+  events { state at place note } lines { title quantity } shop { name } order { id number total { amount } } } } } }"""
 NOTICES = (
     "{ me { notifications(first: 20) { unreadCount totalCount nodes { id kind title body deepLink createdAt readAt shop { name } } } } }"
 )
@@ -60,7 +68,11 @@ async def furnished(people, orders: int) -> str:
     return public_id("post", post.id)
 
 
-@pytest.mark.parametrize("query", [HOME, UNPAID, NOTICES, PICKUPS], ids=["home", "unpaid", "notices", "pickups"])
+@pytest.mark.parametrize(
+    "query",
+    [HOME, WHOLE, UNPAID, OWED, SHIPMENTS, NOTICES, PICKUPS],
+    ids=["home", "whole", "unpaid", "owed", "shipments", "notices", "pickups"],
+)
 @pytest.mark.parametrize("orders", [0, 1, 6])
 async def test_a_buyers_screen_is_one_statement(people, signed_in, query, orders) -> None:
     await furnished(people, orders)
@@ -117,6 +129,7 @@ async def test_the_first_request_of_a_session_looks_at_the_session_once(people, 
         ("lines { nodes { title } }", ("claim ", "buyer b", "stock_level")),
         ("lines { nodes { variant { label } } }", ("claim ", "stock_level")),
         ("buyer { name }", ("order_line", "claim ")),
+        ("number", ("shipment", "pickup", "order_event", "payment ")),
     ],
 )
 async def test_what_is_not_selected_is_not_in_the_statement(people, signed_in, fields, absent) -> None:

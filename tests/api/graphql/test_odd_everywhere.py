@@ -35,6 +35,7 @@ MANY = 3
 """Levels of inputs inside inputs that are filled."""
 TEXTS = {
     "DateTime": "2026-11-22T08:00:00Z",
+    "Date": "2026-11-22",
     "Decimal": "1",
     "ID": "order_AAAAAAAAAAAAAAAAAAAAAA",
     "String": "x",

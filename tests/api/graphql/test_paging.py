@@ -31,7 +31,7 @@ async def orders(people: Any, count: int, *, spread: int = 3) -> list[str]:
 INSERT = """insert into "order" (id, shop_id, number, buyer_id, member_id, state, payment_state, fulfilment_state, delivery_method, currency,
     subtotal_minor, shipping_minor, discount_minor, total_minor, paid_minor, pay_by, flagged, version, created_at, updated_at)
   select id, $1, substr(replace(id::text, '-', ''), 9), $2, $3, 'OPEN', 'REPORTED', 'UNFULFILLED', 'PICKUP', 'TWD',
-    0, 0, 0, 0, 0, at + interval '1 day', false, 1, at, at from unnest($4::uuid[], $5::timestamptz[]) x(id, at)"""
+    590, 0, 0, 590, 0, at + interval '1 day', false, 1, at, at from unnest($4::uuid[], $5::timestamptz[]) x(id, at)"""
 
 
 async def page(client: Any, query: str = ORDERS, **given: Any) -> Any:

@@ -18,7 +18,10 @@ from tests.api.graphql.conftest import pid
 ROWS = 5
 TYPES = schema._schema.type_map
 PAGING = {"first", "after", "last", "before"}
-FORWARD_ONLY = {"Order.lines": "lines belong to their order and are few: `first` and `after` suffice"}
+FORWARD_ONLY = {
+    "Order.lines": "lines belong to their order and are few: `first` and `after` suffice",
+    "Order.timeline": "events belong to their order and are few: `first` and `after` suffice",
+}
 """Connections without `last` and `before`, and why."""
 
 REACHED = {
@@ -92,6 +95,16 @@ async def shop_with_all(people: Any) -> dict[str, str]:
         await database.execute(A_PLACE, people.shop.id, scarf.variants[n].id, claim, people.buyer.id, build.NOW)
         await database.execute(A_DISPUTE, people.shop.id, order.id, people.buyer.id, build.NOW)
         await database.execute(A_SURPLUS, people.shop.id, order.id, f"T{n}", build.NOW)
+        await database.execute(
+            """insert into shipment (id, shop_id, order_id, buyer_id, member_id, state, carrier, tracking_number, store_code, store_name, store_address,
+                 version, created_at, updated_at) values ($1, $2, $3, $4, $5, 'SHIPPED', '郵局', '', '', '', '', 1, $6, $6)""",
+            new_id(), people.shop.id, order.id, people.buyer.id, people.member, build.NOW,
+        )  # fmt: skip
+    await database.execute(
+        """insert into order_event (shop_id, order_id, kind, data, actor, at)
+           select $1, $2, 'PAID', '{}', 'worker:x', $3::timestamptz + n * interval '1 s' from generate_series(1, $4::int) n""",
+        people.shop.id, order.id, build.NOW, ROWS,
+    )  # fmt: skip
     return {"shop": pid("shop", people.shop.id), "order": pid("order", order.id)}
 
 

@@ -87,7 +87,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     assert mutation is not None
     assert set(mutation.fields) == {
         "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "disputeOpen", "disputeMessageSend", "disputeClose", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
-        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister",
+        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "shopMute", "announcementCreate", "shipmentCreate", "shipmentUpdate",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
         "claimCreate", "waitlistOfferAccept", "waitlistLeave", "claimUndo", "orderLineQuantityReduce", "orderCancelRequest", "orderCancelAnswer",
@@ -109,7 +109,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
 
 def test_every_list_is_a_relay_connection() -> None:
     connections = [t for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType) and t.name.endswith("Connection")]
-    assert len(connections) == 11
+    assert len(connections) == 14
     for connection in connections:
         assert {"nodes", "edges", "pageInfo", "totalCount", "totalCountIsExact"} <= set(connection.fields)
 
@@ -129,7 +129,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
         if not getattr(field.resolve, "_is_default", False)
     }
     assert with_resolver == {
-        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Claim.receipt", "Order.lines", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes",
+        "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Buyer.notificationPreferences", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes",
         "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion", "Buyer.waitlist", "Shop.deliveryOptions",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))
@@ -151,7 +151,7 @@ def test_no_amount_is_a_float_and_currencies_are_ours() -> None:
     [
         (
             "Order",
-            "id number version shop createdAt updatedAt state paymentState fulfilmentState list lines subtotal shippingFee discount total amountDue payBy actions",
+            "id number version shop createdAt updatedAt state paymentState fulfilmentState list lines subtotal shippingFee discount total amountDue payBy actions payments shipments pickup timeline",
         ),
         ("OrderLine", "id variant quantity unitPrice total claim source"),
         ("Claim", "id outcome reason comment rule matched receipt"),

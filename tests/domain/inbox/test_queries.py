@@ -15,11 +15,12 @@ from tests.build import NOW, an_endpoint
 async def an_event(key: str, state: str, received_at: datetime) -> None:
     await database.execute(
         """insert into inbox_event (endpoint_id, source, external_key, lane, occurred_at, payload, received_at, state, outcome, tries, parked_reason)
-           values ($1, 'line', $2, 1, $3, '{}', $3, $4, '', 0, '')""",
+           values ($1, 'line', $2, 1, $3, '{}', $3, $4, '', 0, $5)""",
         await an_endpoint(source="line"),
         key,
         received_at,
         state,
+        "odd" if state == "PARKED" else "",
     )
 
 

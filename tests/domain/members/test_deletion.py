@@ -61,13 +61,14 @@ async def gone(member: UUID, now=DUE) -> int:
 async def where_it_still_says(*marks: str) -> list[str]:
     """Tables of this database with one of these texts in a row."""
     names = await database.fetch(
-        "select c.relname as name from pg_class c where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'archive'::regnamespace)"
+        """select c.relname as name, c.oid::regclass::text as called from pg_class c
+           where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'archive'::regnamespace)"""
     )
     return [
         row["name"]
         for row in names
         for mark in marks
-        if await database.fetchval(f'select count(*) from "{row["name"]}" t where t::text like $1', f"%{mark}%")
+        if await database.fetchval(f"select count(*) from {row['called']} t where t::text like $1", f"%{mark}%")
     ]
 
 

@@ -13,7 +13,7 @@ from domain.bootstrap import Services
 from domain.clock import asked, asked_at
 from domain.errors import DomainError, NotFound, PermissionDenied
 from domain.ids import new_id
-from domain.orders import lines, merging, parcels, requests
+from domain.orders import lines, merging, patience, requests
 from domain.orders.acts import read_acts
 from domain.orders.commands import cancel, expire_due
 from domain.orders.errors import (
@@ -379,12 +379,12 @@ async def test_a_paid_parcel_waits_at_most_the_shop_s_days(db: str) -> None:
     member, order = await a_parcel()
     assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_LATER"]
     for at in (NOW, NOW + timedelta(days=1)):
-        await parcels.ship_later(order_id=order.id, member_id=member, now=at)
+        await patience.ship_later(order_id=order.id, member_id=member, now=at)
         assert await until() == NOW + timedelta(days=14)
     assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_NOW"]
     assert await actions(member, order.id, at=NOW + timedelta(days=14)) == ["MAKE_GIFT", "REQUEST_CANCEL", "SHIP_LATER"]
     for _ in range(2):
-        await parcels.ship_now(order_id=order.id, member_id=member, now=NOW)
+        await patience.ship_now(order_id=order.id, member_id=member, now=NOW)
         assert await until() is None
     assert await kinds("order_event") == ["SHIP_LATER", "SHIP_NOW"]
     assert await database.fetchval('select version from "order"') == 3
@@ -399,15 +399,15 @@ async def test_a_paid_parcel_waits_at_most_the_shop_s_days(db: str) -> None:
 )  # fmt: skip
 async def test_what_is_not_a_paid_parcel_without_a_label_does_not_wait(db: str, given: dict[str, Any]) -> None:
     member, order = await a_parcel(**given)
-    await refused(InvalidTransition, parcels.ship_later(order_id=order.id, member_id=member, now=NOW))
+    await refused(InvalidTransition, patience.ship_later(order_id=order.id, member_id=member, now=NOW))
     assert not {"SHIP_LATER", "SHIP_NOW"} & set(await actions(member, order.id))
 
 
 async def test_a_shop_may_let_nothing_wait_and_nobody_else_decides(db: str) -> None:
     member, order = await a_parcel()
-    await refused(NotFound, parcels.ship_later(order_id=order.id, member_id=await build.a_member(), now=NOW))
+    await refused(NotFound, patience.ship_later(order_id=order.id, member_id=await build.a_member(), now=NOW))
     await database.execute("update shop set ship_later_days = 0")
-    await refused(InvalidTransition, parcels.ship_later(order_id=order.id, member_id=member, now=NOW))
+    await refused(InvalidTransition, patience.ship_later(order_id=order.id, member_id=member, now=NOW))
     assert await actions(member, order.id) == ["MAKE_GIFT", "REQUEST_CANCEL"]
 
 

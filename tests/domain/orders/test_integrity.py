@@ -33,6 +33,8 @@ from tests.build import (
 migration = importlib.import_module("domain.migrations.0002_integrity")
 people = importlib.import_module("domain.migrations.0006_people")
 """Its guards are broken on purpose in tests/domain/members/test_people_tables.py."""
+inbox = importlib.import_module("domain.migrations.0011_inbox")
+"""Its guards are broken on purpose in tests/domain/shipping/test_tables.py and tests/domain/notices/test_tables.py."""
 acting = importlib.import_module("domain.migrations.0012_acting")
 """Its guards are broken on purpose in tests/domain/claims/test_acting_tables.py."""
 delivery = importlib.import_module("domain.migrations.0013_delivery")
@@ -43,6 +45,7 @@ LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY)
 OF_LATER = {kind: {name for name, found in LATER if found == kind} for kind in ("foreign key", "check")}
 OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", "waitlist_offer_place", *OF_LATER["foreign key"]}
 OTHER_KEYS |= {f"{table}_{name}" for table, name, _ in delivery.KEYS}
+OTHER_KEYS |= {f"{t}_{c}" for t, c, _ in (*inbox.WITHIN_SHOP, *inbox.TO_MEMBER)}
 OTHER_CHECKS = {"sign_in_alert_tries", "pickup_lent", "trusted_operation_hash", *OF_LATER["check"]}
 OTHER_CHECKS |= {name for _, name, _ in (*acting.CHECKS, *delivery.CHECKS)}
 """Those of 0005, 0009, 0010, 0012, 0013, 0015 and 0016, broken where what they guard is tested."""
@@ -191,12 +194,12 @@ async def test_the_lists_are_what_the_database_has(world: tuple[AShop, AShop]) -
         *OTHER_KEYS,
         *(f"{table}_{column}" for table, column in people.TO_MEMBER),
     }
-    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS)} | OTHER_CHECKS
+    assert named["c"] == {name for _, name, _ in (*migration.CHECKS, *people.CHECKS, *inbox.CHECKS)} | OTHER_CHECKS
     triggers = await database.fetch("select tgrelid::regclass::text as owner from pg_trigger where tgname = 'append_only'")
-    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "payment_event"}
+    assert {row["owner"] for row in triggers} == {*APPEND_ONLY, "member_event", "payment_event", *inbox.APPEND_ONLY}
     assert len(APPEND_ONLY) == 5
     for trigger, tables in (
-        ("references_hold", migration.IN_BULK), ("references_still_hold", migration.IN_BULK),
+        ("references_hold", (*migration.IN_BULK, *inbox.REFERENCES)), ("references_still_hold", (*migration.IN_BULK, *inbox.REFERENCES)),
         ("never_gone", migration.KEPT), ("never_moved", (*migration.KEPT, "webhook_endpoint")),
     ):  # fmt: skip
         rows = await database.fetch(
@@ -295,6 +298,7 @@ BREAKS = {
     "stock_level_backorder": f"{FREE}, sell_beyond = 'DENY'",
     "stock_level_never_oversold": f"{FREE}, held = 11, committed = 10",
     "variant_price": "price_minor = -1",
+    "inbox_event_parked": "state = 'PARKED', parked_reason = ''",
     "order_amounts": "subtotal_minor = -1, shipping_minor = 1, discount_minor = 0, total_minor = 0",
     "order_total": "subtotal_minor = 5, shipping_minor = 2, discount_minor = 1, total_minor = 7",
     "order_paid": "paid_minor = total_minor + 1",

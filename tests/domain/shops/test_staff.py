@@ -37,6 +37,8 @@ MATRIX: dict[Permission, str] = {
     P.RESTRICT_BUYERS:    "yes   yes     no     no",
     P.SCAN_AND_HAND_OVER: "yes   yes     yes    yes",
     P.ANSWER_BUYERS:      "yes   yes     yes    no",
+    P.SHIP:               "yes   yes     no     no",
+    P.ANNOUNCE:           "yes   yes     no     no",
     P.MANAGE_DELIVERY:    "yes   yes     no     no",
 }  # fmt: skip
 CELLS = [(permission, role, answer == "yes") for permission, row in MATRIX.items() for role, answer in zip(Role, row.split(), strict=True)]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.claims.ports import RawEvent
+from domain.claims.ports import RawEvent, SocialEvent, Unreadable
 from domain.providers.platforms import PLATFORMS, facebook
-from domain.providers.platforms.facebook_plain import plain_add, read_plain
+from domain.providers.platforms.facebook_plain import plain_add, plain_comment, read_plain
 from domain.providers.platforms.wire import facebook_wire
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -77,6 +77,44 @@ def same(body: bytes) -> list[RawEvent]:
 @given(DELIVERIES)
 def test_both_ways_agree(delivery: Any) -> None:
     same(wire(delivery))
+
+
+LINKS = st.sampled_from(["https://www.facebook.com/a/videos/9/", "https://www.facebook.com/a/posts/9", "javascript:alert(1)", "", None])
+STORED = st.fixed_dictionaries(
+    {
+        "object": mostly(st.just("page")), "page": mostly(st.just(PAGE)), "sent_at": mostly(st.just(1_795_248_001)), "field": mostly(st.just("feed")),
+        "value": mostly(st.fixed_dictionaries(
+            {
+                "item": mostly(st.just("comment")), "verb": mostly(st.just("add")), "comment_id": mostly(st.just("9_1")),
+                "post_id": mostly(st.just(f"{PAGE}_9")), "created_time": mostly(st.just(1_795_248_000)), "message": mostly(TEXTS),
+                "parent_id": mostly(st.sampled_from([f"{PAGE}_9", "9_0"])),
+                "from": mostly(st.fixed_dictionaries({"id": mostly(st.sampled_from(["5", PAGE]))}, optional={"name": mostly(TEXTS)})),
+                "post": mostly(st.fixed_dictionaries({"status_type": mostly(st.sampled_from(["added_video", "added_photos"])), "permalink_url": LINKS})),
+            },
+            optional={"message_tags": ODD},
+        )),
+    },
+)  # fmt: skip
+
+
+@given(STORED)
+def test_a_stored_comment_is_read_alike_both_ways(payload: dict[str, Any]) -> None:
+    def read(way: Callable[[dict[str, Any]], SocialEvent]) -> SocialEvent | str:
+        try:
+            return way(payload)
+        except Unreadable as error:
+            return str(error)
+
+    platform = facebook.Facebook()
+    assert read(platform.parse) == read(platform.parse_any)
+
+
+def test_the_ordinary_stored_comment_is_read_the_short_way() -> None:
+    (event,) = PLATFORMS["facebook"].split(delivery(comment()), received_at=NOW)
+    assert plain_comment(event.payload) == facebook.Facebook().parse_any(event.payload)
+    for odd in (comment(message=""), comment(verb="edited"), comment(message_tags=[]), comment(comment_id=7), comment(parent_id="九")):
+        (event,) = PLATFORMS["facebook"].split(delivery(odd), received_at=NOW)
+        assert plain_comment(event.payload) is None
 
 
 def comment(**changed: Any) -> dict[str, Any]:
