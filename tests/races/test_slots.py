@@ -40,7 +40,7 @@ async def two_at_one_instant(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> lis
         if first:
             first = False
             async with asyncio.timeout(60):
-                while await database.fetchval(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
+                while await database.fetchval_apart(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
                     await asyncio.sleep(0.01)
         await write(*args)
 

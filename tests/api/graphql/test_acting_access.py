@@ -16,7 +16,7 @@ from domain.orders import requests
 from domain.posts.rules import DeliveryMethod
 from tests import books, build
 from tests.api.graphql.conftest import People
-from tests.api.graphql.test_access import DENIED, EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
+from tests.api.graphql.matrix import DENIED, EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
 from tests.build import NOW
 from tests.sql_recorder import recorded
 

@@ -88,7 +88,8 @@ async def test_the_page_from_its_first_request_to_its_last(services, signed_in) 
         answers.append(found)
     times, order, reduced, undone, asked, answered, merged, later, now, waitlist, yes, _, left = answers
     assert times["times"] == {"undoMinutes": 5, "offerMinutes": 30, "shipLaterDays": 14}
-    assert (order["claim"]["outcome"], order["order"]["actions"]) == ("ORDERED", ["PAY", "UNDO", "REDUCE", "REQUEST_CANCEL"])
+    actions = ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "UNDO", "REDUCE", "REQUEST_CANCEL"]
+    assert (order["claim"]["outcome"], order["order"]["actions"]) == ("ORDERED", actions)
     assert [line["quantity"] for line in reduced["order"]["lines"]["nodes"]] == [1]
     assert undone["order"]["state"] == "CANCELLED"
     assert asked["order"]["list"] == "REVIEW"

@@ -38,6 +38,7 @@ LINK = """mutation ($input: GiftLinkCreateInput!) { giftLinkCreate(input: $input
 REVOKE = """mutation ($input: GiftLinkRevokeInput!) { giftLinkRevoke(input: $input) { order { isGift gift { hasLink } } userErrors { code } } }"""
 GIFT = """query ($token: String!) { gift(token: $token) { shopName sender message fulfilmentState expiresAt items { title variantLabel quantity }
   delivery { kind place startsAt endsAt timeZone chain storeName } } }"""
+ACTS = ["UNDO", "REDUCE", "REQUEST_CANCEL"]
 MOTHER = {"name": "王媽媽", "phone": "0912345678"}
 
 
@@ -96,7 +97,7 @@ async def test_a_choice_is_priced_and_seen_by_its_buyer_and_staff(people, ways, 
     assert payload["userErrors"] == []
     assert payload["order"] == {
         "version": 2, "deliveryMethod": "SHIP", "shippingFee": {"amount": "60"}, "total": {"amount": "1240"},
-        "actions": ["PAY", "REPORT_TRANSFER", "CHOOSE_DELIVERY", "MAKE_GIFT"],
+        "actions": ["PAY", "REPORT_TRANSFER", "CHOOSE_DELIVERY", "MAKE_GIFT", "UNDO", "REDUCE", "REQUEST_CANCEL"],
         "delivery": {
             "offer": {"id": pid("offer", ways.store), "kind": "CONVENIENCE_STORE", "name": "7-11 店到店", "place": None, "chain": "SEVEN_ELEVEN", "fee": {"amount": "60"}},
             "slot": None, "storeCode": "131386", "storeName": "鑫台北", "chosenAt": "2026-11-21T08:00:00Z",
@@ -171,7 +172,7 @@ async def test_what_may_be_chosen_is_among_the_actions_only_where_something_is_o
     await mine(people)
     client = await signed_in(people.member)
     for query in ("{ me { orders { nodes { actions } } } }", "{ me { orders { nodes { actions buyer { id } } } } }"):
-        assert (await client.get(query))["me"]["orders"]["nodes"][0]["actions"] == ["PAY", "REPORT_TRANSFER", "MAKE_GIFT"]
+        assert (await client.get(query))["me"]["orders"]["nodes"][0]["actions"] == ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", *ACTS]
     await a_shop_with_ways(shop=people.shop)
     for query in ("{ me { orders { nodes { actions } } } }", "{ me { orders { nodes { actions buyer { id } } } } }"):
         assert (await client.get(query))["me"]["orders"]["nodes"][0]["actions"] == [
@@ -179,6 +180,7 @@ async def test_what_may_be_chosen_is_among_the_actions_only_where_something_is_o
             "REPORT_TRANSFER",
             "CHOOSE_DELIVERY",
             "MAKE_GIFT",
+            *ACTS,
         ]
 
 

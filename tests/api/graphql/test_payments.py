@@ -50,10 +50,11 @@ async def test_a_buyer_begins_to_pay_and_sees_what_came_of_it(services, signed_i
     with recorded() as statements:
         (order,) = (await client.get(MINE))["me"]["orders"]["nodes"]
     assert len(statements) == 1
-    assert (order["paysOnline"], order["actions"]) == (True, ["PAY"])
+    assert (order["paysOnline"], order["actions"]) == (True, ["PAY", "REPORT_TRANSFER", "MAKE_GIFT", "UNDO", "REDUCE", "REQUEST_CANCEL"])
     await paid(till, (await numbers())[0])
     (order,) = (await client.get(MINE))["me"]["orders"]["nodes"]
-    assert (order["paysOnline"], order["actions"], order["paymentAttempts"][0]["state"]) == (False, ["SHOW_CODE"], "PAID")
+    assert (order["paysOnline"], order["paymentAttempts"][0]["state"]) == (False, "PAID")
+    assert order["actions"] == ["MAKE_GIFT", "SHOW_CODE", "REQUEST_CANCEL"]
     again = await begin(client, till.order)
     assert (again["session"], [e["code"] for e in again["userErrors"]]) == (None, ["ALREADY_PAID"])
 
