@@ -9,7 +9,6 @@ from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
 from domain.claims.rules import OfferState
-from domain.notices.rules import NoticeKind
 
 CHECKS = (
     ("shop", "shop_undo", "undo_minutes between 0 and 10080"),
@@ -52,10 +51,6 @@ create trigger request_over before update on "order" for each row
   when (new.cancel_requested_at is not null and new.state in ('CANCELLED', 'COMPLETED')) execute function request_over();
 """
 """An offer ends with its place, whoever ends that; a request to cancel with its order."""
-
-
-KINDS = "\n".join(f"{kind.name}: {kind.value}" for kind in NoticeKind)
-"""The ORM notes an enum's words beside its column; in the table nothing changes."""
 
 
 def statements() -> str:
@@ -103,6 +98,5 @@ class Migration(migrations.Migration):
             },
             bases=["Model"],
         ),
-        ops.AlterField(model_name="Notice", name="kind", field=fields.CharEnumField(NoticeKind, description=KINDS, max_length=20)),
         ops.RunSQL(statements()),
     ]

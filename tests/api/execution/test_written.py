@@ -262,7 +262,7 @@ async def test_random_rows_and_selections_answer_the_same(people, signed_in, see
         body = f"{{ me {{ id __typename @include(if: $yes) {' '.join(fields)} }} }}"
         query = f"query ($yes: Boolean = true{', $some: Int = 3' if '$some' in body else ''}) {body}"
         await same(client, query, chance.choice([{}, {"yes": False}, {"some": 1}]), monkeypatch)
-    assert len(seen.written) > 45, "the property is about writers; others were refused for their cost, or have fields without one"
+    assert len(seen.written) > 35, "the property is about writers; others were refused for their cost, or have fields without one"
 
 
 ASKED_AGAIN = """query ($some: Boolean = false, $more: Boolean!) {
@@ -294,7 +294,22 @@ def _type(types: Any, name: str) -> GraphQLNamedType:
     return get_named_type(types["Buyer"].fields[name].type)
 
 
-LEFT_OUT = {"paymentAttempts", "receipt", "buyer", "variant", "claim", "post", "loan", "resumeFrom", "returnDecision"}
+LEFT_OUT = {
+    "paymentAttempts",
+    "delivery",
+    "recipient",
+    "isGift",
+    "gift",
+    "transfer",
+    "receipt",
+    "buyer",
+    "variant",
+    "claim",
+    "post",
+    "loan",
+    "resumeFrom",
+    "returnDecision",
+}
 """Fields without a writer: with them, few operations had one."""
 
 

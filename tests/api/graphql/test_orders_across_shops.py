@@ -225,7 +225,7 @@ async def test_an_order_shows_receipt_timeline_and_pass(people, signed_in, servi
     (found,) = (await client.get(WHOLE))["me"]["orders"]["nodes"]
     at = "2026-11-21T08:00:00Z"
     assert found == {
-        "number": order.number, "actions": ["SHOW_CODE"], "shipments": [],
+        "number": order.number, "actions": ["MAKE_GIFT", "SHOW_CODE", "REQUEST_CANCEL"], "shipments": [],
         "payments": [{"method": "BANK_TRANSFER", "amount": {"amount": "1180", "currencyCode": "TWD"}, "paidAt": at}],
         "timeline": {"totalCount": 4, "totalCountIsExact": True, "nodes": [
             {"kind": "PAID", "at": at, "by": "SHOP", "lines": []}, {"kind": "READY_FOR_PICKUP", "at": at, "by": "SHOP", "lines": []},
