@@ -16,7 +16,7 @@ from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from tests import build
 from tests.parcels import PACKER
 
-migration = importlib.import_module("domain.migrations.0011_inbox")
+migration = importlib.import_module("domain.migrations.0012_inbox")
 
 
 @pytest.fixture

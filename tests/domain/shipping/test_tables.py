@@ -16,7 +16,7 @@ from domain.shipping.rules import MOVES, ReturnDecision, ShipmentState
 from tests.build import NOW, AnOrder, a_shop, a_variant
 from tests.parcels import S, an_order_to_send, packed, said, settled
 
-migration = importlib.import_module("domain.migrations.0014_shipping")
+migration = importlib.import_module("domain.migrations.0016_shipping")
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0016_disputes")]
+    dependencies = [("plusone", "0015_disputes")]
     operations = [
         ops.AlterField(
             model_name="Notice",

@@ -45,7 +45,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0015_payments")]
+    dependencies = [("plusone", "0011_payments")]
 
     operations = [
         ops.CreateModel(

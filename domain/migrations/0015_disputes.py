@@ -23,7 +23,7 @@ alter table dispute_message add constraint dispute_message_text check (length(te
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0013_delivery")]
+    dependencies = [("plusone", "0014_delivery")]
     operations = [
         ops.CreateModel(
             name="Dispute",

@@ -82,7 +82,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0012_acting")]
+    dependencies = [("plusone", "0013_acting")]
     operations = [
         ops.CreateModel(
             name="DeliveryOffer",

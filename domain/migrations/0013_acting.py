@@ -59,7 +59,7 @@ def statements() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0011_inbox")]
+    dependencies = [("plusone", "0012_inbox")]
     operations = [
         ops.AddField(model_name="Shop", name="undo_minutes", field=fields.IntField(default=5)),
         ops.AddField(model_name="Shop", name="offer_minutes", field=fields.IntField(null=True)),
