@@ -29,8 +29,6 @@ from benchmarks import hand_written_sql as sql
 from domain import bootstrap, db, settings
 from domain.members import keys
 from domain.notices.rules import NoticeKind
-from domain.orders.rules import FulfilmentState, OrderState, PaymentState, buyer_actions
-from domain.posts.rules import DeliveryMethod
 from plusone import processes
 
 CONNECTIONS: Final = 10
@@ -69,12 +67,6 @@ async def home(pool: Pool, member: UUID) -> Any:
 
 def _order(row: Any) -> dict[str, Any]:
     currency = row["currency"]
-    axes = (
-        OrderState(row["state"]),
-        PaymentState(row["payment_state"]),
-        FulfilmentState(row["fulfilment_state"]),
-        DeliveryMethod(row["delivery_method"]),
-    )
     return {
         "id": row["id"],
         "number": row["number"],
@@ -84,7 +76,8 @@ def _order(row: Any) -> dict[str, Any]:
         "fulfilmentState": row["fulfilment_state"],
         "deliveryMethod": row["delivery_method"],
         "payBy": row["pay_by"],
-        "actions": buyer_actions(*axes),
+        "shipments": [{"id": h[0], "state": h[1], "carrier": h[2], "trackingNumber": h[3], "lastPickupDay": h[4]} for h in row["parcels"]],
+        "pickup": None if row["pass"] is None else {"id": row["pass"][0], "state": row["pass"][1], "codeExpiresAt": row["pass"][2]},
         "shop": {"id": row["shop_id"], "name": row["shop_name"], "currency": row["shop_currency"], "pickupPlace": row["pickup_place"]},
         "total": _amount(row["total_minor"], currency),
         "amountDue": _amount(max(row["total_minor"] - row["paid_minor"], 0), currency),

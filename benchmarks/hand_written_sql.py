@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 OWED: Final = "('UNPAID','REPORTED','PENDING','FAILED','EXPIRED','PARTIALLY_PAID')"
-SETTLED: Final = "('PAID','NONE_DUE','COLLECT_ON_DELIVERY')"
 LATER: Final = "coalesce(o.pay_by, timestamptz '9999-12-31 00:00:00Z')"
 PASSES: Final = "from pickup k join shop s on s.id = k.shop_id where k.member_id = $1 and k.state = 'OPEN' order by k.created_at desc, k.id desc limit 10"
+
+PARCELS: Final = """from shipment sh where sh.id = any(array(select x.shipment_id from shipment_line x where x.order_id = o.id))"""
+PASS: Final = "from pickup_order po join pickup k on k.id = po.pickup_id where po.order_id = o.id"
 
 HOME_ROWS: Final = f"""
 select page.*, whole.passes
@@ -16,7 +18,10 @@ left join lateral (
   select o.id, o.number, o.created_at, o.state, o.payment_state, o.fulfilment_state, o.delivery_method, o.pay_by, o.currency, o.total_minor, o.paid_minor,
          s.id as shop_id, s.name as shop_name, s.currency as shop_currency, s.pickup_place,
          array(select row(l.id, l.title, l.variant_label, l.quantity, l.handed_over, l.unit_price_minor) from order_line l
-               where l.order_id = o.id order by l.created_at, l.id limit 101) as lines
+               where l.order_id = o.id order by l.created_at, l.id limit 101) as lines,
+         array(select row(sh.id, sh.state, sh.carrier, nullif(sh.tracking_number, ''), sh.last_pickup_day) {PARCELS} order by sh.created_at, sh.id limit 50)
+           as parcels,
+         (select row(k.id, k.state, k.not_after) {PASS}) as pass
   from "order" o join shop s on s.id = o.shop_id where o.member_id = $1 order by o.created_at desc, o.id desc limit 21) page on true
 order by page.created_at desc, page.id desc"""
 
@@ -29,12 +34,6 @@ select json_build_object(
     'nodes', coalesce((select json_agg(json_build_object(
         'id', o.id, 'number', o.number, 'createdAt', o.created_at, 'state', o.state, 'paymentState', o.payment_state,
         'fulfilmentState', o.fulfilment_state, 'deliveryMethod', o.delivery_method, 'payBy', o.pay_by,
-        'actions', case when o.state = 'OPEN' and o.payment_state in {OWED} then '["PAY"]'::json
-                        when o.state = 'OPEN' and o.payment_state in {SETTLED}
-                         and (o.fulfilment_state = 'READY_FOR_PICKUP' or (o.fulfilment_state = 'PARTIAL' and o.delivery_method = 'PICKUP'))
-                        then '["SHOW_CODE"]'::json
-                        when o.state <> 'CANCELLED' and (o.fulfilment_state in ('SHIPPED','ARRIVED_AT_STORE')
-                             or (o.fulfilment_state = 'PARTIAL' and o.delivery_method = 'SHIP')) then '["TRACK"]'::json else '[]'::json end,
         'shop', json_build_object('id', s.id, 'name', s.name, 'currency', s.currency, 'pickupPlace', s.pickup_place),
         'total', json_build_object('amount', o.total_minor, 'currencyCode', o.currency),
         'amountDue', json_build_object('amount', greatest(o.total_minor - o.paid_minor, 0), 'currencyCode', o.currency),
@@ -43,7 +42,11 @@ select json_build_object(
               'unitPrice', json_build_object('amount', l.unit_price_minor, 'currencyCode', o.currency)) order by l.created_at, l.id)
               filter (where l.place <= 5), '[]'))
             from (select *, row_number() over (order by x.created_at, x.id) as place from order_line x
-                  where x.order_id = o.id order by x.created_at, x.id limit 101) l)
+                  where x.order_id = o.id order by x.created_at, x.id limit 101) l),
+        'shipments', coalesce((select json_agg(json_build_object('id', h.id, 'state', h.state, 'carrier', h.carrier,
+              'trackingNumber', nullif(h.tracking_number, ''), 'lastPickupDay', h.last_pickup_day) order by h.created_at, h.id)
+            from (select sh.* {PARCELS} order by sh.created_at, sh.id limit 50) h), '[]'),
+        'pickup', (select json_build_object('id', k.id, 'state', k.state, 'codeExpiresAt', k.not_after) {PASS})
       ) order by o.place) from page o join shop s on s.id = o.shop_id where o.place <= 20), '[]'),
     'pageInfo', (select json_build_object('hasNextPage', count(*) > 20, 'hasPreviousPage', false, 'endCursor', max(place)) from page)),
   'pickups', json_build_object('nodes', coalesce((select json_agg(json_build_object(

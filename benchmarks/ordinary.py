@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,9 +31,12 @@ from domain.notices.models import Notice as NoticeRow
 from domain.notices.rules import NoticeKind
 from domain.orders.models import Order as OrderRow
 from domain.orders.models import OrderLine as LineRow
-from domain.orders.rules import UNPAID_STATES, OrderState, buyer_actions
+from domain.orders.rules import UNPAID_STATES, OrderState
 from domain.pickup.models import Pickup as PickupRow
+from domain.pickup.models import PickupOrder as PickupOrderRow
 from domain.pickup.rules import PickupState
+from domain.shipping.models import Shipment as ParcelRow
+from domain.shipping.models import ShipmentLine as ParcelLineRow
 from domain.shops.models import Shop as ShopRow
 from plusone import processes
 
@@ -56,6 +59,22 @@ async def load_lines(wanted: list[UUID]) -> list[list[LineRow]]:
     for row in await LineRow.filter(order_id__in=wanted).order_by("created_at", "id"):
         found[row.order_id].append(row)
     return [found[key] for key in wanted]
+
+
+async def load_parcels(wanted: list[UUID]) -> list[list[ParcelRow]]:
+    """Parcels by order."""
+    lies_in: dict[UUID, set[UUID]] = defaultdict(set)
+    for line in await ParcelLineRow.filter(order_id__in=wanted):
+        lies_in[line.order_id].add(line.shipment_id)
+    rows = await ParcelRow.filter(id__in={key for keys in lies_in.values() for key in keys}).order_by("created_at", "id")
+    return [[row for row in rows if row.id in lies_in[key]] for key in wanted]
+
+
+async def load_passes(wanted: list[UUID]) -> list[PickupRow | None]:
+    """The pickup of each order."""
+    of = {row.order_id: row.pickup_id for row in await PickupOrderRow.filter(order_id__in=wanted)}
+    found = {row.id: row for row in await PickupRow.filter(id__in=set(of.values()))}
+    return [found.get(of[key]) if key in of else None for key in wanted]
 
 
 @strawberry.type
@@ -109,6 +128,22 @@ class OfShop:
 
 
 @strawberry.type
+class Parcel:
+    id: strawberry.ID
+    state: str
+    carrier: str
+    tracking_number: str | None
+    last_pickup_day: date | None
+
+
+@strawberry.type
+class Pass:
+    id: strawberry.ID
+    state: str
+    code_expires_at: datetime | None
+
+
+@strawberry.type
 class Order(OfShop):
     key: strawberry.Private[UUID]
     id: strawberry.ID
@@ -119,7 +154,6 @@ class Order(OfShop):
     fulfilment_state: str
     delivery_method: str
     pay_by: datetime | None
-    actions: list[str]
     total: Money
     amount_due: Money
 
@@ -143,6 +177,27 @@ class Order(OfShop):
             ],
         )
 
+    @strawberry.field
+    async def shipments(self, info: Info) -> list[Parcel]:
+        """Its parcels, oldest first."""
+        rows: list[ParcelRow] = await info.context["parcels"].load(self.key)
+        return [
+            Parcel(
+                id=strawberry.ID(str(row.id)),
+                state=row.state.value,
+                carrier=row.carrier.value,
+                tracking_number=row.tracking_number or None,
+                last_pickup_day=row.last_pickup_day,
+            )
+            for row in rows
+        ]
+
+    @strawberry.field
+    async def pickup(self, info: Info) -> Pass | None:
+        """Where it is collected with."""
+        row: PickupRow | None = await info.context["passes"].load(self.key)
+        return None if row is None else Pass(id=strawberry.ID(str(row.id)), state=row.state.value, code_expires_at=row.not_after)
+
     @classmethod
     def of(cls, row: OrderRow) -> Order:
         """An order from its row."""
@@ -157,7 +212,6 @@ class Order(OfShop):
             fulfilment_state=row.fulfilment_state.value,
             delivery_method=row.delivery_method.value,
             pay_by=row.pay_by,
-            actions=[action.value for action in buyer_actions(row.state, row.payment_state, row.fulfilment_state, row.delivery_method)],
             total=Money(amount=row.total_minor, currency_code=row.currency),
             amount_due=Money(amount=max(row.total_minor - row.paid_minor, 0), currency_code=row.currency),
         )
@@ -315,6 +369,8 @@ class Endpoint(GraphQL[dict[str, Any], None]):
             "response": response,
             "shops": DataLoader(load_fn=load_shops),
             "lines": DataLoader(load_fn=load_lines),
+            "parcels": DataLoader(load_fn=load_parcels),
+            "passes": DataLoader(load_fn=load_passes),
         }
 
 
