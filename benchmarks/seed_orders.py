@@ -261,6 +261,9 @@ def _consequences(book: Book, sale: Sale, step: Step, at_ms: int) -> None:
         w["payment"].append(payment)
         _audit(book, shop, at_ms, sale.owner, "OWNER", "order.mark_paid", "order", sale.id, f'{{"amount_minor":{amount}}}')
         _notice(book, sale, "PAYMENT_RECEIVED", at_ms, {"paidMinor": amount})
+    if step.payment is PaymentState.REPORTED and sale.story.payment is PaymentState.REPORTED:
+        said = f"{book.chance.id(at_ms)}\t{shop.id}\t{sale.id}\tOPEN\t12345\t{at(at_ms)}\t{sale.subtotal}\t{shop.currency}\t\t{at(at_ms)}"
+        w["transfer_report"].append(f"{said}\t{at(at_ms + 48 * HOUR_MS)}")
     if step.fulfilment is FulfilmentState.READY_FOR_PICKUP:
         _ready(book, sale, at_ms)
     if step.fulfilment in (FulfilmentState.PARTIAL, FulfilmentState.HANDED_OVER):

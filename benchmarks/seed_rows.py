@@ -102,6 +102,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "platform_reply": "id shop_id comment_id dedupe_key kind text state tries external_id last_error created_at sent_at",
     "notice": "id shop_id buyer_id member_id kind data dedupe_key read_at created_at",
     "push_delivery": "id notice_id device_id state tries next_try_at use_by provider_id last_error sent_at",
+    "transfer_report": "id shop_id order_id state last_five paid_at amount_minor currency reason reported_at answer_by",
     "payment": "id shop_id order_id method reference amount_minor currency recorded_by recorded_at",
     "pickup": "id shop_id buyer_id member_id code_id state issue_number short_code not_after version created_at",
     "pickup_order": "order_id shop_id pickup_id",
