@@ -69,7 +69,7 @@ async def test_a_door_whose_secret_does_not_open_is_missing(db: str) -> None:
 async def test_what_waits_too_long_is_noted(db: str) -> None:
     await database.execute(
         """insert into inbox_event (endpoint_id, source, external_key, lane, occurred_at, payload, received_at, state, outcome, tries, parked_reason)
-           select $1, 'line', s, 1, now() - interval '10 minutes', '{}', now() - interval '10 minutes', s, '', 0, ''
+           select $1, 'line', s, 1, now() - interval '10 minutes', '{}', now() - interval '10 minutes', s, '', 0, case s when 'PARKED' then 'x' else '' end
            from unnest(array['PENDING', 'PARKED']) s""",
         await an_endpoint(source="line"),
     )

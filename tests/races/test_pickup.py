@@ -112,10 +112,12 @@ async def test_two_scanners_and_one_pass_make_one_hand_over(db: str) -> None:
 
 @pytest.fixture
 async def without_the_last_net(db: str) -> AsyncIterator[None]:
-    """The table's own CHECK off, so that only the lock stands between the two scanners."""
-    await database.execute("alter table order_line drop constraint order_line_handed_over")
+    """The table's own CHECKs off, so that only the lock stands between the two scanners."""
+    pieces = await database.fetchval("select pg_get_constraintdef(oid) from pg_constraint where conname = 'order_line_pieces'")
+    await database.execute("alter table order_line drop constraint order_line_handed_over, drop constraint order_line_pieces")
     yield
     await empty(db)
+    await database.execute(f"alter table order_line add constraint order_line_pieces {pieces}")
     await database.execute("alter table order_line add constraint order_line_handed_over check (handed_over between 0 and quantity)")
 
 

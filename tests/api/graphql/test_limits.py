@@ -63,7 +63,7 @@ TOO_MUCH = {
     "page": "{ me { orders(first: 100) { nodes { lines { nodes { id } } } } } }",
     "page by last": "{ me { orders(last: 100) { nodes { lines { nodes { id } } } } } }",
     "page through edges": "{ me { orders(first: 100) { edges { node { lines { edges { node { id } } } } } } } }",
-    "page through a fragment": "{ me { orders(first: 100) { ...p } } } fragment p on OrderConnection { nodes { lines { nodes { id } } } }",
+    "page through a fragment": "{ me { orders(first: 100) { ...p } } } fragment p on MyOrderConnection { nodes { lines { nodes { id } } } }",
     "nested pages": '{ shop(id: "x") { orders(first: 20) { nodes { shop { orders(first: 20) { nodes { shop { orders(first: 20) { nodes { id } } } } } } } } } }',
     "pages side by side": "{ me { " + " ".join(f"a{n}: orders(first: 100) {{ nodes {{ id }} }}" for n in range(11)) + " } }",
     "lists in lists": "{ me { pickups(first: 100) { nodes { orders { shop { id } } } } } }",
