@@ -75,7 +75,7 @@ select b.id, b.member_id,
   and (select true from notice_settings w where w.member_id = b.member_id and w.off ? 'ANNOUNCEMENT') is null
   and (select true from shop_notice_settings w where w.member_id = b.member_id and w.shop_id = b.shop_id and w.off ? 'ANNOUNCEMENT') is null
   and (select true from notice n where n.shop_id = b.shop_id and n.dedupe_key = $4 || b.member_id::text) is null as wanted
-from buyer b where b.shop_id = $1 and b.id > $2 order by b.id limit $3"""
+from buyer b where b.shop_id::text = ($1::uuid)::text and b.id > $2 order by b.id limit $3"""
 """Scalar sub-selects are looked up by key for each row, whatever the planner thinks of the tables."""
 _OF_POST: Final = """ and (select true from "order" o join order_line l on l.order_id = o.id
     where o.buyer_id = b.id and o.shop_id = b.shop_id and l.post_id = $5 limit 1) is not null"""
