@@ -39,12 +39,12 @@ _TOPICS: Final[Mapping[NoticeKind, NoticeTopic]] = {
     K.PAYMENT_RECEIVED: NoticeTopic.PAYMENT, K.PAYMENT_TO_RETURN: NoticeTopic.PAYMENT, K.PAYMENT_REMINDER: NoticeTopic.PAYMENT, K.PICKUP_READY: NoticeTopic.PICKUP,
     K.PICKED_UP: NoticeTopic.PICKUP, K.SHIPMENT_SENT: NoticeTopic.SHIPMENT, K.SHIPMENT_ARRIVED: NoticeTopic.SHIPMENT,
     K.SHIPMENT_LAST_DAY: NoticeTopic.SHIPMENT, K.SHIPMENT_DELIVERED: NoticeTopic.SHIPMENT, K.SHIPMENT_RETURNED: NoticeTopic.SHIPMENT,
-    K.ANNOUNCEMENT: NoticeTopic.ANNOUNCEMENT,
+    K.SHIPMENT_UPDATED: NoticeTopic.SHIPMENT, K.TRANSFER_REFUSED: NoticeTopic.PAYMENT, K.ANNOUNCEMENT: NoticeTopic.ANNOUNCEMENT,
 }  # fmt: skip
 TOPICS: Final[Mapping[NoticeKind, NoticeTopic]] = {kind: _TOPICS.get(kind, NoticeTopic.ORDER) for kind in NoticeKind}
-DEADLINES: Final = frozenset({K.PAYMENT_REMINDER, K.SHIPMENT_LAST_DAY})
+DEADLINES: Final = frozenset({K.PAYMENT_REMINDER, K.SHIPMENT_LAST_DAY, K.WAITLIST_OFFERED})
 """Something is lost to whoever reads it too late."""
-URGENT: Final = frozenset({K.PICKUP_READY, K.SHIPMENT_ARRIVED, K.SUGGESTION, K.ASK_BUYER, K.WAITLIST_FILLED})
+URGENT: Final = frozenset({K.PICKUP_READY, K.SHIPMENT_ARRIVED, K.SUGGESTION, K.ASK_BUYER, K.WAITLIST_FILLED, K.TRANSFER_REFUSED})
 """The buyer has something to do."""
 
 
