@@ -7,6 +7,7 @@ disputes along.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from domain import db
@@ -21,6 +22,9 @@ from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.commands import LockedOrder, add_events, lock_order
 
+OPEN: Final = """insert into dispute (id, shop_id, order_id, buyer_id, reason, state, opened_at, written_at) values ($1, $2, $3, $4, $5, $6, $7, $7)
+  on conflict (order_id) where state <> 'CLOSED' do nothing returning 1"""
+
 
 async def open_dispute(*, order_id: UUID, member_id: UUID, reason: DisputeReason, text: str, now: datetime, actor: Actor) -> UUID:
     """Open a dispute about an order of this member, in whatever state it is; `text` has 1 to 2,000 characters. Answers its id.
@@ -33,8 +37,7 @@ async def open_dispute(*, order_id: UUID, member_id: UUID, reason: DisputeReason
         order = await _of_buyer(tx, order_id, member_id)
         dispute_id = new_id()
         made = await tx.fetchval(
-            """insert into dispute (id, shop_id, order_id, buyer_id, reason, state, opened_at, written_at) values ($1, $2, $3, $4, $5, $6, $7, $7)
-               on conflict (order_id) where state <> 'CLOSED' do nothing returning 1""",
+            OPEN,
             dispute_id,
             order.shop_id,
             order.id,

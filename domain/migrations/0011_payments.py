@@ -29,7 +29,7 @@ create index payment_attempt_surplus on payment_attempt (shop_id, settled_at, id
 create trigger append_only before update or delete or truncate on payment_event for each statement execute function append_only();
 create function payment_attempt_moves() returns trigger language plpgsql as $$
 begin
-  if old.state = 'PAID' or new.state = 'PENDING' then
+  if old.state = 'PAID' or new.state = 'PENDING' or (old.state, new.state) = ('FAILED', 'EXPIRED') then
     raise exception 'payment attempt % does not go from % to %', old.id, old.state, new.state using errcode = '23514', constraint = 'payment_attempt_moves';
   end if;
   return new;
@@ -37,7 +37,7 @@ end $$;
 create trigger payment_attempt_moves before update of state on payment_attempt for each row
   when (old.state <> new.state) execute function payment_attempt_moves();
 """
-"""Nothing goes back to PENDING, and money that has come stays."""
+"""The moves are those of `domain.payments.rules.NEXT_ATTEMPT`."""
 
 
 class Migration(migrations.Migration):

@@ -21,7 +21,7 @@ from domain.orders.commands import LockedOrder, add_events, lock_order, move
 from domain.orders.rules import PaymentState
 from domain.payments.attempts import GRACE
 from domain.payments.ecpay import Told, Word
-from domain.payments.rules import AttemptState, PaymentMethod, Share, share_of
+from domain.payments.rules import NEXT_ATTEMPT, AttemptState, PaymentMethod, Share, share_of
 from domain.payments.settling import settle, write_payment
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ async def take(*, account_id: UUID, told: Told, source: str, now: datetime, jobs
         if not await _is_news(tx, attempt, told, source, now):
             return True
         state = AttemptState(attempt["state"])
-        if told.word is Word.PAID and state is not AttemptState.PAID:
+        if told.word is Word.PAID and AttemptState.PAID in NEXT_ATTEMPT[state]:
             await _paid(tx, order, attempt, told, now, jobs)
         elif told.word is Word.NUMBER and state is AttemptState.PENDING:
             await _number(tx, order, attempt, told, now)
-        elif told.word is Word.FAILED and state is AttemptState.PENDING:
+        elif told.word is Word.FAILED and AttemptState.FAILED in NEXT_ATTEMPT[state]:
             await _over(tx, order, attempt, AttemptState.FAILED, told.code, now)
         return True
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from domain import db as database
 from domain.audit.commands import Actor
+from domain.disputes import commands
 from domain.disputes.commands import close, open_dispute, send
-from domain.disputes.errors import AlreadyOpen, Closed
+from domain.disputes.errors import Closed
 from domain.disputes.rules import DisputeReason, Side
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from tests.build import NOW, a_buyer, a_member, a_shop, a_variant, an_order
@@ -36,32 +39,23 @@ async def test_two_phones_open_one_dispute(db: str) -> None:
         assert await database.fetchval("select count(*) from dispute") == number + 1
 
 
-async def test_without_the_index_there_are_three(db: str) -> None:
-    """The twin: the order's lock alone makes them wait, and then each finds nothing that stands against it."""
-    _, _member, order = await an_open_order()
+async def test_without_the_index_there_are_three(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: the order's lock alone makes them wait, and then nothing stands against each of them."""
+    _, member, order = await an_open_order()
     made = await database.fetchval("select indexdef from pg_indexes where indexname = 'dispute_standing'")
     await database.execute("drop index dispute_standing")
-    await database.execute("create unique index dispute_standing on dispute (order_id, id) where state <> 'CLOSED'")
+    monkeypatch.setattr(commands, "OPEN", commands.OPEN.replace("on conflict (order_id) where state <> 'CLOSED' do nothing", ""))
     try:
-        answers = []
-        for _ in range(3):
-            try:
-                answers.append(
-                    await database.execute(
-                        """insert into dispute (id, shop_id, order_id, buyer_id, reason, state, opened_at, written_at)
-                           values (gen_random_uuid(), $1, $2, $3, 'OTHER', 'WAITS_FOR_SHOP', $4, $4) on conflict do nothing""",
-                        order.shop_id,
-                        order.id,
-                        order.buyer_id,
-                        NOW,
-                    )
-                )
-            except AlreadyOpen:
-                continue
+        await asyncio.gather(
+            *(
+                open_dispute(order_id=order.id, member_id=member, reason=DisputeReason.OTHER, text="x", now=NOW, actor=ACTOR)
+                for _ in range(3)
+            )
+        )
         assert await database.fetchval("select count(*) from dispute where order_id = $1", order.id) == 3
     finally:
+        await database.execute("delete from dispute_message")
         await database.execute("delete from dispute")
-        await database.execute("drop index dispute_standing")
         await database.execute(made)
 
 
