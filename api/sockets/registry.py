@@ -112,14 +112,17 @@ class Registry:
 
     async def _check(self, those: set[Listener]) -> None:
         """End the connections whose session is over, whose member's `ver` rose, or whose token ran out."""
-        sessions = {listener.session_id for listener in those if listener.session_id is not None}
-        if not sessions:
+        asked = {listener: (listener.session_id, listener.ver) for listener in those if listener.session_id is not None}
+        if not asked:
             return
         now = self._clock.now()
+        sessions = {session for session, _ in asked.values()}
         runs = await self._hub.ask(lambda: standing(sessions, now=now))
-        for listener in those:
-            assert listener.session_id is not None
-            if runs.get(listener.session_id) != listener.ver:
+        for listener, (session, ver) in asked.items():
+            if (listener.session_id, listener.ver) != (session, ver):  # a newer token came while we asked: of it nothing is known yet
+                if listener in self._open:
+                    self._look_at(listener)
+            elif runs.get(session) != ver:
                 listener.end(Closing.FORBIDDEN, "revoked")
             elif listener.until is not None and listener.until <= now:
                 listener.end(Closing.FORBIDDEN, "expired")

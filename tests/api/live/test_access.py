@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from graphql import GraphQLObjectType
 
 from api.graphql_app import schema
+from api.sockets import registry
 from domain import db as database
 from domain.bootstrap import Services
 from domain.clock import FixedClock
 from domain.ids import new_id, public_id
+from domain.live.queries import standing
 from domain.members import sessions
 from tests import build
 from tests.api.live.acts import NOTICES, ORDERS, PASS, POST, announce, cursor
@@ -168,6 +171,40 @@ async def test_a_connection_ends_with_its_token_unless_a_newer_one_is_given(
         await wire.nothing_more()
         clock.at = clock.now() + timedelta(minutes=9)
         assert await wire.closed() == (4403, "expired")
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_newer_token_that_comes_while_its_session_is_asked_about(
+    house: House, place: Place, sign_in: SignIn, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """What was read of the older session says nothing of the newer one, neither that it holds nor that it is over: that is asked next."""
+    answered, may_go = asyncio.Event(), asyncio.Event()
+
+    async def held(*args: Any, **named: Any) -> dict[UUID, int]:
+        found = await standing(*args, **named)
+        answered.set()
+        await may_go.wait()
+        return found
+
+    monkeypatch.setattr(registry, "standing", held)
+    newer = await sign_in(place.session.member)
+    async with house(sweep=3600.0) as base, wired(base, place.token) as wire:
+        await answered.wait()
+        await wire.say(type="ping", payload={"authorization": f"Bearer {newer.token}"})
+        assert await wire.hear() == {"type": "pong"}
+        await database.execute("alter table session disable trigger live")  # so that only the second question can tell
+        try:
+            if ends:
+                await sessions.end(newer.id, clock.now())
+            answered.clear()
+            may_go.set()
+            await answered.wait()
+            if ends:
+                assert await wire.closed() == (4403, "revoked")
+            else:
+                await wire.nothing_more()
+        finally:
+            await database.execute("alter table session enable trigger live")
 
 
 async def test_a_ping_with_anothers_token_ends_the_connection(base: str, place: Place, sign_in: SignIn) -> None:
