@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -10,8 +11,12 @@ from graphql import GraphQLNamedType, GraphQLObjectType, get_named_type, get_nul
 
 from api import graphql_app
 from api.execution import screens
+from api.resolvers.notice import _fields
 from benchmarks.screens import DOCUMENTS
 from domain import db as database
+from domain.orders.shipments import SHIPMENT_FIELDS
+from domain.orders.written import ORDER_FIELDS, PICKUP_FIELDS
+from domain.paging.written import Fields, Paged
 from tests.api.execution.odd_rows import furnished, odd
 from tests.api.execution.written import by_executor, same
 from tests.sql_recorder import recorded
@@ -112,3 +117,42 @@ async def test_a_database_that_is_away_is_asked_once(people, signed_in, monkeypa
 async def test_nobody_sees_nothing(people, signed_in, monkeypatch) -> None:
     answer = await same(await signed_in(None), DOCUMENTS["home"], {}, monkeypatch)
     assert answer.codes == ["UNAUTHENTICATED"]
+
+
+# Every field has one
+
+
+ROOTS: dict[str, Fields] = {"Order": ORDER_FIELDS, "Shipment": SHIPMENT_FIELDS, "Pickup": PICKUP_FIELDS, "Notification": _fields("en")}
+WITHOUT = {
+    "Claim": {"rule", "matched", "order", "receipt"}, "SocialComment": {"claim", "revisions"},
+    "SalesPost": {"rule", "items"},
+}  # fmt: skip
+"""Fields that are read as rows: sentences in the reader's language, stored trails, signatures, and what leads back to where one came from."""
+
+
+def _missing(name: str, fields: Fields, known: set[str]) -> Iterator[str]:
+    """The fields of this type that have no entry, and those of the objects below it."""
+    if name in known or name == "Shop":  # its lists are the staff's
+        return
+    known.add(name)
+    type_ = graphql_app.schema._schema.type_map[name]
+    assert isinstance(type_, GraphQLObjectType)
+    for field in type_.fields.values():
+        python = field.extensions["strawberry-definition"].python_name
+        entry = fields.entries.get(python)
+        if entry is None and python not in WITHOUT.get(name, ()):
+            yield f"{name}.{python}"
+        below = entry.rows.fields if isinstance(entry, Paged) else getattr(entry, "fields", None)
+        named = get_named_type(field.type)
+        if isinstance(below, Fields):
+            if isinstance(entry, Paged):
+                assert isinstance(named, GraphQLObjectType)
+                named = get_named_type(named.fields["nodes"].type)
+            yield from _missing(named.name, below, known)
+
+
+def test_every_field_of_what_screens_show_is_written() -> None:
+    known: set[str] = set()
+    assert [found for name, fields in ROOTS.items() for found in _missing(name, fields, known)] == []
+    assert known >= {"OrderLine", "OrderEvent", "PaymentSurplus", "PickupSlot", "TransferReport", "ShipmentEvent", "PickupLoan"}
+    assert set(WITHOUT) <= known
