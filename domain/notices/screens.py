@@ -18,6 +18,7 @@ from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, 
 from domain.paging.shape import Read
 from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, text, whole, word
 
+MOST_UNREAD = 1_000
 NOTICES = "notice n join shop s on s.id = n.shop_id"
 TOPIC = f"""case {" ".join(f"when n.kind in ({', '.join(repr(k.value) for k in NoticeKind if TOPICS[k] is topic)}) then '{topic.value}'" for topic in NoticeTopic)} end"""
 
@@ -110,9 +111,12 @@ def _of_member(member: str, narrowed: NoticeFilter, args: Args, now: str) -> Lis
 
 
 def _unread(member: str, now: str) -> str:
-    """The number of a member's unread notices, at most 1,000."""
-    return f"""select count(*)::int from (select from notice n
-        where n.member_id = {member} and n.read_at is null and not {EXPIRED.format(now=now)} limit 1000) unread"""
+    """The number of a member's unread notices, at most MOST_UNREAD. All of them are counted in their index alone; of the few questions among them,
+    which have an index of their own, those that are over are looked for and taken off."""
+    return f"""select (select count(*)::int from (select from notice u where u.member_id = {member} and u.read_at is null
+        limit {MOST_UNREAD} + asked.over) unread) - asked.over
+        from (select count(*)::int as over from notice n where n.member_id = {member} and n.read_at is null and n.kind = 'SUGGESTION'
+          and {EXPIRED.format(now=now)}) asked"""
 
 
 async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted, now: datetime) -> dict[UUID, Row]:
