@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from domain.notices.rules import NoticeKind
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
-from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, text, whole, word
+from domain.paging.written import NOW, SHOP_FIELDS, Fields, Leaf, Rows, Screen, Within, flag, instant, public, text, whole, word
 
 MOST_UNREAD = 1_000
 NOTICES = "notice n join shop s on s.id = n.shop_id"
@@ -102,8 +102,19 @@ async def notices_of_member(
 def notices_screen(member_id: UUID, args: Args, *, page: Page, narrowed: NoticeFilter, fields: Fields, now: datetime) -> Screen:
     """The same, written as text. `fields`: NOTICE_FIELDS and the words."""
     member = args(member_id)
-    whole_list = {"unread_count": whole(f"({_unread(member, NOW)})")}
-    return Screen(fields, _of_member(member, narrowed, args, NOW), page, args, whole_list, now)
+    listing = _all_of(member) if narrowed == NoticeFilter() else _of_member(member, narrowed, args, NOW)
+    return Screen(fields, listing, page, args, _written(member), now)
+
+
+@lru_cache(maxsize=64)
+def _written(member: str) -> Mapping[str, Leaf | Rows]:
+    return {"unread_count": whole(f"({_unread(member, NOW)})")}
+
+
+@lru_cache(maxsize=64)
+def _all_of(member: str) -> Listing:
+    """What nearly every request asks for; `member` is a parameter."""
+    return _of_member(member, NoticeFilter(), Args(), NOW)
 
 
 def _of_member(member: str, narrowed: NoticeFilter, args: Args, now: str) -> Listing:

@@ -31,7 +31,7 @@ async def test_random_rows_and_selections_answer_the_same(people, signed_in, see
     for seed in range(168):
         chance = Random(seed)
         if seed % 12 == 0:
-            await odd(chance)
+            await odd(chance, fits=seed % 24 == 0)
         fields = [
             f"{name}(first: {chance.randint(1, 7)}) {{ {selection(chance, _type(types, name), 6)} }}"
             for name in chance.sample(["orders", "unpaid", "notifications", "pickups", "shipments"], chance.choice([1, 1, 2, 3]))
