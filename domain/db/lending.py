@@ -29,17 +29,18 @@ class Pool(asyncpg.Pool):
 
     def lend(self) -> Any:
         """A connection that is open and free, or None: then `acquire` opens one, or waits."""
-        queue = self._queue
-        if self._closing or not self._initialized or queue.empty():
+        pool: Any = self
+        queue = pool._queue
+        if pool._closing or not pool._initialized or queue.empty():
             return None
         holder = queue.get_nowait()
         raw = holder._con
-        if raw is None or raw.is_closed() or holder._generation != self._generation or holder._setup is not None:
+        if raw is None or raw.is_closed() or holder._generation != pool._generation or holder._setup is not None:
             queue.put_nowait(holder)
             return None
         holder._maybe_cancel_inactive_callback()
         holder._proxy = proxy = PoolConnectionProxy(holder, raw)
-        holder._in_use = self._loop.create_future()
+        holder._in_use = pool._loop.create_future()
         return proxy
 
     def take_back(self, connection: Any) -> bool:
