@@ -26,33 +26,38 @@ Namespace = dict[str, Any]
 
 PLAIN: Final = pattern(r"[\w.\[\], |]+")
 """Annotations without strings and calls."""
-_known: dict[tuple[str, int], tuple[Any, Namespace]] = {}
+_known: dict[tuple[str, int], tuple[Any, Namespace | None]] = {}
 """By text and module; the namespace is kept, so that its id stays its own."""
 _evaluate: Final[Callable[..., Any]] = strawberry_typing.eval_type
 
 
 def evaluate(type_: Any, globalns: Namespace | None = None, localns: Namespace | None = None) -> Any:
-    """strawberry's `eval_type`, with a memory."""
-    if globalns is None or localns is not None or not isinstance(type_, ForwardRef):
+    """strawberry's `eval_type`, with a memory.
+
+    Raises:
+        NameError: the text names something that is not there, or not yet.
+    """
+    if localns is not None or not isinstance(type_, ForwardRef):
         return _evaluate(type_, globalns, localns)
-    text = type_.__forward_arg__
-    if (known := _known.get((text, id(globalns)))) is not None:
-        return known[0]
-    found = _at_once(text, globalns)
-    if found is None:
-        found = _evaluate(type_, globalns, localns)
-    _known[text, id(globalns)] = (found, globalns)
+    text, key = type_.__forward_arg__, 0 if globalns is None else id(globalns)
+    if (text, key) not in _known:
+        try:
+            _known[text, key] = (_at_once(text, globalns) or _evaluate(type_, globalns), globalns)
+        except NameError as error:
+            if globalns is not None:  # else nothing will ever be there: a field is looked at before its module is known
+                raise
+            _known[text, key] = (error, None)
+    found = _known[text, key][0]
+    if isinstance(found, NameError):
+        raise NameError(*found.args)
     return found
 
 
-def _at_once(text: str, namespace: Namespace) -> Any:
+def _at_once(text: str, namespace: Namespace | None) -> Any:
     """What a plain annotation says, if that is made of classes alone; else None."""
     if not PLAIN.fullmatch(text):
         return None
-    try:
-        found = eval(text, namespace)  # noqa: S307 -- an annotation of our own modules
-    except NameError:
-        return None
+    found = eval(text, {} if namespace is None else namespace)  # noqa: S307 -- an annotation of our own modules
     return found if _is_classes(found) else None
 
 
