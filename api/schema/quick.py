@@ -39,25 +39,26 @@ def evaluate(type_: Any, globalns: Namespace | None = None, localns: Namespace |
     """
     if localns is not None or not isinstance(type_, ForwardRef):
         return _evaluate(type_, globalns, localns)
-    text, key = type_.__forward_arg__, 0 if globalns is None else id(globalns)
-    if (text, key) not in _known:
-        try:
-            _known[text, key] = (_at_once(text, globalns) or _evaluate(type_, globalns), globalns)
-        except NameError as error:
-            if globalns is not None:  # else nothing will ever be there: a field is looked at before its module is known
-                raise
-            _known[text, key] = (error, None)
-    found = _known[text, key][0]
+    key = (type_.__forward_arg__, id(globalns))
+    if key not in _known:
+        found = _at_once(key[0], globalns)
+        if found is None:
+            return _evaluate(type_, globalns)
+        _known[key] = (found, globalns)
+    found = _known[key][0]
     if isinstance(found, NameError):
         raise NameError(*found.args)
     return found
 
 
 def _at_once(text: str, namespace: Namespace | None) -> Any:
-    """What a plain annotation says, if that is made of classes alone; else None."""
+    """What a plain annotation says, if that is made of classes alone; an error for what is never there; None for what strawberry must look at."""
     if not PLAIN.fullmatch(text):
         return None
-    found = eval(text, {} if namespace is None else namespace)  # noqa: S307 -- an annotation of our own modules
+    try:
+        found = eval(text, {} if namespace is None else namespace)  # noqa: S307 -- an annotation of our own modules
+    except NameError as error:
+        return error.with_traceback(None) if namespace is None else None  # a field is looked at before its module is known, too
     return found if _is_classes(found) else None
 
 
