@@ -18,6 +18,7 @@ from domain.db import Record, Tx, from_jsonb, jsonb
 from domain.ids import new_id
 from domain.inbox.commands import occurred
 from domain.inbox.drain import InboxRow
+from domain.values import value
 
 CLOCKS_APART: Final = timedelta(minutes=5)
 """What a collector's clock may be off by: the door refuses deliveries that are signed at another time."""
@@ -31,7 +32,8 @@ select id, snapshot_id, taken_at, gathered from comment_snapshot
 where channel_id = $1 and platform = $2 and external_post_id = $3 and shop_id = $4 for update"""
 SEEN: Final = """
 delete from comment_missed m using social_comment c
-where m.place_id = $1 and m.shop_id = $2 and m.missed_at < $3 and c.id = m.comment_id and c.external_id = any($4::text[])"""
+where m.place_id = $1 and m.shop_id = $2 and c.id = m.comment_id
+  and (c.removed_at is not null or (m.missed_at < $3 and c.external_id = any($4::text[])))"""
 STANDING: Final = """
 select c.id, c.external_id, greatest(c.written_at, c.text_at, c.received_at - $6::interval, r.at) as heard_at, coalesce(r.hidden, false) as hidden, m.missed_at
 from social_comment c left join comment_missed m on m.comment_id = c.id
@@ -61,10 +63,17 @@ update "order" o set flagged = true, version = o.version + 1, updated_at = $3 fr
 where o.id = found.id and not o.flagged and o.state <> 'CANCELLED'"""
 
 
-async def compare(
-    tx: Tx, row: InboxRow, event: SocialEvent, channel_id: UUID, shop_id: UUID, *, actor: Actor, now: datetime
-) -> tuple[str, Sequence[SocialEvent]]:
-    """What becomes of this list, and a removal for each comment that is gone.
+@value
+class Compared:
+    """What became of a list, and a removal for each comment that is gone."""
+
+    outcome: str
+    taken_at: datetime
+    removals: Sequence[SocialEvent] = ()
+
+
+async def compare(tx: Tx, row: InboxRow, event: SocialEvent, channel_id: UUID, shop_id: UUID, *, actor: Actor, now: datetime) -> Compared:
+    """Hold a list against the post's comments, and remember what is missing.
 
     SNAPSHOT: compared. SNAPSHOT_HELD: too many comments are gone at once; none is removed, and the shop is asked to look. SNAPSHOT_PART: other
     parts of it are not here yet. SNAPSHOT_SEEN: not complete, it shows what is there and not what is missing. OVERTAKEN: a later one was
@@ -72,27 +81,27 @@ async def compare(
     """
     snapshot = event.snapshot
     assert snapshot is not None
+    taken_at = occurred(snapshot.taken_at, row.received_at)
     post_id = await tx.fetchval(POST, channel_id, event.post_id, shop_id)
     if post_id is None:
-        return "NO_POST", ()
+        return Compared("NO_POST", taken_at)
     where = (channel_id, event.source.value, event.post_id, shop_id)
     await tx.execute(PLACE, new_id(), shop_id, *where[:3])
     place = await tx.fetchrow(LOCK_PLACE, *where)
     assert place is not None
-    taken_at = occurred(snapshot.taken_at, row.received_at)
     await tx.execute(SEEN, place["id"], shop_id, taken_at, list(snapshot.seen))
     if not snapshot.complete:
-        return "SNAPSHOT_SEEN", ()
+        return Compared("SNAPSHOT_SEEN", taken_at)
     if snapshot.id == place["snapshot_id"]:
-        return "DUPLICATE", ()
+        return Compared("DUPLICATE", taken_at)
     if place["taken_at"] is not None and taken_at <= place["taken_at"]:
-        return "OVERTAKEN", ()
+        return Compared("OVERTAKEN", taken_at)
     gathered = _gathered(place, snapshot, taken_at)
     if gathered is None:
-        return "OVERTAKEN", ()
+        return Compared("OVERTAKEN", taken_at)
     if len(gathered["seen"]) < snapshot.parts:
         await tx.execute("update comment_snapshot set gathered = $2::jsonb where id = $1", place["id"], jsonb(gathered))
-        return "SNAPSHOT_PART", ()
+        return Compared("SNAPSHOT_PART", taken_at)
     await tx.execute(
         "update comment_snapshot set snapshot_id = $2, taken_at = $3, gathered = null where id = $1",
         place["id"],
@@ -120,21 +129,21 @@ def _gathered(place: Record, snapshot: Snapshot, taken_at: datetime) -> dict[str
 
 async def _follow(
     tx: Tx, shop_id: UUID, place_id: UUID, event: SocialEvent, found: Absence, taken_at: datetime, actor: Actor, now: datetime
-) -> tuple[str, Sequence[SocialEvent]]:
+) -> Compared:
     """Remember what is missing, and what is gone remove or tell of."""
     if found.first:
         await tx.execute(MISS, [x.id for x in found.first], shop_id, place_id, taken_at)
     if not found.again:
-        return "SNAPSHOT", ()
+        return Compared("SNAPSHOT", taken_at)
     again = [x.id for x in found.again]
     detail = {"takenAt": taken_at.isoformat(), "gone": len(again), "believed": not found.too_many}
     entries = [Entry(shop_id, "COMMENTS_GONE", "comment_snapshot", place_id, detail)]
     if found.too_many:
         await record(tx, actor, entries + await _ask(tx, shop_id, again, now), now=now)
-        return "SNAPSHOT_HELD", ()
+        return Compared("SNAPSHOT_HELD", taken_at)
     await record(tx, actor, entries, now=now)
     await tx.execute("delete from comment_missed where comment_id = any($1::uuid[]) and shop_id = $2", again, shop_id)
-    return "SNAPSHOT", [_removal(event, x, taken_at) for x in found.again]
+    return Compared("SNAPSHOT", taken_at, [_removal(event, x, taken_at) for x in found.again])
 
 
 def _removal(event: SocialEvent, gone: Standing, taken_at: datetime) -> SocialEvent:

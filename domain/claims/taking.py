@@ -68,11 +68,12 @@ async def _take_snapshot(tx: Tx, row: InboxRow, event: SocialEvent, *, now: date
     if found is None:
         return _no_channel(row)
     channel_id, shop_id = found
-    outcome, gone = await snapshots.compare(tx, row, event, channel_id, shop_id, actor=ACTOR, now=now)
-    if gone:
-        items = [Item(replace(row, id=links.TAKEN_UP_AGAIN, occurred_at=each.occurred_at), each, channel_id) for each in gone]
-        await _take_shop(tx, Batch(await loading.shop_facts(tx, shop_id), items), now=now, jobs=jobs)
-    return Verdict(row.id, outcome)
+    compared = await snapshots.compare(tx, row, event, channel_id, shop_id, actor=ACTOR, now=now)
+    if compared.removals:
+        told = replace(row, id=links.TAKEN_UP_AGAIN, occurred_at=compared.taken_at)
+        batch = Batch(await loading.shop_facts(tx, shop_id), [Item(told, removal, channel_id) for removal in compared.removals])
+        await _take_shop(tx, batch, now=now, jobs=jobs)
+    return Verdict(row.id, compared.outcome)
 
 
 async def _channels(tx: Tx, read: Sequence[tuple[InboxRow, SocialEvent]]) -> dict[tuple[UUID, str], tuple[UUID, UUID]]:

@@ -92,7 +92,7 @@ class Group(Wall):
         """Comments that are missed, by id; `!` where the shop was asked to look."""
         rows = await db.fetch(
             """select c.external_id || case when m.told then '!' else '' end as comment from comment_missed m join social_comment c on c.id = m.comment_id
-               order by length(c.external_id), c.external_id"""
+               where c.removed_at is null order by length(c.external_id), c.external_id"""
         )
         return [row["comment"] for row in rows]
 
