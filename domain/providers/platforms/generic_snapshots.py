@@ -52,7 +52,7 @@ def lists_of(batch: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, rea
             "taken_at_ms": _earliest(batch, own), "until_ms": _latest(batch, own),
             "seen": [ident(row.get("comment_id")) for row in own if ident(row.get("comment_id")) and row.get("event", "add") != "remove"],
         }  # fmt: skip
-        yield f"snapshot:{digest(chr(0).join(place))}:{digest(snapshot_id)}:{part}:{'all' if complete else 'some'}", payload
+        yield f"snapshot:{digest(chr(0).join(place))}:{digest(snapshot_id)}:{part}/{parts}:{'all' if complete else 'some'}", payload
 
 
 def read_list(stored: Mapping[str, Any], source: SourcePlatform) -> SocialEvent:
