@@ -85,7 +85,7 @@ async def notices_of_member(
     count: bool = False,
     count_unread: bool = False,
 ) -> Slice:
-    """A member's notices, newest first. With `count_unread`, `summary["unread"]` is the number of unread ones, at most 1,000.
+    """A member's notices, newest first. With `count_unread`, `summary["unread_count"]` is the number of unread ones, at most 1,000.
 
     A question that can no longer be answered at `now` counts as read.
     """
@@ -93,7 +93,7 @@ async def notices_of_member(
     member = args(member_id)
     at = f"{args(now)}::timestamptz" if narrowed.unread is not None or count_unread or "expired" in wanted else ""
     listing = _of_member(member, narrowed, args, at)
-    summary = {"unread": f"({_unread(member, at)})"} if count_unread else {}
+    summary = {"unread_count": f"({_unread(member, at)})"} if count_unread else {}
     return await fetch_page(_notice_shape(wanted, at), listing, page, args, count=count, summary=summary)
 
 
