@@ -35,13 +35,13 @@ delete from comment_missed m using social_comment c
 where m.place_id = $1 and m.shop_id = $2 and c.id = m.comment_id
   and (c.removed_at is not null or (m.missed_at < $3 and c.external_id = any($4::text[])))"""
 STANDING: Final = """
-select c.id, c.external_id, greatest(c.written_at, c.text_at, c.received_at - $6::interval, r.at) as heard_at, coalesce(r.hidden, false) as hidden, m.missed_at
-from social_comment c left join comment_missed m on m.comment_id = c.id
-cross join lateral (
+select c.id, c.external_id, greatest(c.written_at, c.text_at, c.received_at - $6::interval, r.at) as heard_at, coalesce(r.hidden, false) as hidden,
+       (select m.missed_at from comment_missed m where m.comment_id = c.id and m.shop_id = $1) as missed_at
+from social_comment c cross join lateral (
   select max(x.at) as at, (array_agg(x.kind order by x.at desc, x.id desc) filter (where x.kind in ('HIDE', 'UNHIDE')))[1] = 'HIDE' as hidden
   from comment_revision x where x.comment_id = c.id) r
 where c.shop_id = $1 and c.post_id = $2 and c.channel_id = $3 and c.platform = $4 and c.external_post_id = $5 and c.removed_at is null
-  and c.external_id !~ '^[0-9a-f]{64}$' order by c.id"""
+  and c.external_id !~ '^[0-9a-f]{64}$'"""
 """Those without an id of their own are left out: their key is made of text and time, and changes with them."""
 MISS: Final = """
 insert into comment_missed (comment_id, shop_id, place_id, missed_at, told) select unnest($1::uuid[]), $2, $3, $4, false
@@ -54,8 +54,9 @@ select b.id from buyer b where b.shop_id = $2 and b.id = any(array(select k.buye
 order by b.id for no key update"""
 TO_REVIEW: Final = """
 update claim k set review = 'OPEN', reason = 'MISSING' where k.shop_id = $2 and k.comment_id = any($1::uuid[]) and k.review <> 'OPEN'
-  and (exists (select from order_line l join "order" o on o.id = l.order_id where l.claim_id = k.id and l.quantity > 0 and o.state <> 'CANCELLED')
-       or exists (select from waitlist_entry w where w.claim_id = k.id and w.state = 'WAITING'))
+  and ((select true from order_line l cross join lateral (select x.state from "order" x where x.id = l.order_id offset 0) o
+        where l.claim_id = k.id and l.quantity > 0 and o.state <> 'CANCELLED' limit 1)
+       or (select true from waitlist_entry w where w.claim_id = k.id and w.state = 'WAITING' limit 1))
 returning k.id, k.outcome, k.order_id"""
 FLAG: Final = """
 with found as materialized (select o.id from "order" o where o.shop_id = $2 and o.id = any($1::uuid[]) order by o.id for update)
@@ -109,7 +110,11 @@ async def compare(tx: Tx, row: InboxRow, event: SocialEvent, channel_id: UUID, s
         began := datetime.fromisoformat(gathered["takenAt"]),
     )
     rows = await tx.fetch(STANDING, shop_id, post_id, channel_id, event.source.value, event.post_id, CLOCKS_APART)
-    found = absent([Standing(*r.values()) for r in rows], {key for part in gathered["seen"].values() for key in part}, began)
+    found = absent(
+        sorted((Standing(*r.values()) for r in rows), key=lambda x: x.id),
+        {key for part in gathered["seen"].values() for key in part},
+        began,
+    )
     return await _follow(tx, shop_id, place["id"], event, found, began, actor, now)
 
 
