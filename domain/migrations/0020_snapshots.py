@@ -25,7 +25,7 @@ alter table comment_missed add constraint comment_missed_place_id foreign key (p
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0016_shipping")]
+    dependencies = [("plusone", "0019_staff")]
     operations = [
         ops.CreateModel(
             name="CommentSnapshot",
