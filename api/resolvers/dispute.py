@@ -65,7 +65,7 @@ class ShopDisputes:
 
     @field(
         DisputeConnection | None,
-        description="Buyers' problems with orders, the last written first. For staff who may answer buyers; null for others.",
+        description="Buyers' problems with orders, the last written first. For staff who may answer buyers and view orders; null for others.",
     )
     async def disputes(
         self,
@@ -78,6 +78,7 @@ class ShopDisputes:
         filter: DisputeFilter | None = None,
     ) -> Row:
         shop_id, wanted = await desk(info, root, Permission.ANSWER_BUYERS), selected(info)
+        await desk(info, root, Permission.VIEW_ORDERS)  # a dispute shows its order
         narrowed = None if filter is None else filter.state
         question = asked(info, f"disputes of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
         part = await screens.disputes_of_shop(

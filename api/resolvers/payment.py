@@ -34,13 +34,14 @@ class ShopSurpluses:
 
     @field(
         PaymentSurplusConnection | None,
-        description="Money that came and has to go back, the oldest first. For staff who may mark orders paid; null for others.",
+        description="Money that came and has to go back, the oldest first. For staff who may mark orders paid and view orders; null for others.",
     )
     async def payment_surpluses(
         self, root: strawberry.Parent[Row], info: Info, first: int | None = None, after: str | None = None, last: int | None = None,
         before: str | None = None,
     ) -> Row:  # fmt: skip
         shop_id, wanted = await desk(info, root, Permission.MARK_PAID), selected(info)
+        await desk(info, root, Permission.VIEW_ORDERS)  # each entry shows its order
         question = asked(info, f"surpluses of {shop_id}", None, first=first, after=after, last=last, before=before)
         part = await screens.surpluses_of_shop(
             shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), count=counts(wanted)
