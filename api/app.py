@@ -63,7 +63,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             await graphql.stop()
             await inbox.stop()
 
-    routes = [  # looked through in this order
+    routes: list[Route | WebSocketRoute] = [  # looked through in this order
         Route("/webhooks/{source}/{channel}", door),
         *health.routes(services),
         *auth_routes(services),

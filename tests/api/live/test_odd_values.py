@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLNonNull
 
 from api.graphql_app import schema
-from tests.api.graphql.test_odd_values import ODD, SQL
+from tests.api.graphql.odd import ODD, SQL
 from tests.api.live.acts import NOTICES, ORDERS, PASS, POST
 from tests.api.live.conftest import House, Place
 from tests.api.live.wire import wired
