@@ -121,7 +121,8 @@ def takes_key(name: str) -> bool:
 
 def _mutations() -> Iterator[str]:
     assert schema._schema.mutation_type is not None
-    yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same.\n"
+    yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same."
+    yield "Codes are those of the payload's enum. Mutations of one family share it: not each of them has a cause for each code.\n"
     names = sorted(schema._schema.mutation_type.fields)
     rows = [f"| `{name}` | {'yes' if takes_key(name) else ''} | {', '.join(f'`{code}`' for code in codes_of(name))} |" for name in names]
     yield "\n".join(["| Mutation | Key | Codes |", "| --- | --- | --- |", *rows])
