@@ -44,6 +44,7 @@ from domain.money import minor_from_text
 from domain.orders import commands, queries, unpaid
 from domain.orders.parcels import EVENTS_AT_ONCE
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
+from domain.orders.timeline import words_of
 from domain.paging import Args, Row, Slice
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
@@ -162,14 +163,22 @@ class OrderLines:
         shown = rest[: page.size]
         positions = [event["position"] for event in shown]
         part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), EVENTS_AT_ONCE), whole)
-        return connection(info, question, part, selected(info))
+        return connection(info, question, _titled(info, part), selected(info))
+
+
+def _titled(info: Info, part: Slice) -> Slice:
+    """Events with their words, in the language of the request."""
+    if "title" in selected(info)["nodes"]:
+        for event in part.rows:
+            event["title"] = words_of(event["kind"], info.context.language)
+    return part
 
 
 async def _further_events(info: Info, order: Row, question: Asked) -> Row:
     """A page of a very long timeline beyond what came with its order."""
     wanted = selected(info)
     part = await queries.events_of_order(order["key"], page=question.page, count=counts(wanted))
-    return connection(info, question, part, wanted)
+    return connection(info, question, _titled(info, part), wanted)
 
 
 async def _further_lines(info: Info, order: Row, question: Asked) -> Row:

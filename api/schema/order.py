@@ -79,6 +79,7 @@ class OrderEventLine:
 @strawberry.type(description="Something that happened to an order.")
 class OrderEvent:
     kind: OrderEventKind
+    title: str
     at: datetime = strawberry.field(description="When it happened.")
     by: OrderEventBy
     lines: list[OrderEventLine]

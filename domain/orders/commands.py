@@ -32,6 +32,7 @@ from domain.orders.rules import (
     amount_due_minor,
     may_move,
 )
+from domain.orders.timeline import OrderEventKind
 from domain.posts.rules import DeliveryMethod
 from domain.stock.commands import Move, OutOfStep, lock_levels, restocked
 from domain.stock.commands import move as move_stock
@@ -206,12 +207,12 @@ async def move(
 async def add_events(
     tx: Tx, kind: str, orders: Iterable[LockedOrder], data: Mapping[UUID, Mapping[str, Any]], *, actor: Actor, now: datetime
 ) -> None:
-    """One timeline entry of this kind per order; `data` by order id, empty where missing."""
+    """One timeline entry of this kind (an OrderEventKind) per order; `data` by order id, empty where missing."""
     told = list(orders)
     await tx.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
            select s, o, $1, d::jsonb, $2, $3 from unnest($4::uuid[], $5::uuid[], $6::text[]) e(s, o, d)""",
-        kind,
+        OrderEventKind(kind).value,
         actor.name,
         now,
         [order.shop_id for order in told],
