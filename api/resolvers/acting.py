@@ -82,7 +82,7 @@ class ActingMutations:
         async def act() -> Row:
             await requests.answer(
                 order_id=order_id, shop_id=shop_id, accept=input.accept, note=note, refund_reference=reference, may_refund=may_refund,
-                actor=actor, now=info.context.now(), jobs=info.context.services.jobs,
+                anyway=input.even_if_being_paid, actor=actor, now=info.context.now(), jobs=info.context.services.jobs,
             )  # fmt: skip
             return {}
 

@@ -224,8 +224,9 @@ class OrderMutations:
 
         async def act() -> Row:
             await commands.cancel(
-                order_id=order_id, shop_id=shop_id, reason=reason, actor=actor, now=info.context.now(), jobs=info.context.services.jobs
-            )
+                order_id=order_id, shop_id=shop_id, reason=reason, anyway=input.even_if_being_paid, actor=actor, now=info.context.now(),
+                jobs=info.context.services.jobs,
+            )  # fmt: skip
             return {}
 
         await effect(info, input, act)

@@ -39,6 +39,9 @@ class OrderCancelAnswerInput:
     refund_reference: str = strawberry.field(
         default="", description="What the shop finds the returned money by; needed where money was received. At most 120 characters."
     )
+    even_if_being_paid: bool = strawberry.field(
+        default=False, description="True: accept also while an online payment may still succeed; what comes then has to go back."
+    )
 
 
 @strawberry.input(description="Orders to be made one.")

@@ -21,7 +21,7 @@ KEYS = ("IDEMPOTENCY_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_UN
 
 FAMILIES: Final = {
     "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "PAYMENT_UNAVAILABLE",
-        "OVER_LIMIT"),
+        "OVER_LIMIT", "PAYMENT_UNDER_WAY"),
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
@@ -31,7 +31,7 @@ FAMILIES: Final = {
     ),
     "ActingErrorCode": (
         *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
-        "APPROVAL_REQUIRED",
+        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY",
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
@@ -42,6 +42,7 @@ FAMILIES: Final = {
     "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
     "DeliveryErrorCode": (
         *COMMON, *KEYS, "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "ITEM_CLOSED", "SLOT_FULL", "DUPLICATE_ITEM", "OVER_LIMIT",
+        "PAYMENT_UNDER_WAY",
     ),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
@@ -62,6 +63,7 @@ MESSAGES: Final = {
     "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
     "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
     "PAYMENT_UNAVAILABLE": ("目前無法以這種方式線上付款。", "It cannot be paid online in this way now."),
+    "PAYMENT_UNDER_WAY": ("線上付款進行中，請等付款完成或失效後再試。", "An online payment is under way; wait until it is done or over."),
     "ALREADY_OPEN": ("這張訂單已經有處理中的問題。", "There is an open problem about this order already."),
     "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from domain.orders.attached import CHOSEN, NO_GIFT
+from domain.orders.attached import BEING_PAID, CHOSEN, NO_GIFT
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState
 
 F, P = FulfilmentState, PaymentState
@@ -38,11 +38,13 @@ ACTS: Final = f"""case when o.state <> 'OPEN' then '' else concat_ws(' ',
     case when o.payment_state in ('UNPAID', 'FAILED') then {LINES} else '0 0' end,
     case when o.payment_state = 'UNPAID' and {ANOTHER} then 1 else 0 end,
     case when o.cancel_requested_at is null then 0 else 1 end,
-    coalesce({_MS.format("o.ship_later_until")}, 0), s.ship_later_days) end"""
+    coalesce({_MS.format("o.ship_later_until")}, 0), s.ship_later_days,
+    case when o.payment_state in ('UNPAID', 'FAILED', 'REPORTED') and {BEING_PAID.format("o")} then 1 else 0 end) end"""
 """Aliases `o` and `s` (the order's shop)."""
 
 
-UNDO_UNTIL: Final = """case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0 then
+UNDO_UNTIL: Final = f"""case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0
+    and not {BEING_PAID.format("o")} then
     (select max(al.created_at) + s.undo_minutes * interval '1 minute' from order_line al where al.order_id = o.id and al.quantity > 0) end"""
 """The same aliases."""
 
@@ -56,9 +58,11 @@ class Acts(NamedTuple):
     cancel_requested: bool
     ship_later_until: int
     ship_later_days: int
+    being_paid: bool
+    """An online payment may still succeed."""
 
 
-NOTHING: Final = Acts(0, 0, may_merge=False, cancel_requested=False, ship_later_until=0, ship_later_days=0)
+NOTHING: Final = Acts(0, 0, may_merge=False, cancel_requested=False, ship_later_until=0, ship_later_days=0, being_paid=False)
 
 
 @lru_cache(maxsize=1_024)
@@ -66,8 +70,8 @@ def read_acts(text: str) -> Acts:
     """A value of ACTS."""
     if not text:
         return NOTHING
-    undo, reduce, merge, requested, later, days = map(int, text.split(" "))
-    return Acts(undo, reduce, merge == 1, requested == 1, later, days)
+    undo, reduce, merge, requested, later, days, paying = map(int, text.split(" "))
+    return Acts(undo, reduce, merge == 1, requested == 1, later, days, paying == 1)
 
 
 def buyer_acts(
@@ -78,14 +82,14 @@ def buyer_acts(
         return []
     found: list[OrderAction] = []
     at = None if now is None else now.timestamp() * 1000
-    if at is not None and payment in AMOUNT_OPEN:
+    if at is not None and payment in AMOUNT_OPEN and not acts.being_paid:
         if at < acts.undo_until:
             found.append(OrderAction.UNDO)
         if at <= acts.reduce_until:
             found.append(OrderAction.REDUCE)
     if fulfilment in NOT_GONE and not acts.cancel_requested:
         found.append(OrderAction.REQUEST_CANCEL)
-    if acts.may_merge and payment is P.UNPAID:
+    if acts.may_merge and payment is P.UNPAID and not acts.being_paid:
         found.append(OrderAction.MERGE)
     return found
 

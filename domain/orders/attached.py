@@ -1,4 +1,4 @@
-"""What hangs on an order and ends with it: the report of a transfer, the place in a pickup slot.
+"""What hangs on an order and ends with it: the report of a transfer, the place in a pickup slot, an attempt to pay that was not taken up.
 
 The rooms that write these stand above this one, so both are ended here by plain statements, in the transaction that moves the order. Its
 caller holds the orders. Slots are locked after orders and levels, in the order of their ids: who cancels frees the pieces first.
@@ -31,6 +31,10 @@ OF_A_KIND: Final = f"""select count(distinct coalesce({CHOSEN.format("o")}, ''))
     and bool_and({NO_GIFT.format("o")})
   from "order" o where o.id = any($1::uuid[])"""
 
+BEING_PAID: Final = """exists (select from payment_attempt pa
+    where pa.order_id = {0}.id and pa.state = 'PENDING' and pa.opened_at is not null and pa.ask_at is not null)"""
+"""Money may be on its way for an order of this alias: a page of the provider was opened, and nobody has said yet that nothing comes of it."""
+
 
 async def may_be_one(tx: Tx, order_ids: Sequence[UUID]) -> bool:
     """Whether these orders go to the same place in the same way, as they were chosen or not chosen, and none is a gift. Held by the caller."""
@@ -50,3 +54,23 @@ async def end_reports(tx: Tx, order_ids: Sequence[UUID], *, now: datetime) -> No
 async def leave_slots(tx: Tx, order_ids: Sequence[UUID]) -> None:
     """Orders that are no more give their places in slots back; twice is once."""
     await tx.execute(LEAVE_SLOTS, list(order_ids))
+
+
+async def end_unopened(tx: Tx, order_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, str]:
+    """End attempts to pay these orders whose page nobody opened: the provider cannot know of them. Answers which of the orders had one, and
+    by which method. A page that opens at this moment is waited for, or finds its attempt ended."""
+    rows = await tx.fetch(
+        """update payment_attempt set state = 'EXPIRED', settled_at = $2, ask_at = null, hold_until = null
+           where order_id = any($1::uuid[]) and state = 'PENDING' and opened_at is null returning order_id, method""",
+        list(order_ids),
+        now,
+    )
+    return {row["order_id"]: row["method"] for row in rows}
+
+
+async def one_being_paid(tx: Tx, order_ids: Sequence[UUID]) -> UUID | None:
+    """The first of these orders for which money may be on its way; None when there is none."""
+    found: UUID | None = await tx.fetchval(
+        f"""select o.id from "order" o where o.id = any($1::uuid[]) and {BEING_PAID.format("o")} order by o.id limit 1""", list(order_ids)
+    )
+    return found

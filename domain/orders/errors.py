@@ -40,6 +40,14 @@ class IsPaid(DomainError):
 
 
 @dataclass
+class PaymentUnderWay(DomainError):
+    """An online payment may still succeed: what it costs must not change, and the order must not end, before that is known."""
+
+    code: ClassVar[str] = "PAYMENT_UNDER_WAY"
+    order_id: UUID
+
+
+@dataclass
 class UndoOver(DomainError):
     """The shop's minutes for taking a line back without asking are over."""
 

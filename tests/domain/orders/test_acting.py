@@ -412,7 +412,7 @@ async def test_a_shop_may_let_nothing_wait_and_nobody_else_decides(db: str) -> N
 
 
 def test_an_order_that_is_over_says_nothing() -> None:
-    assert read_acts("") == (0, 0, False, False, 0, 0)
+    assert read_acts("") == (0, 0, False, False, 0, 0, False)
 
 
 async def test_a_closed_post_is_no_reason_not_to_undo(db: str) -> None:
