@@ -24,6 +24,7 @@ ADVICE: Final = {
     "ALREADY_PAID": "Read the order again and show it as paid.",
     "AMOUNT_MISMATCH": "Read the order again; show what is due and ask anew.",
     "PAYMENT_UNAVAILABLE": "Offer another `OnlinePaymentMethod`, or what the shop says of paying by itself.",
+    "PAYMENT_UNDER_WAY": "Show `message`; read the order again when its `paymentAttempts` are over.",
     "ALREADY_OPEN": "Show the order's dispute that is not closed; write there.",
     "INVALID_TRANSITION": "Read the object again; offer what its `actions` say.",
     "VERSION_CONFLICT": "Somebody was faster: read again, show what changed, ask anew.",

@@ -113,7 +113,7 @@ TABLE: Final[dict[str, Words]] = {
     "DevicePlatform": {"": "What an installation of the app runs on.", "IOS": "iPhone and iPad.", "ANDROID": "Phones and tablets with Android.", "WEB": "A browser."},
     "DeviceRegisterInput": {
         "installationId": "The installation's own id, as at sign-in; 1 to 120 printable ASCII characters.", "platform": "What it runs on.",
-        "targetKind": "What `target` is.", "locale": "Language of pushes, such as zh-TW.",
+        "targetKind": "What `target` is.", "locale": "Language of pushes, such as zh-TW: the phone's, or the one that the member chose.",
     },
     "DeviceRegisterPayload": {"device": "The installation."},
     "FulfilmentState": {
