@@ -35,6 +35,7 @@ ADVICE: Final = {
     "ITEM_CLOSED": "Read the post again; the item cannot be ordered now.",
     "PICKUP_REFUSED": "`refusal` says why; the table below says what follows.",
     "DIFFERENT_BUYERS": "Take lines of one buyer.",
+    "DELIVERY_DIFFERS": "`field` names the input that decides: ask the person which way stays, or send a parcel for each.",
     "TRACKING_NUMBER_USED": "Look the number up in the shop's parcels; correct the one that is wrong.",
     "BAD_IMPORT": "Check the heading and the size of the table ([shipments](shipments.md)).",
     "TOO_MANY_ANNOUNCEMENTS": "Offer it again tomorrow.",

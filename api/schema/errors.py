@@ -35,7 +35,8 @@ FAMILIES: Final = {
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
-        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
+        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "DELIVERY_DIFFERS", "TRACKING_NUMBER_USED",
+        "BAD_IMPORT",
     ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
@@ -77,6 +78,7 @@ MESSAGES: Final = {
     "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
+    "DELIVERY_DIFFERS": ("這些訂單的交貨方式或地點不同，請指定要用哪一個。", "These orders go different ways; say which one it is to be."),
     "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
     "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
     "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),

@@ -15,7 +15,7 @@ import pytest
 from domain.ids import public_id
 from domain.notices.pushing import DAILY_PUSHES, DEADLINES
 from domain.orders.carriers import Carrier
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql import conftest

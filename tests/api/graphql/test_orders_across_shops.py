@@ -15,7 +15,7 @@ from domain.orders.carriers import Carrier
 from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, PaymentState
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql.conftest import pid
