@@ -36,6 +36,7 @@ ADVICE: Final = {
     "PICKUP_REFUSED": "`refusal` says why; the table below says what follows.",
     "DIFFERENT_BUYERS": "Take lines of one buyer.",
     "DELIVERY_DIFFERS": "`field` names the input that decides: ask the person which way stays, or send a parcel for each.",
+    "GIFT_DIFFERS": "Ask the person which gift all become, and send its order as `giftFrom`; or leave the gift out.",
     "TRACKING_NUMBER_USED": "Look the number up in the shop's parcels; correct the one that is wrong.",
     "BAD_IMPORT": "Check the heading and the size of the table ([shipments](shipments.md)).",
     "TOO_MANY_ANNOUNCEMENTS": "Offer it again tomorrow.",

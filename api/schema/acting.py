@@ -46,7 +46,15 @@ class OrderCancelAnswerInput:
 
 @strawberry.input(description="Orders to be made one.")
 class OrdersMergeInput:
-    order_ids: list[strawberry.ID] = strawberry.field(description="2 to 10 of my own, at one shop, unpaid, delivered alike.")
+    order_ids: list[strawberry.ID] = strawberry.field(description="2 to 10 of my own, at one shop, unpaid.")
+    delivery_from: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The one of them whose delivery stays, with its recipient and its fee. Needed where they differ (DELIVERY_DIFFERS).",
+    )
+    gift_from: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The gift among them that all become; its link then shows everything. Needed where one is a gift (GIFT_DIFFERS).",
+    )
 
 
 @strawberry.input(description="A parcel that may wait for others.")

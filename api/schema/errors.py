@@ -31,7 +31,7 @@ FAMILIES: Final = {
     ),
     "ActingErrorCode": (
         *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
-        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY",
+        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY", "DELIVERY_DIFFERS", "GIFT_DIFFERS",
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
@@ -79,6 +79,7 @@ MESSAGES: Final = {
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
     "DELIVERY_DIFFERS": ("這些訂單的交貨方式或地點不同，請指定要用哪一個。", "These orders go different ways; say which one it is to be."),
+    "GIFT_DIFFERS": ("其中有送禮的訂單，請指定以哪一份禮物為準。", "One of these orders is a gift; say which gift all of them become."),
     "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
     "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
     "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from domain.orders.attached import BEING_PAID, CHOSEN, NO_GIFT
+from domain.orders.attached import BEING_PAID
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState
 
 F, P = FulfilmentState, PaymentState
@@ -29,11 +29,10 @@ REDUCIBLE_UNTIL: Final = f"""case coalesce(pv.policy ->> 'cancel_until', 'CLOSE'
 RULE_OF_LINE: Final = """left join claim_policy_version pv on pv.id = al.policy_version_id left join sales_post sp on sp.id = al.post_id"""
 LINES: Final = f"""(select concat_ws(' ', coalesce(max({_MS.format("al.created_at")}), 0) + s.undo_minutes * 60000, coalesce(max({REDUCIBLE_UNTIL}), 0))
     from order_line al {RULE_OF_LINE} where al.order_id = o.id and al.quantity > 0)"""
-ANOTHER: Final = f"""(select count(*) from (select from "order" x
+ANOTHER: Final = f"""exists (select from "order" x
     where x.buyer_id = any(array(select xb.id from buyer xb where xb.member_id = o.member_id and xb.shop_id = o.shop_id)) and x.shop_id = o.shop_id
-    and x.delivery_method = o.delivery_method and x.state = 'OPEN' and x.payment_state = 'UNPAID'
-    and {CHOSEN.format("x")} is not distinct from {CHOSEN.format("o")} and {NO_GIFT.format("x")} and {NO_GIFT.format("o")} limit 2) two) > 1"""
-"""The order itself is one of the two."""
+    and x.state = 'OPEN' and x.payment_state = 'UNPAID' and x.id <> o.id and x.cancel_requested_at is null and not {BEING_PAID.format("x")})"""
+"""There is another order of the member's to merge with; whether this one may be merged is for its own states to say."""
 ACTS: Final = f"""case when o.state <> 'OPEN' then '' else concat_ws(' ',
     case when o.payment_state in ('UNPAID', 'FAILED') then {LINES} else '0 0' end,
     case when o.payment_state = 'UNPAID' and {ANOTHER} then 1 else 0 end,
@@ -89,7 +88,7 @@ def buyer_acts(
             found.append(OrderAction.REDUCE)
     if fulfilment in NOT_GONE and not acts.cancel_requested:
         found.append(OrderAction.REQUEST_CANCEL)
-    if acts.may_merge and payment is P.UNPAID and not acts.being_paid:
+    if acts.may_merge and payment is P.UNPAID and not acts.being_paid and not acts.cancel_requested:
         found.append(OrderAction.MERGE)
     return found
 
