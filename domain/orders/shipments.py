@@ -12,7 +12,7 @@ from domain.ids import public_id
 from domain.orders.carriers import STORES, TRACKING_URL
 from domain.paging import SHOP, Row, Shape, Wanted, shape
 from domain.paging.shape import Read
-from domain.paging.written import SHOP_FIELDS, Fields, Rows, Within, day, flag, instant, public, text, whole, word
+from domain.paging.written import SHOP_FIELDS, Fields, Made, Part, Rows, Within, day, flag, instant, public, text, whole, word
 
 STORES_SQL: Final = ", ".join(f"'{carrier.value}'" for carrier in sorted(STORES))
 MOST_EVENTS: Final = 100
@@ -42,6 +42,12 @@ DIFFERENCES: Final = f"""(select array_remove(array[
   join order_delivery d on d.order_id = within.order_id join delivery_offer f on f.id = d.offer_id)"""
 """What of a parcel is other than its buyer chose for its orders, words of ShipmentDifference; a store that was erased is like any."""
 
+
+@lru_cache(maxsize=64)
+def _words(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
 EVENT_FIELDS: Final = Fields(
     {
         "state": word("e.state"),
@@ -70,6 +76,8 @@ SHIPMENT_FIELDS: Final = Fields(
         "store_name": text("nullif(sh.store_name, '')", nullable=True),
         "store_address": text("nullif(sh.store_address, '')", nullable=True),
         "last_pickup_day": day("sh.last_pickup_day"),
+        "return_decision": word("sh.return_decision", nullable=True),
+        "differences": Part(Made((f"array_to_string({DIFFERENCES}, ' ')",), _words)),
         "version": whole("sh.version"),
         "created_at": instant("sh.created_at"),
         "updated_at": instant("sh.updated_at"),
@@ -78,7 +86,7 @@ SHIPMENT_FIELDS: Final = Fields(
         "events": Rows(EVENT_FIELDS, SHIPMENT_EVENTS),
     }
 )
-"""A parcel as text; what the shop decided of one that came back is not here, for buyers' screens do not show it."""
+"""A parcel as text."""
 
 SHIPMENT: Final = (
     "sh.id", "sh.state", "sh.state_at", UNDER_WAY, "sh.carrier", "sh.carrier_name", "sh.tracking_number", TRACKING_URL, "sh.store_code", "sh.store_name",

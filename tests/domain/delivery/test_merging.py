@@ -21,7 +21,7 @@ from plusone.invariants import check
 from tests.books import books_agree, everything
 from tests.build import NOW, AnOrder, a_buyer, a_member, a_variant, an_order
 from tests.domain.delivery.acts import JOBS, OWNER, Ways, a_shop_with_ways, a_slot, chosen, taken
-from tests.domain.orders.test_acting import actions
+from tests.domain.orders.acting import actions
 from tests.domain.payments.online import Till, an_account, attempt_of, begun
 from tests.domain.payments.transfers import reported
 from tests.domain.payments.under_way import opened
@@ -219,7 +219,7 @@ async def test_what_waits_for_an_answer_is_not_merged(db: str) -> None:
 
 async def test_what_a_person_must_look_at_is_still_on_their_list(db: str) -> None:
     from tests.domain.claims.acts import first_order
-    from tests.domain.orders.test_acting import a_wish
+    from tests.domain.orders.acting import a_wish
 
     wall, member, _ = await a_wish()
     flagged = await first_order()
