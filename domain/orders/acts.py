@@ -104,6 +104,6 @@ def parcel_acts(
     return [OrderAction.SHIP_LATER] if acts.ship_later_days else []
 
 
-def seller_acts(state: OrderState, fulfilment: FulfilmentState, acts: Acts) -> list[OrderAction]:
-    """What staff may do beside the rest."""
-    return [OrderAction.ANSWER_CANCEL] if state is OrderState.OPEN and acts.cancel_requested and fulfilment in NOT_GONE else []
+def seller_acts(state: OrderState, acts: Acts) -> list[OrderAction]:
+    """What staff may do beside the rest. A request may be declined also once goods are packed or gone; left alone, it would stand for ever."""
+    return [OrderAction.ANSWER_CANCEL] if state is OrderState.OPEN and acts.cancel_requested else []
