@@ -97,8 +97,7 @@ with due as materialized (
   left join buyer b on b.id = c.buyer_id
   left join lateral (
     select external_post_id from post_placement
-    where post_id = c.post_id and channel_id = c.channel_id
-    order by external_post_id || '' desc limit 1) p on true  -- the bare column would lead through all posts of the channel, in its index's order
+    where post_id = c.post_id and channel_id = c.channel_id order by external_post_id desc limit 1) p on true
   where r.state = 'PENDING' and (r.sent_at is null or r.sent_at <= $1) {which}
   for update of r skip locked),
 taken as (
