@@ -10,7 +10,7 @@ import strawberry
 
 from api.resolvers.base import Info, attach, key_of, selected
 from api.resolvers.lists import Listed, desk_list
-from api.resolvers.mutation import effect, mutation, staff_of, text
+from api.resolvers.mutation import effect, freshly_signed_in, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.errors import OrderUserError
 from api.schema.payment import (
@@ -36,7 +36,8 @@ class ShopSurpluses:
     @desk_list(
         PaymentSurplusConnection,
         Permission.MARK_PAID,
-        "Money that came and has to go back, the oldest first. For staff who may mark orders paid; null for others.",
+        "Money that came and has to go back, the oldest first. For staff who may mark orders paid and view orders; null for others.",
+        also=Permission.VIEW_ORDERS,
     )
     async def payment_surpluses(self, listed: Listed) -> Slice:
         page, view = listed.page(), await staff_view(listed.info, listed.owner_id)
@@ -67,10 +68,11 @@ class PaymentMutations:
 
     @mutation(OrderUserError, PaymentReturnRecordPayload, idempotent=True)
     async def payment_return_record(self, info: Info, input: PaymentReturnRecordInput) -> Row:
-        """Record that a surplus went back to its payer, outside of plusone."""
+        """Record that a surplus went back to its payer, outside of plusone. Needs a fresh sign-in."""
         attempt_id, viewer = key_of(input.attempt_id, "attempt"), info.context.require_viewer()
         shop_id, actor = await staff_of(info, "payment_attempt", attempt_id, Permission.MARK_PAID)
         note = text(input.note, "note", 200, shortest=1)
+        await freshly_signed_in(info)
 
         async def act() -> Row:
             order_id = await returning.mark_returned(

@@ -16,7 +16,7 @@ from domain.notices.rules import NoticeKind
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
-from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, whole, word
+from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, text, whole, word
 
 NOTICES = "notice n join shop s on s.id = n.shop_id"
 TOPIC = f"""case {" ".join(f"when n.kind in ({', '.join(repr(k.value) for k in NoticeKind if TOPICS[k] is topic)}) then '{topic.value}'" for topic in NoticeTopic)} end"""
@@ -68,6 +68,7 @@ NOTICE_FIELDS = Fields(
     {
         "id": public("notice", "n.id"), "kind": word("n.kind"), "topic": word(TOPIC), "created_at": instant("n.created_at"),
         "read_at": instant("n.read_at", nullable=True), "shop": Within(SHOP_FIELDS), "expired": flag(EXPIRED.replace("{now}", NOW)),
+        "resume_from": text("null::text", nullable=True),
     }
 )  # fmt: skip
 """A notice as text, but for its words; aliases `n` and `s`."""
