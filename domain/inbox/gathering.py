@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-WINDOW_SECONDS: Final = 0.2
+WINDOW_SECONDS: Final = 0.25
 """From the beginning of one batch of a lane to that of its next one, at the most. Buyers hear of their orders within half a second."""
 FULL_RATE: Final = 200.0
 """Events a second from which on the window is that long; below it is shorter in proportion."""

@@ -93,6 +93,9 @@ async def _write(
         (made, shop_id, d.buyer_id, members[key], d.kind.value, jsonb(d.data), key, now)
         for made, (key, d) in zip(new_ids(len(unsaid)), unsaid, strict=True)
     ]
+    if not asked:  # no key of these can be there
+        await tx.copy("notice", NOTICE, new)
+        return {row[0]: row[3] for row in new}
     written = await tx.copy_new("notice", NOTICE, new)
     return {row[0]: row[3] for row in written}
 
