@@ -7,9 +7,8 @@ its work through `effect`: once per member and key, and the same request with th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -22,9 +21,10 @@ from api.resolvers.base import Info
 from api.schema.errors import FALLBACK, FAMILIES, message
 from domain import db
 from domain.audit.commands import Actor
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 from domain.idempotency.commands import Refused, once
 from domain.idempotency.errors import KeyMissing
+from domain.members import freshness
 from domain.paging import Row
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
@@ -43,12 +43,8 @@ EXTRAS: Final = {
 Outcome = Mapping[str, Any]
 
 
-@dataclass
-class InvalidInput(DomainError):
+class InvalidInput(InvalidField):
     """A value of the input cannot be; `field` is its name as the app wrote it."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 @strawberry.directive(
@@ -156,6 +152,16 @@ async def staff_of(info: Info, kind: str, object_id: UUID, permission: Permissio
     """
     shop_id = await shop_owning(kind, object_id) or NOWHERE
     return shop_id, await info.context.require(permission, shop_id)
+
+
+async def freshly_signed_in(info: Info) -> None:
+    """Go on when the viewer signed in, or confirmed it, a moment ago. Asked before `effect`, so that the same key works after the sign-in.
+
+    Raises:
+        SignInAgain: longer ago.
+    """
+    viewer = info.context.require_viewer()
+    await freshness.require(viewer.session_id, viewer.member_id, info.context.now())
 
 
 def text(value: str, name: str, longest: int, *, shortest: int = 0) -> str:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of
+from api.resolvers.claim import claim_with_order
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation
 from api.schema.errors import ClaimUserError
 from api.schema.member import Buyer
@@ -22,26 +24,18 @@ from api.schema.waitlist import (
     WaitlistOfferAcceptPayload,
 )
 from domain.claims import creating, offers
-from domain.claims.screens import visible_claims
 from domain.claims.waitlist_screens import places_of_member
-from domain.paging import Row, Wanted
+from domain.paging import Row, Slice
 
 
 @strawberry.type
 class BuyerWaitlist:
     """Fields of the signed-in buyer."""
 
-    @field(WaitlistConnection, description="What I wait for, the oldest place first, with what is offered to me.")
-    async def waitlist(
-        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        question = asked(info, "me.waitlist", None, first=first, after=after, last=last, before=before)
-        part = await places_of_member(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], language=info.context.language, now=info.context.now(),
-            count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    @member_list(WaitlistConnection, "What I wait for, the oldest place first, with what is offered to me.")
+    async def waitlist(self, listed: Listed) -> Slice:
+        context = listed.info.context
+        return await places_of_member(listed.owner_id, **listed.page(), language=context.language, now=context.now())
 
 
 attach(Buyer, BuyerWaitlist)
@@ -87,18 +81,10 @@ class WaitlistMutations:
 
 
 async def _done(info: Info, input: Any, act: Callable[[UUID], Awaitable[UUID]]) -> Row:
-    """Do it once for the key; the claim and the order it is in as their buyer sees them, one statement for each that was asked for."""
-    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
+    """Do it once for the key; then the claim and its order."""
+    member_id = info.context.require_viewer().member_id
 
     async def once() -> Row:
         return {"claim": str(await act(member_id))}
 
-    claim_id = UUID((await effect(info, input, once))["claim"])
-    found: Row = {}
-    if "claim" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
-        found["claim"] = rows.get(claim_id)
-    if "order" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
-        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
-    return found
+    return await claim_with_order(info, UUID((await effect(info, input, once))["claim"]))

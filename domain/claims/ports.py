@@ -26,6 +26,8 @@ class EventKind(Word):
     UNHIDE = "UNHIDE"
     POST_LINK = "POST_LINK"
     """The platform copied one of our posts somewhere (Telegram channel post into its discussion group)."""
+    SNAPSHOT = "SNAPSHOT"
+    """A list of the comments that somebody saw under a post; `SocialEvent.snapshot` is it."""
     OTHER = "OTHER"
     """Rightly signed, nothing to do: reactions, joins, unknown future kinds. Kept, never acted on."""
 
@@ -65,6 +67,23 @@ class RawEvent:
 
 
 @value
+class Snapshot:
+    """What a collector saw under one post at one time."""
+
+    id: str
+    """Its own name for this look at the page; several deliveries of one look share it."""
+    complete: bool
+    """Every comment that can be seen there is in the list, or in the lists of the other parts."""
+    part: int
+    """From 1 to `parts`."""
+    parts: int
+    taken_at: datetime
+    """When the look began, by the collector's clock."""
+    seen: frozenset[str]
+    """External ids of the comments."""
+
+
+@value
 class SocialEvent:
     """One platform event in the common form (fields of the platforms' fact sheet, section 1.1)."""
 
@@ -98,6 +117,8 @@ class SocialEvent:
     """LINE: free answer for about one minute."""
     links_to: tuple[str, str] | None = None
     """With POST_LINK: (channel id, post id) of the original post."""
+    snapshot: Snapshot | None = None
+    """With SNAPSHOT."""
 
 
 class Unreadable(ValueError):
