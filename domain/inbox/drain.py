@@ -149,7 +149,7 @@ async def drain_one(
         if len(verdicts) < len(rows):
             await tx.execute(WAIT_AGAIN, [row.id for row in rows[len(verdicts) :]])
         await _forget(tx, lane, tries)
-    return Drained(lane, verdicts, full=len(rows) >= limit)
+    return Drained(lane, verdicts, full=len(rows) >= limit or len(verdicts) < len(rows))
 
 
 async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, tries: int) -> Sequence[Verdict]:
