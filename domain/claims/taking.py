@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from domain.audit.commands import Actor
 from domain.claims import codes, links, loading, snapshots
-from domain.claims.deciding import SPOKEN, Batch, Item, decide, may_change, of_shop, read_texts, stay_on_post
+from domain.claims.deciding import SPOKEN, Batch, Item, decide, may_change, of_shop, only_more, read_texts, stay_on_post
 from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
 from domain.claims.writing import write_comments, write_desk
@@ -107,9 +108,10 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     # After the locks on their buyers: staff and waiting lists change claims too.
     desk.claims = await loading.claims_of(tx, [c.id for c in batch.comments.values()])
     variants = read_texts(batch, desk, spoken)
-    buyers = {i.buyer_id for i in spoken if i.buyer_id is not None and may_change(i, batch, desk)}
+    changing = [i for i in spoken if i.buyer_id is not None and may_change(i, batch, desk)]
+    buyers = {i.buyer_id for i in changing if i.buyer_id is not None}
     if buyers:
-        await loading.fill_desk(tx, desk, buyers, variants)
+        await loading.fill_desk(tx, desk, buyers, variants, only_more=buyers - _looking_back(changing, spoken, batch))
     for item in spoken:
         outcome = decide(batch, desk, item)
         if item.row.id != links.TAKEN_UP_AGAIN:
@@ -119,6 +121,12 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
         await write_comments(tx, shop.id, channel_id, comments, batch.revisions.get(channel_id, ()))
     await write_desk(tx, desk, actor=ACTOR, jobs=jobs)
     return verdicts
+
+
+def _looking_back(changing: Sequence[Item], spoken: Sequence[Item], batch: Batch) -> set[UUID | None]:
+    """The buyers to whose events it may matter what they hold."""
+    events = Counter(i.key for i in spoken)
+    return {i.buyer_id for i in changing if not only_more(i, batch, once=events[i.key] == 1)}
 
 
 async def _link_posts(tx: Tx, batch: Batch, now: datetime) -> list[Verdict]:

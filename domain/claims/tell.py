@@ -48,7 +48,7 @@ def _pieces(turn: Turn, pieces: Iterable[tuple[UUID, int]]) -> list[dict[str, An
 
 def _notice(desk: Desk, turn: Turn, claim: Claim, kind: NoticeKind, data: Mapping[str, Any]) -> None:
     told = {"shopName": desk.shop.name, "postTitle": turn.reading.facts.title, "currency": desk.shop.currency, **data}
-    desk.notices.append(NoticeDraft(turn.buyer_id, kind, _key(turn, claim, kind._value_), told))
+    desk.notices.append(NoticeDraft(turn.buyer_id, kind, _key(turn, claim, kind._value_), told, claim.is_new))
 
 
 def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Sequence[Got]) -> None:
