@@ -247,6 +247,10 @@ class Desk:
     """Platform time of the batch's first event; None when no comment is decided."""
     staff: set[UUID] = field(default_factory=set)
     """Buyers of this batch who work in the shop."""
+    strangers: set[UUID] = field(default_factory=set)
+    """Buyers of this batch whom no member has."""
+    private_links: frozenset[str] = frozenset()
+    """Pages, by their ids, whose strangers get a private reply with a link that makes them a member's."""
     restricted: dict[UUID, datetime] = field(default_factory=dict)
     """Buyers of this batch whom the shop restricted, until when."""
     elsewhere: dict[tuple[UUID, UUID], list[tuple[datetime, int]]] = field(default_factory=lambda: defaultdict(list))

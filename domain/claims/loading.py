@@ -188,7 +188,7 @@ async def buyers_for(
            left join identity i on i.provider = k.provider and i.subject = k.external_id
            order by k.provider, k.external_id
            on conflict (shop_id, provider, external_id) do nothing
-           returning b.id, b.provider, b.external_id, b.member_id is not null and exists (
+           returning b.id, b.provider, b.external_id, b.member_id is null as stranger, b.member_id is not null and exists (
              select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff""",
         desk.shop.id,
         desk.now,
@@ -198,6 +198,7 @@ async def buyers_for(
         [people[key][:120] for key in new],
     )
     desk.staff.update(row["id"] for row in rows if row["staff"])
+    desk.strangers.update(row["id"] for row in rows if row["stranger"])
     found |= {(row["provider"], row["external_id"]): row["id"] for row in rows}
     met = [key for key in new if key not in found]  # of another lane, which wrote them meanwhile
     return found | await _lock_buyers(tx, desk, met, ()) if met else found
@@ -205,7 +206,7 @@ async def buyers_for(
 
 async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], known: Collection[UUID]) -> dict[tuple[str, str], UUID]:
     rows = await tx.fetch(
-        """select b.id, b.provider, b.external_id, b.restricted_until,
+        """select b.id, b.provider, b.external_id, b.restricted_until, b.member_id is null as stranger,
                   b.member_id is not null and exists (
                     select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff
            from buyer b
@@ -221,6 +222,7 @@ async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], know
         list(known),
     )
     desk.staff.update(row["id"] for row in rows if row["staff"])
+    desk.strangers.update(row["id"] for row in rows if row["stranger"])
     desk.restricted.update((row["id"], row["restricted_until"]) for row in rows if row["restricted_until"] is not None)
     return {(row["provider"], row["external_id"]): row["id"] for row in rows}
 

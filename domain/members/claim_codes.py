@@ -120,7 +120,8 @@ async def _recognise(tx: Tx, spoken: Spoken, now: datetime) -> bool:
         """update claim_code c set seen_at = $2, provider = $3, external_id = $4, name = $5, shops = $6::jsonb
            where c.hash = $1 and c.kind = 'NAME' and c.seen_at is null and c.expires_at > $2
              and not exists (select from identity i where i.provider = $3 and i.subject = $4)
-             and not exists (select from buyer b where b.provider = $3 and b.external_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)""",
+             and not exists (select from buyer b where b.provider = $3 and b.external_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)
+             and not exists (select from buyer b where b.provider = $3 and b.inbox_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)""",
         hash_of(spoken.code),
         now,
         spoken.provider,

@@ -65,7 +65,7 @@ WRONG: list[tuple[Callable[[Json], None], str, str]] = [
     (gone("endpoints", 0, "verify_token_env"), "endpoints[1].verify_token_env", "handshake"),
     (wrong("endpoints", 1, "verify_token_env", value="X_Y"), "endpoints[2].verify_token_env", "leave it out"),
     (wrong("endpoints", 2, "destination", value="U" + "0" * 32), "endpoints[3].destination", "only LINE"),
-    (wrong("endpoints", 0, "source", value="instagram"), "endpoints[1].source", "'facebook', 'line', 'telegram' or 'generic'"),
+    (wrong("endpoints", 0, "source", value="threads"), "endpoints[1].source", "'facebook', 'instagram', 'line', 'telegram' or 'generic'"),
     (wrong("channels", 0, "external_id", value=104561234567890), "channels[1].external_id", "in quotes"),
     (wrong("channels", 0, "external_id", value="amei.shop"), "channels[1].external_id", "the Page's id"),
     (wrong("channels", 2, "external_id", value="1002145678901"), "channels[3].external_id", "minus"),
