@@ -14,16 +14,12 @@ from domain.members.account_links import DueLink
 from domain.members.link_addresses import Opens, address
 from domain.members.ports import AccountLinker, LinkRefused, LinkUnanswered
 from domain.providers.line_bot import LineBot
-from domain.words import Pair, language_for, say
+from domain.words import language_for, say
 
 log = logging.getLogger(__name__)
 
 SWEEP: Final = "* * * * *"
 AGAIN: Final = timedelta(seconds=20)
-ADDRESS: Final[Pair] = (
-    "請在 10 分鐘內點選這個連結並登入會員 App,您在這裡的訂單就會出現在 App 裡(只能使用一次,請勿轉傳):\n{link}",
-    "Open this link and sign in within 10 minutes, and your orders here are in the member app (one use; do not pass it on):\n{link}",
-)
 
 
 class AccountLinks:
@@ -62,7 +58,7 @@ class AccountLinks:
         token = await self._linker.link_token(link.person, access_token=link.access_token)
         # Before it is sent, for it may be opened at once.
         await account_links.keep_token(link, token, vault=services.vault, now=services.clock.now())
-        text = say(ADDRESS, language_for(link.locale)).format(link=address(base, Opens.ACCOUNT, link.id, services.vault))
+        text = say(account_links.ADDRESS, language_for(link.locale)).format(link=address(base, Opens.ACCOUNT, link.id, services.vault))
         await self._linker.tell(link.person, text, reply_token=link.reply_token, retry_key=_key(link), access_token=link.access_token)
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from domain.claims.ports import EventKind, SocialEvent, SourcePlatform
 from domain.db import Tx
 from domain.inbox.drain import InboxRow, Verdict
 from domain.jobs import JobQueue
 from domain.members import account_links
-
-SAID: Final = frozenset({EventKind.FOLLOWED, EventKind.ACCOUNT_LINKED, EventKind.ACCOUNT_NOT_LINKED})
-WORDS: Final = frozenset({"連結帳號", "连结账号", "綁定帳號", "绑定账号", "link account"})
-"""Who writes nothing but one of these to an account asks for the way to their member account."""
+from domain.members.claim_codes import asks_for_link
 
 
 async def answered(
@@ -47,4 +43,4 @@ def _asks(event: SocialEvent) -> bool:
     if event.kind is EventKind.FOLLOWED:
         return True
     alone = event.source is SourcePlatform.LINE_OA and event.kind is EventKind.ADD and bool(event.author_id)
-    return alone and event.text.strip().lower() in WORDS
+    return alone and asks_for_link(event.text)

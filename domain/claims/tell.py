@@ -34,8 +34,8 @@ REPLY: dict[ClaimOutcome, Pair] = {
 SHORT: Pair = ("已登記現有數量,不足的部分未成立。", "We took what was left; there is no more.")
 """PARTIAL where nobody waits for the rest."""
 INVITE: Pair = (
-    "訂單已登記!請用這個專屬連結到會員 App 查看(7 天內有效,只能使用一次,請勿轉傳):\n{link}",
-    "Your order is in! See it in the member app with this link of your own (good for 7 days and one use; do not pass it on):\n{link}",
+    "訂單已登記!請用這個專屬連結到會員 App 查看(7 天內有效,只能使用一次,請勿轉傳): {link}",
+    "Your order is in! See it in the member app with this link of your own (good for 7 days and one use; do not pass it on): {link}",
 )
 """Private alone; the address is put in when it is sent."""
 HELP: Pair = ("想下單請留言「品項+數量」,例如:+1", "To order, comment the item and a quantity, for example: +1")

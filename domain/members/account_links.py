@@ -31,6 +31,7 @@ from domain.members.people import note
 from domain.members.rules import LINK_TOKEN_LIFE, LINKS_ASKED, NONCE_ANSWERED_WITHIN, LinkState
 from domain.paging import Row
 from domain.vault import SealBroken, Vault
+from domain.words import Pair
 
 DIALOG: Final = "https://access.line.me/dialog/bot/accountLink"
 WORKER: Final = Actor("worker:ingest")
@@ -40,6 +41,11 @@ ASK_WITHIN: Final = timedelta(minutes=30)
 """An address that could not be sent for so long would only puzzle its reader."""
 REPLY_TOKEN_HOLDS: Final = timedelta(seconds=45)
 """LINE: about a minute from the message."""
+ADDRESS: Pair = (
+    "請在 10 分鐘內點選這個連結並登入會員 App,您在這裡的訂單就會出現在 App 裡(只能使用一次,請勿轉傳): {link}",
+    "Open this link and sign in within 10 minutes, and your orders here are in the member app (one use; do not pass it on): {link}",
+)
+"""What the bot says; the address is put in when it is sent."""
 SHOWN: Final = timedelta(days=30)
 MOST: Final = 50
 

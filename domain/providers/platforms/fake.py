@@ -106,6 +106,8 @@ class FakePlatformServer:
     def __init__(self) -> None:
         self.replies: list[dict[str, Any]] = []
         """What arrived, once per idempotency key, in order of arrival."""
+        self.recipients: dict[str, str] = {}
+        """By the comment's author: who got a private reply, as the platform's messages know them."""
         self.attempts = 0
         """Every request, repeats and failures too."""
         self.url = ""
@@ -153,7 +155,8 @@ class FakePlatformServer:
             headers = {} if retry_after_seconds is None else {"Retry-After": f"{retry_after_seconds:.0f}"}
             return JSONResponse({"error": "as told"}, status_code=status, headers=headers)
         self._take(key, reply)
-        return JSONResponse({"id": f"fake-{key}"})
+        recipient = self.recipients.get(str(reply.get("author_id"))) if reply.get("kind") == "PRIVATE" else None
+        return JSONResponse({"id": f"fake-{key}"} | ({} if recipient is None else {"recipient_id": recipient}))
 
     def _take(self, key: str, reply: dict[str, Any]) -> None:
         if key not in self._keys:
