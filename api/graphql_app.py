@@ -76,6 +76,7 @@ from api.sockets.operations import Subscriptions
 from domain.bootstrap import Services
 from domain.clock import asked as asked_now
 from domain.ids import new_id, public_id
+from domain.members.screens import MEMBER_FIELDS, written_member
 
 IS_AWAITABLE: Any = optimized_is_awaitable
 REQUEST_SECONDS: Final = 10.0
@@ -133,7 +134,10 @@ schema = PlainSchema(
 
 
 SCREENS = frozenset({"orders", "unpaid", "notifications", "pickups", "shipments"})
-ROWS = SchemaRows({"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id))
+ROWS = SchemaRows(
+    {"DateTime": (datetime, utc_text)}, SCREENS, lambda context: public_id("member", context.require_viewer().member_id),
+    (MEMBER_FIELDS, lambda context, args: written_member(context.require_viewer().member_id, args)),
+)  # fmt: skip
 
 
 class Invalid(Exception):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from benchmarks.seed_book import HOUR_MS, PUSH_DAYS, Book, Line, Sale, audit
 from benchmarks.seed_rows import DAY_MS, NULL, Chance, Rows, at, dashed, json, ms_of
-from benchmarks.seed_stories import PICKUP, READY_TO_COLLECT, SAYS_PAID, SHIP, STORIES, WAITING_FOR_GOODS, Step, Story, drawn
-from benchmarks.seed_world import Channel, Post, Shop, Variant, World
+from benchmarks.seed_steps import history
+from benchmarks.seed_stories import PICKUP, READY_TO_COLLECT, SAYS_PAID, SHIP, STORIES, WAITING_FOR_GOODS, Story, drawn
+from benchmarks.seed_world import Channel, Post, Shop, World
 from domain.claims.recognition import RULES_VERSION
 from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, PaymentState
-from domain.posts.rules import DeliveryMethod
 
-HOUR_MS: Final = 3_600_000
-PARCELS: Final = frozenset({FulfilmentState.SHIPPED, FulfilmentState.ARRIVED_AT_STORE, FulfilmentState.DELIVERED, FulfilmentState.RETURNED})
-"""Where a parcel may be."""
 RECENT: Final = 0.94
 """Orders after this part of all are still on their way."""
 SHOWN: Final = 2
@@ -24,72 +21,12 @@ SHOWN: Final = 2
 INBOX_DAYS: Final = 30
 EDITED: Final = 10
 """One comment in so many has rows of its history: what happened to the others, their own row tells."""
-PUSH_DAYS: Final = 14
-"""How long deliveries and pushes are kept."""
 STRANGER: Final = 0.06
 """Orders of people who have not linked the app."""
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CHATTER: Final = ("好漂亮喔", "哈哈哈", "晚安大家", "已私訊", "路過看看", "推推")
 LINES: Final = (1, 1, 1, 1, 2, 2, 2, 3, 3, 5)
 PIECES: Final = (1, 1, 1, 1, 1, 2, 2, 3)
-
-
-@dataclass(slots=True)
-class Line:
-    """A line being written."""
-
-    id: str
-    variant: Variant
-    claim: str
-    comment: str
-    pieces: int
-    handed: int = 0
-    packed: int = 0
-    shipped: int = 0
-
-
-@dataclass(slots=True)
-class Sale:
-    """One order being written. Instants are milliseconds since 1970."""
-
-    id: str
-    number: str
-    shop: Shop
-    post: Post
-    buyer: str
-    member: str
-    """NULL for a stranger."""
-    device: str
-    name: str
-    provider: str
-    at: int
-    story: Story
-    lines: list[Line]
-    subtotal: int
-    is_old: bool
-    sent: int = 0
-    """When its parcel left, or was packed."""
-
-    @property
-    def owner(self) -> str:
-        """Who of the shop does things, as the actor of the audit."""
-        return f"member:{dashed(self.shop.owner)}"
-
-
-@dataclass(slots=True)
-class Book:
-    """What outlives one order: numbers, open passes, who already has an unpaid order."""
-
-    world: World
-    chance: Chance
-    rows: Rows
-    now: int
-    stories: dict[tuple[DeliveryMethod, bool], list[Story]] = field(default_factory=dict)
-    stacked: set[tuple[str, DeliveryMethod]] = field(default_factory=set)
-    passes: dict[str, str] = field(default_factory=dict)
-    shown: int = 0
-    comments: int = 0
-    movements: int = 0
 
 
 def write(world: World, chance: Chance, rows: Rows) -> Iterator[int]:
@@ -112,24 +49,12 @@ def _order(book: Book, n: int, at_ms: int, *, recent: bool) -> None:
     buyer, member, device, name, provider = _buyer(book, shop, post, at_ms)
     number = f"{n:08d}-" + "".join(CROCKFORD[random.getrandbits(5)] for _ in range(4))
     sale = Sale(
-        chance.id(at_ms),
-        number,
-        shop,
-        post,
-        buyer,
-        member,
-        device,
-        name,
-        provider,
-        at_ms,
-        STORIES[0],
-        [],
-        0,
-        book.now - at_ms > PUSH_DAYS * DAY_MS,
-    )
+        chance.id(at_ms), number, shop, post, buyer, member, device, name, provider, at_ms, STORIES[0], [], 0,
+        is_old=book.now - at_ms > PUSH_DAYS * DAY_MS,
+    )  # fmt: skip
     _lines(book, sale)
     sale.story = _story(book, sale, recent=recent)
-    when = _history(book, sale)
+    when = history(book, sale)
     _stock(book, sale, when)
     _row(book, sale, when)
     _chatter(book, sale)
@@ -173,7 +98,7 @@ def _lines(book: Book, sale: Sale) -> None:
             f"{line.claim}\t{shop.id}\t{comment}\t{post.id}\t{sale.buyer}\tORDERED\t\tORDER\t{line_json}\t{hashed}\t{RULES_VERSION}"
             f"\t{shop.policy_id}\t{sale.id}\tNONE\t\t{at(wrote + 400)}"
         )
-        _audit(
+        audit(
             book,
             shop,
             wrote + 400,
@@ -230,118 +155,6 @@ def _story(book: Book, sale: Sale, *, recent: bool) -> Story:
             return SAYS_PAID if story.method is PICKUP else next(s for s in STORIES if s.name == "paid, to be sent")
         book.stacked.add((sale.buyer, story.method))
     return story
-
-
-def _history(book: Book, sale: Sale) -> list[int]:
-    """The timeline, and what each step leaves besides; answers the instants of the steps."""
-    steps = sale.story.steps
-    span = min(5 * DAY_MS, book.now - sale.at)
-    part = 0.3 + 0.5 * book.chance.random.random()
-    when = [sale.at + int(span * part * (k + 1) / len(steps)) for k in range(len(steps))]
-    for line in sale.lines:
-        facts = json({"lines": [{"title": line.variant.title, "label": line.variant.label, "quantity": line.pieces}]})
-        _event(book, sale, "LINES_ADDED", facts, f"comment:{dashed(line.comment)}", sale.at + 400)
-    _notice(book, sale, "ORDER_PLACED", sale.at + 400, {"totalMinor": sale.subtotal, "lines": _facts(sale)})
-    for step, at_ms in zip(steps, when, strict=True):
-        actor = sale.owner if step.staff else "worker:deadlines"
-        _event(book, sale, step.kind, "{}", actor, at_ms)
-        _consequences(book, sale, step, at_ms)
-    return when
-
-
-def _facts(sale: Sale) -> list[dict[str, object]]:
-    return [{"title": line.variant.title, "label": line.variant.label, "quantity": line.pieces} for line in sale.lines]
-
-
-def _consequences(book: Book, sale: Sale, step: Step, at_ms: int) -> None:
-    shop, w = sale.shop, book.rows.waiting
-    if step.payment in (PaymentState.PAID, PaymentState.PARTIALLY_PAID):
-        amount = sale.subtotal if step.payment is PaymentState.PAID else max(1, sale.subtotal // 2)
-        payment = f"{book.chance.id(at_ms)}\t{shop.id}\t{sale.id}\tBANK_TRANSFER\tref-{sale.number}\t{amount}\t{shop.currency}\t{shop.owner}\t{at(at_ms)}"
-        w["payment"].append(payment)
-        _audit(book, shop, at_ms, sale.owner, "OWNER", "order.mark_paid", "order", sale.id, f'{{"amount_minor":{amount}}}')
-        _notice(book, sale, "PAYMENT_RECEIVED", at_ms, {"paidMinor": amount})
-    if step.payment is PaymentState.REPORTED and sale.story.payment is PaymentState.REPORTED:
-        said = f"{book.chance.id(at_ms)}\t{shop.id}\t{sale.id}\tOPEN\t12345\t{at(at_ms)}\t{sale.subtotal}\t{shop.currency}\t\t{at(at_ms)}"
-        w["transfer_report"].append(f"{said}\t{at(at_ms + 48 * HOUR_MS)}")
-    if step.fulfilment is FulfilmentState.READY_FOR_PICKUP:
-        _ready(book, sale, at_ms)
-    if step.fulfilment in (FulfilmentState.PARTIAL, FulfilmentState.HANDED_OVER):
-        _hand_over(book, sale, at_ms, whole=step.fulfilment is FulfilmentState.HANDED_OVER)
-    labelled = step.fulfilment is FulfilmentState.LABELLED and step.fulfilment is sale.story.fulfilment
-    if step.fulfilment is not None and (step.fulfilment in PARCELS or labelled):
-        _parcel(book, sale, step.fulfilment, at_ms)
-    if step.state is OrderState.CANCELLED:
-        expired = step.payment is PaymentState.EXPIRED
-        actor, role = ("worker:deadlines", "worker") if expired else (sale.owner, "OWNER")
-        _audit(book, shop, at_ms, actor, role, "order.expire" if expired else "order.cancel", "order", sale.id, "{}")
-        _notice(book, sale, "ORDER_EXPIRED" if expired else "ORDER_CANCELLED", at_ms, {"lines": _facts(sale)})
-
-
-def _ready(book: Book, sale: Sale, at_ms: int) -> None:
-    """Onto a pass: its own when everything will be collected, else the buyer's open one."""
-    shop, w = sale.shop, book.rows.waiting
-    collected = sale.story.state is OrderState.COMPLETED
-    here = "" if collected else book.passes.get(sale.buyer, "")
-    if not here:
-        here = book.chance.id(at_ms)
-        state, issue = ("COLLECTED", 1) if collected else ("OPEN", 0)
-        code = book.chance.random.getrandbits(63)
-        ends = at(at_ms + 3 * DAY_MS) if collected else NULL
-        w["pickup"].append(f"{here}\t{shop.id}\t{sale.buyer}\t{sale.member}\t{code}\t{state}\t{issue}\t\t{ends}\t1\t{at(at_ms)}")
-    book.passes[sale.id if collected else sale.buyer] = here
-    w["pickup_order"].append(f"{sale.id}\t{shop.id}\t{here}")
-    _event(book, sale, "READY_FOR_PICKUP", f'{{"pickupId":"{dashed(here)}"}}', sale.owner, at_ms)
-    _notice(book, sale, "PICKUP_READY", at_ms, {"pickupId": dashed(here), "place": shop.place})
-
-
-def _hand_over(book: Book, sale: Sale, at_ms: int, *, whole: bool) -> None:
-    shop, w = sale.shop, book.rows.waiting
-    here = book.passes.pop(sale.id) if whole else book.passes[sale.buyer]
-    scan = book.chance.id(at_ms)
-    w["hand_over"].append(f"{scan}\t{shop.id}\t{here}\t1\t{shop.owner}\tcounter\t0\tf\t{at(at_ms)}")
-    for line in sale.lines if whole else sale.lines[:1]:
-        line.handed = line.pieces if whole or len(sale.lines) > 1 else line.pieces - 1
-        w["hand_over_line"].append(f"{shop.id}\t{scan}\t{line.id}\t{line.handed}")
-    detail = f'{{"hand_over_id":"{dashed(scan)}"}}'
-    _audit(book, shop, at_ms, sale.owner, "OWNER", "pickup.hand_over", "pickup", here, detail)
-    _audit(book, shop, at_ms, sale.owner, "OWNER", "order.hand_over", "order", sale.id, detail)
-    _notice(book, sale, "PICKED_UP", at_ms, {"lines": _facts(sale), "pickupId": dashed(here)})
-
-
-def _parcel(book: Book, sale: Sale, state: FulfilmentState, at_ms: int) -> None:
-    """All of an order leaves in one parcel; its row is written when it stands where the story ends."""
-    shop, w = sale.shop, book.rows.waiting
-    packed = state is FulfilmentState.LABELLED
-    if packed or sale.id not in book.passes:
-        here = book.passes[sale.id] = book.chance.id(at_ms)
-        sale.sent = at_ms
-        for line in sale.lines:
-            line.packed, line.shipped = (line.pieces, 0) if packed else (0, line.pieces)
-            w["shipment_line"].append(f"{shop.id}\t{here}\t{sale.id}\t{line.id}\t{line.pieces}")
-        _audit(book, shop, at_ms, sale.owner, "OWNER", "shipment.create", "shipment", here, "{}")
-    here = book.passes[sale.id]
-    stored = state is FulfilmentState.ARRIVED_AT_STORE
-    if state is sale.story.fulfilment:
-        carrier = (
-            f"SEVEN_ELEVEN\t\t{sale.number}\t131386\t\t\t{at(at_ms + 7 * DAY_MS)[:10]}"
-            if stored
-            else f"T_CAT\t\t{sale.number}\t\t\t\t{NULL}"
-        )
-        left = NULL if packed else at(sale.sent)
-        w["shipment"].append(
-            f"{here}\t{shop.id}\t{sale.buyer}\t{sale.member}\t{'PREPARING' if packed else state}\t{at(at_ms)}\t{carrier}\t{left}\t1\t{at(sale.sent)}\t{at(at_ms)}"
-        )
-    if not packed:
-        w["shipment_event"].append(f"{shop.id}\t{here}\t{state}\t{at(at_ms)}\t\t{sale.owner}\t{at(at_ms)}")
-        if state is FulfilmentState.SHIPPED:
-            _notice(
-                book,
-                sale,
-                "SHIPMENT_SENT",
-                at_ms,
-                {"carrier": "T_CAT", "trackingNumber": sale.number, "shipmentId": dashed(here), "state": "SHIPPED"},
-            )
 
 
 def _stock(book: Book, sale: Sale, when: list[int]) -> None:
@@ -413,29 +226,8 @@ def _chatter(book: Book, sale: Sale) -> None:
         f'{claim}\t{shop.id}\t{comment}\t{post.id}\t{sale.buyer}\t{outcome}\t{"INSUFFICIENT_STOCK" if waits else ""}\t{intent}\t{{"trail":[]}}'
         f"\t{sha256(text.encode()).hexdigest()}\t{RULES_VERSION}\t{shop.policy_id}\t{NULL}\tNONE\t\t{at(wrote + 400)}"
     )
-    _audit(book, shop, wrote + 400, "worker:ingest", "worker", "CLAIM_DECIDED", "claim", claim, f'{{"outcome":"{outcome}"}}')
+    audit(book, shop, wrote + 400, "worker:ingest", "worker", "CLAIM_DECIDED", "claim", claim, f'{{"outcome":"{outcome}"}}')
     if waits:
         state = "LEFT" if sale.is_old else "WAITING"
         variant.waiting += 0 if sale.is_old else 9
         w["waitlist_entry"].append(f"{chance.id(wrote)}\t{shop.id}\t{variant.id}\t{claim}\t{sale.buyer}\t9\t{state}\t{at(wrote)}")
-
-
-def _event(book: Book, sale: Sale, kind: str, data: str, actor: str, at_ms: int) -> None:
-    book.rows.waiting["order_event"].append(f"{sale.shop.id}\t{sale.id}\t{kind}\t{data}\t{actor}\t{at(at_ms)}")
-
-
-def _audit(book: Book, shop: Shop, at_ms: int, actor: str, role: str, action: str, kind: str, object_id: str, detail: str) -> None:
-    book.rows.waiting["audit_entry"].append(f"{shop.id}\t{at(at_ms)}\t{actor}\t{role}\t{action}\t{kind}\t{object_id}\t{detail}\t")
-
-
-def _notice(book: Book, sale: Sale, kind: str, at_ms: int, facts: dict[str, object]) -> None:
-    """In the inbox, read by most after a while; for some weeks with the push that was sent."""
-    w, chance = book.rows.waiting, book.chance
-    notice = chance.id(at_ms)
-    base = {"shopName": sale.shop.name, "postTitle": sale.post.title, "currency": sale.shop.currency}
-    data = json({**base, "orderId": dashed(sale.id), "orderNumber": sale.number, **facts})
-    read = at(min(at_ms + HOUR_MS, book.now)) if chance.random.random() < (0.9 if sale.is_old else 0.4) else NULL
-    w["notice"].append(f"{notice}\t{sale.shop.id}\t{sale.buyer}\t{sale.member}\t{kind}\t{data}\tseed:{kind}:{sale.id}\t{read}\t{at(at_ms)}")
-    if sale.device and not sale.is_old:
-        until = at(at_ms + 2 * HOUR_MS)
-        w["push_delivery"].append(f"{chance.id(at_ms)}\t{notice}\t{sale.device}\tSENT\t1\t{at(at_ms)}\t{until}\tseed\t\t{at(at_ms + 900)}")

@@ -41,7 +41,7 @@ ADVICE: Final = {
     "SAME_PROVIDER": "Show `message`; one of the two has to be given up first.",
     "LINK_OVER": "Make a fresh code and let the person try again.",
     "LAST_IDENTITY": "Offer to add another way to sign in, or to delete the account.",
-    "SIGN_IN_AGAIN": "Sign in to this account again, then send the same within 10 minutes.",
+    "SIGN_IN_AGAIN": "Let the person [confirm the sign-in](sign-in.md#a-fresh-sign-in), then send the same, with the same key.",
     "STAFF_RIGHTS": "Merge the other way round, or leave the shop first.",
     "UNDO_OVER": "Read `me.merges` again and offer it no more.",
     "DELETION_UNDERWAY": "Offer `accountDeleteCancel`.",

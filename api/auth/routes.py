@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from starlette.requests import Request
@@ -24,10 +24,10 @@ from domain import db
 from domain.bootstrap import Services
 from domain.errors import Unavailable
 from domain.ids import public_id, read_public_id
-from domain.members import alerts, attempts, grants, guesses, keys, sessions
+from domain.members import alerts, attempts, freshness, grants, guesses, keys, sessions
 from domain.members.commands import register_device, sign_in
 from domain.members.ports import GrantKeeper, ProvenIdentity
-from domain.members.rules import DevicePlatform, KeyUse, PushTarget
+from domain.members.rules import FRESH_ACT, DevicePlatform, KeyUse, PushTarget
 from domain.members.sessions import Grant
 from domain.words import TAIWAN, negotiate
 
@@ -38,6 +38,7 @@ LONGEST_ID: Final = 120
 LONGEST_TOKEN: Final = 8192
 LONGEST_CODE: Final = 1024
 TRIES: Final = 3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def routes(services: Services, providers: Providers | None = None) -> list[Route
         ("/auth/nonce", desk.nonce),
         ("/auth/exchange", desk.exchange),
         ("/auth/refresh", desk.refresh),
+        ("/auth/confirm", desk.confirm),
         ("/auth/sign-out", desk.sign_out),
         ("/auth/sign-out-everywhere", desk.sign_out_everywhere),
         ("/auth/sessions/end", desk.end_session),
@@ -117,6 +119,24 @@ class SignInDesk:
         async with self._one_guess(request, installation_id, now):
             grant = await _again_on_contention(lambda: sessions.refresh(token, installation_id, self.services.vault, now))
         return await self._tokens(grant, now)
+
+    async def confirm(self, request: Request) -> Response:
+        """The person of this session proves again who they are: `{provider, channel?, idToken, nonce}` → `{freshUntil}`.
+
+        Any identity of the member will do. Somebody else's is refused like a token that does not hold.
+        """
+        viewer = await self._require_viewer(request)
+        fields = await fields_of(request)
+        provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
+        id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
+        fields.end()
+        adapter = self._adapter(provider, channel)
+        now = self._now()
+        async with self._one_guess(request, str(viewer.session_id), now):
+            nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
+            proven = await adapter.verify(id_token, nonce, now)
+            await _again_on_contention(lambda: _confirmed(viewer, proven, provider, nonce, nonce_ends, now))
+        return JSONResponse({"freshUntil": _iso(now + FRESH_ACT)}, headers=NO_STORE)
 
     async def sign_out(self, request: Request) -> Response:
         """End this session; its installation gets no more pushes."""
@@ -220,7 +240,7 @@ class SignInDesk:
         return JSONResponse(body, headers=NO_STORE)
 
 
-async def _again_on_contention(action: Callable[[], Awaitable[Grant]]) -> Grant:
+async def _again_on_contention(action: Callable[[], Awaitable[T]]) -> T:
     """The action, tried again when a lock could not be had: its transaction left nothing behind."""
     for _ in range(TRIES - 1):
         try:
@@ -250,6 +270,13 @@ async def _admit(
                 now=now,
             )
     return grant
+
+
+async def _confirmed(viewer: Viewer, proven: ProvenIdentity, provider: str, nonce: str, nonce_ends: datetime, now: datetime) -> None:
+    """The session is fresh, in one transaction with the use of nonce and token."""
+    async with db.transaction() as tx:
+        await attempts.use_up(tx, nonce, nonce_ends, provider, proven, now)
+        await freshness.confirm(tx, viewer.session_id, viewer.member_id, proven, now)
 
 
 def _device(fields: Fields, locale: str) -> DeviceInput | None:

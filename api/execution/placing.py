@@ -29,6 +29,9 @@ class Question(Protocol):
 
     def cursor(self, position: Position) -> str: ...
 
+    def within(self, name: str, of: UUID) -> Question:
+        """That of the beginning of a list of this name in one of its objects."""
+
 
 # What compiled functions call
 
@@ -81,17 +84,34 @@ def cursor(at: str, id_: str, question: Question) -> str:
     return f'"{question.cursor((datetime.fromisoformat(at), UUID(bytes=a2b_base64(id_))))}"'
 
 
-def end(rows: list[str], which: int, at: int, id_: int, question: Question) -> str:
+def end(rows: Sequence[str], which: int, at: int, id_: int, question: Question, separator: str) -> str:
     """The cursor of the first or last row, null without rows. `at`, `id_`: places of its position's pieces."""
     if not rows:
         return NULL
-    pieces = rows[which].split(SEPARATOR)
+    pieces = rows[which].split(separator)
     return cursor(pieces[at], pieces[id_], question)
 
 
+def within(question: Question, name: str, of: str) -> Question:
+    """What makes the cursors of a list in an object, whose id is this piece."""
+    return question.within(name, UUID(bytes=a2b_base64(of)))
+
+
+def there(text: str) -> tuple[str]:
+    """The text of an object that is always there, as rows.
+
+    Raises:
+        Misfit: it is not.
+    """
+    if not text:
+        raise Misfit
+    return (text,)
+
+
 ENVIRONMENT: Final[Mapping[str, Any]] = {
-    "instant": instant, "day": day, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "real": real, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true",
-    "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_", "FLAGS": {"t": "true", "f": "false"},
+    "instant": instant, "day": day, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "within": within, "there": there, "real": real,
+    "SEPARATOR": SEPARATOR, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true", "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_",
+    "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip
 
@@ -167,7 +187,7 @@ class Level:
         """The functions."""
         split = f" {', '.join(map(self.name, range(len(self.pieces))))}, = t.split({between_pieces(self.depth)!r})"
         before = "".join(f"\n {line}" for line in self.before)
-        return "\n".join(f"def {name}(t{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
+        return "\n".join(f"def {name}(t, q{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
 
     def row(self) -> str:
         """The SQL of a row's text."""

@@ -15,7 +15,8 @@ from graphql import GraphQLField, GraphQLResolveInfo
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from domain.paging.written import Screen
+from domain.paging import Args
+from domain.paging.written import Fields, Screen
 
 FROM_ROW: Final = "plusone-from-row"
 """Metadata of a field whose resolver takes the row as its first parameter, and beside it reads only the arguments, the context and what is
@@ -29,6 +30,9 @@ ROOT: Final = "plusone-root"
 
 Show = Callable[..., tuple[Any, Screen]]
 """`show(context, args, **arguments)`: the page that was asked for and the screen that shows it; raises what the field's resolver would."""
+
+Own = tuple[Fields, Callable[[Any, Args], str]]
+"""What a viewer's own row may be asked for beside the screens, and its `from` part for a request."""
 
 Ask = Callable[[Any], Any]
 """A field's resolver with the request and the arguments bound: row in, value out."""
@@ -68,6 +72,10 @@ class ScreenRows(Rows, Protocol):
     def screens(self) -> frozenset[str]:
         """The GraphQL names of all of them."""
 
+    @property
+    def own(self) -> Own | None:
+        """Fields of the viewer's own row."""
+
     def is_root(self, field: GraphQLField) -> bool:
         """True for a field that is a ROOT."""
 
@@ -91,10 +99,15 @@ class SchemaRows:
     """A strawberry schema whose default resolver is `value_of`."""
 
     def __init__(
-        self, writers: Writers | None = None, screens: frozenset[str] = frozenset(), viewer: Callable[[Any], str] | None = None
+        self,
+        writers: Writers | None = None,
+        screens: frozenset[str] = frozenset(),
+        viewer: Callable[[Any], str] | None = None,
+        own: Own | None = None,
     ) -> None:
         self.writers: Writers = writers or {}
         self.screens = screens
+        self.own = own
         self._viewer = viewer
 
     def is_root(self, field: GraphQLField) -> bool:

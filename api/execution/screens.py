@@ -1,7 +1,7 @@
 """Whole operations that ask for screens: one statement, whose rows of text are written into the answer at once.
 
-An operation is one when it is a query whose only fields are those that say so (`ROOT` and, below it, `SCREEN`, see `rows.py`), and when
-what it selects of each screen has a writer (`writing.py`). Such fields change nothing, so whatever is raised on the way is no answer: the
+An operation is one when it is a query whose only fields are those that say so (`ROOT` and, below it, `SCREEN`, see `rows.py`, and the viewer's own
+name), and when what it selects of each screen has a writer (`writing.py`). Such fields change nothing, so whatever is raised on the way is no answer: the
 executor runs the operation from its beginning, and reports.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -75,6 +75,18 @@ class _Asked:
     writers: dict[Fields, Written] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Own:
+    """A field of the viewer's own row: the SQL of its piece, and what writes it from that."""
+
+    key: str
+    piece: str
+    write: Callable[[str], str]
+
+
+_Part: TypeAlias = str | _Own | _Asked
+
+
 class Operation:
     """One operation under one choice of the variables that stand below its screens."""
 
@@ -85,9 +97,10 @@ class Operation:
         self._tally = Tally()
         self._sure = prices.sure
         self._writer = Writer(executor, rows, most_fields, self._tally)
-        self._parts: list[tuple[str, list[str | _Asked]]] = []
+        self._parts: list[tuple[str, list[_Part]]] = []
         self._read(prices)
         self._screens = [part for _, parts in self._parts for part in parts if isinstance(part, _Asked)]
+        self._own = [part for _, parts in self._parts for part in parts if isinstance(part, _Own)]
 
     @property
     def fields(self) -> int:
@@ -110,16 +123,27 @@ class Operation:
                 raise Unplannable
             found.append((written, len(columns), question))
             columns += written.columns(screen)
+        if self._own and self._rows.own is not None:
+            source = self._rows.own[1](context, args)
+            columns += [f"(select convert_to(({own.piece})::text, 'UTF8') {source})" for own in self._own]
         row: Any = await fetch_columns(columns, args) if columns else ()
         self._tally.points = self._sure  # from here on nothing waits: nobody else counts in between
         texts = iter([written.write(row, first, question) for written, first, question in found])
-        data = f"{{{','.join(self._object(key, parts, texts, context) for key, parts in self._parts)}}}".encode(CARRIED)
+        rest = iter(row[len(row) - len(self._own) :])
+        data = f"{{{','.join(self._object(key, parts, texts, rest, context) for key, parts in self._parts)}}}".encode(CARRIED)
         return Answered(data, self._tally.points)
 
-    def _object(self, key: str, parts: list[str | _Asked], texts: Any, context: Any) -> str:
-        viewer = self._rows.viewer(context)
-        inner = ",".join(part.format(viewer) if isinstance(part, str) else f'"{part.key}":{next(texts)}' for part in parts)
-        return f'"{key}":{{{inner}}}'
+    def _object(self, key: str, parts: list[_Part], texts: Iterator[str], own: Iterator[bytes], context: Any) -> str:
+        viewer, inner = self._rows.viewer(context), list[str]()
+        for part in parts:
+            match part:
+                case str():
+                    inner.append(part.format(viewer))
+                case _Own():
+                    inner.append(f'"{part.key}":{part.write(next(own).decode(CARRIED))}')
+                case _:
+                    inner.append(f'"{part.key}":{next(texts)}')
+        return f'"{key}":{{{",".join(inner)}}}'
 
     def _arguments(self, asked: _Asked, variables: VariableValues) -> Mapping[str, Any]:
         if asked.constant is not None:
@@ -146,8 +170,8 @@ class Operation:
                 raise Unplannable
             self._parts.append((key, self._below(type_, group, prices.below[key])))
 
-    def _below(self, type_: GraphQLObjectType, group: Group, prices: Prices) -> list[str | _Asked]:
-        collected, found = self._executor.collect_subfields(type_, group), list[str | _Asked]()
+    def _below(self, type_: GraphQLObjectType, group: Group, prices: Prices) -> list[_Part]:
+        collected, found = self._executor.collect_subfields(type_, group), list[_Part]()
         if collected.new_defer_usages:
             raise Unplannable
         for key, below in collected.grouped_field_set.items():
@@ -160,6 +184,8 @@ class Operation:
             elif show is not None:
                 self._writer.price(below, prices.below[key])
                 found.append(_Asked(key, field_, below, show))
+            elif self._rows.own is not None and (known := self._rows.key(field_, name)) is not None:
+                found.append(_Own(key, *self._writer.alone(self._rows.own[0].entries.get(known), field_.type)))
             else:
                 raise Unplannable
         return found

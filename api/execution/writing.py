@@ -9,31 +9,20 @@ Compiled source holds names of the schema, response keys (GraphQL names, so plai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from graphql import (
-    GraphQLBoolean,
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLID,
-    GraphQLInt,
-    GraphQLList,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLOutputType,
-    GraphQLString,
-    get_nullable_type,
-)
+from graphql import GraphQLEnumType, GraphQLField, GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType, get_nullable_type
 from graphql.execution.executor import Executor
 from graphql.execution.values import get_argument_values
 
 from api.execution.actual import Prices
-from api.execution.leaves import enum_names
 from api.execution.parts import braced, checked, item_type, object_type
-from api.execution.placing import ENVIRONMENT, Level, Lists, Tally, Written
+from api.execution.placing import Level, Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
+from api.execution.writing_values import Values
 from domain.paging import MAX_SIZE
 from domain.paging.written import (
     CARRIED,
@@ -44,17 +33,17 @@ from domain.paging.written import (
     Kind,
     Leaf,
     Maybe,
+    One,
     Paged,
     Part,
     Rows,
     Screen,
     Within,
+    as_base64,
+    between_pieces,
     between_rows,
     list_text,
 )
-
-DATED: Final[Mapping[Kind, str]] = {Kind.INSTANT: "DateTime", Kind.DAY: "Date"}
-SCALARS: Final[Mapping[Kind, Any]] = {Kind.ID: GraphQLID, Kind.TEXT: GraphQLString, Kind.WHOLE: GraphQLInt, Kind.FLAG: GraphQLBoolean}
 
 
 class Writer:
@@ -65,11 +54,9 @@ class Writer:
         self._executor = executor
         self._reading = reading
         self._most_fields = most_fields
-        self._environment: dict[str, Any] = {**ENVIRONMENT, "spend": tally.spend}
+        self._values = Values({"spend": tally.spend})
         self._prices: dict[int, tuple[Group, Prices]] = {}
-        self._known: dict[Any, str] = {}
         self._sources: list[str] = []
-        self._names = 0
 
     def price(self, group: Group, prices: Prices) -> None:
         """What the objects at this place cost."""
@@ -92,7 +79,7 @@ class Writer:
                     call = self._row(item_type(field_), below, screen.fields, rows)
                     text = f"[{{COMMA.join([{call} for t in {self._counted('rows', below)}])}}]"
                 case "edges":
-                    call = self._edge(item_type(field_), below, screen, rows)
+                    call = self._edge(item_type(field_), below, screen.fields, screen.place, rows)
                     text = f"[{{COMMA.join([{call} for t in {self._counted('rows', below)}])}}]"
                 case "page_info":
                     text = self._page_info(field_, below, screen, rows)
@@ -108,12 +95,29 @@ class Writer:
             rows.piece("1")
         return self._finished(screen, rows, whole, count, braced(items))
 
+    def alone(self, entry: Entry | None, type_: GraphQLOutputType) -> tuple[str, Callable[[str], str]]:
+        """A value of a row by itself: the SQL of its piece, and what writes it from that."""
+        if not isinstance(entry, Leaf):
+            raise Unplannable
+        self.fields += 1
+        level, name = Level(0), self._values.name("f")
+        self._sources.append(f"def {name}(t):\n {level.name(0)} = t\n return f'{checked(self._values.leaf(entry, type_, level))}'")
+        return level.pieces[0], self._compiled(name)
+
+    def _compiled(self, name: str) -> Callable[..., str]:
+        """The function of this name, with all that was written so far."""
+        source = "\n".join(self._sources)
+        self._sources.clear()
+        exec(compile(source, "<writer>", "exec"), self._values.environment)  # noqa: S102  see the module's docstring
+        found: Callable[..., str] = self._values.environment[name]
+        return found
+
     def _finished(self, screen: Screen, rows: Level, whole: list[tuple[str, str | None]], count: bool, body: str) -> Written:
         given = "".join(
             f" w{number} = c[n + {1 + count + number}]{'' if row is None else f'.decode({CARRIED!r})'}\n"
             for number, (_, row) in enumerate(whole)
         )
-        name = self._name("page")
+        name = self._values.name("page")
         self._sources.append(rows.source())
         self._sources.append(
             f"def {name}(c, n, q):\n rows = c[n].decode({CARRIED!r}).split({between_rows(0)!r}) if c[n] else []\n page = q.page\n more = len(rows) > page.size\n"
@@ -121,10 +125,7 @@ class Writer:
             f" if page.backwards:\n  rows.reverse()\n  after, before = more, before\n else: after, before = after, more\n"
             f"{' total = c[n + 1]' if count else ''}\n{given} return f'{checked(body)}'"
         )
-        source = "\n".join(self._sources)
-        self._sources.clear()
-        exec(compile(source, "<writer>", "exec"), self._environment)  # noqa: S102  see the module's docstring
-        return Written(screen.fields, ", ".join(rows.pieces), screen.place, count, tuple(whole), self._environment[name])
+        return Written(screen.fields, ", ".join(rows.pieces), screen.place, count, tuple(whole), self._compiled(name))
 
     def _of_whole(self, field_: GraphQLField, group: Group, entry: Leaf | Rows | None, column: str) -> tuple[str, str | None]:
         match entry:
@@ -149,46 +150,50 @@ class Writer:
                     text = "{TRUE if after else FALSE}"
                 case "start_cursor" | "end_cursor":
                     at, id_ = (rows.place(sql) for sql in screen.place)
-                    text = f"{{end(rows, {0 if name == 'start_cursor' else -1}, {at}, {id_}, q)}}"
+                    text = f"{{end(rows, {0 if name == 'start_cursor' else -1}, {at}, {id_}, q, SEPARATOR)}}"
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
         return braced(items)
 
-    def _edge(self, type_: GraphQLObjectType, group: Group, screen: Screen, rows: Level) -> str:
+    def _edge(
+        self, type_: GraphQLObjectType, group: Group, fields: Fields | Amount, place: tuple[str, str], rows: Level, question: str = "q"
+    ) -> str:
+        if isinstance(fields, Amount):
+            raise Unplannable
         items = []
         for key, name, field_, below in self._fields(type_, group):
             match name:
                 case "__typename":
                     text = f'"{type_.name}"'
                 case "cursor":
-                    at, id_ = (rows.piece(sql) for sql in screen.place)
+                    at, id_ = map(rows.piece, place)
                     text = f"{{cursor({at}, {id_}, q)}}"
                 case "node":
-                    text = self._object(object_type(field_.type), below, screen.fields, rows)
+                    text = self._object(object_type(field_.type), below, fields, rows)
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
-        return self._function(rows, braced(items), ", q")
+        return self._function(rows, braced(items), question)
 
     def _row(self, type_: GraphQLObjectType, group: Group, fields: Fields | Amount, level: Level) -> str:
         if isinstance(fields, Amount):
             return self._function(level, self._amount(type_, group, fields, level))
         return self._function(level, self._object(type_, group, fields, level))
 
-    def _function(self, level: Level, body: str, more: str = "") -> str:
-        """The call of a function that writes the row `t`."""
-        name = self._name("f")
+    def _function(self, level: Level, body: str, question: str = "q") -> str:
+        """The call of a function that writes the row `t` of a list; cursors within are of the question of this name."""
+        name = self._values.name("f")
         if not level.pieces:
             level.piece("1")
-        more += "".join(f", {piece}" for piece in level.borrowed)
+        more = "".join(f", {piece}" for piece in level.borrowed)
         level.borrowed.clear()
         level.written.append((name, more, checked(body)))
-        return f"{name}(t{more})"
+        return f"{name}(t, {question}{more})"
 
     def _rows(self, field_: GraphQLField, group: Group, fields: Fields | Amount, level: Level, text: str) -> str:
         call = self._row(item_type(field_), group, fields, level)
-        rows = self._counted(f"{text}.split({self._bound(between_rows(level.depth))})", group)
+        rows = self._counted(f"{text}.split({self._values.bound(between_rows(level.depth))})", group)
         return f"[{{COMMA.join([{call} for t in {rows}]) if {text} else NONE}}]"
 
     def _object(self, type_: GraphQLObjectType, group: Group, fields: Fields, level: Level) -> str:
@@ -201,11 +206,11 @@ class Writer:
     def _entry(self, entry: Entry | None, field_: GraphQLField, group: Group, level: Level) -> str:
         match entry:
             case Leaf():
-                return self._leaf(entry, field_.type, level)
+                return self._values.leaf(entry, field_.type, level)
             case Amount():
                 return self._amount(object_type(field_.type), group, entry, level)
             case Part():
-                return self._part(entry, field_.type, level)
+                return self._values.part(entry, field_.type, level)
             case Within():
                 return self._object(object_type(field_.type), group, entry.fields, level)
             case Rows():
@@ -213,18 +218,21 @@ class Writer:
                 found = self._rows(field_, group, entry.fields, inner, level.name(place))
                 self._placed(level, place, entry, inner)
                 return found
-            case Maybe():
-                return self._maybe(entry, field_, group, level)
+            case Maybe() | One():
+                return self._other(entry, field_, group, level)
             case Paged():
                 return self._paged(entry, field_, group, level)
         raise Unplannable
 
-    def _maybe(self, entry: Maybe, field_: GraphQLField, group: Group, level: Level) -> str:
-        if isinstance(field_.type, GraphQLNonNull):
+    def _other(self, entry: Maybe | One, field_: GraphQLField, group: Group, level: Level) -> str:
+        """The object of another row."""
+        if isinstance(field_.type, GraphQLNonNull) is isinstance(entry, Maybe):
             raise Unplannable
         inner, place = self._below(level), level.reserve()
         call, text = self._row(object_type(field_.type), group, entry.fields, inner), level.name(place)
         self._placed(level, place, Rows(entry.fields, entry.select), inner)
+        if isinstance(entry, One):  # its price is sure: no row of it is counted
+            return f"{{COMMA.join([{call} for t in there({text})])}}"
         return f"{{COMMA.join([{call} for t in {self._counted(f'[{text}]', group)}]) if {text} else NULL}}"
 
     def _below(self, level: Level) -> Level:
@@ -246,64 +254,61 @@ class Writer:
             or any(value is not None for name, value in arguments.items() if name != "first")
         ):
             raise Unplannable
-        inner, place, rows, most = self._below(level), level.reserve(), self._name("r"), entry.most
+        inner, place, found = self._below(level), level.reserve(), _Beginning(self._values.name("r"), size, entry, level)
         items, type_ = [], object_type(field_.type)
         for key, name, below_field, below in self._fields(type_, group):
-            match name:
-                case "__typename":
-                    found = f'"{type_.name}"'
-                case "nodes":
-                    call = self._row(item_type(below_field), below, entry.rows.fields, inner)
-                    found = f"[{{COMMA.join([{call} for t in {self._counted(f'{rows}[:{size}]', below)}])}}]"
-                case "total_count":
-                    found = f"{{len({rows}) if len({rows}) < {most} else {most}}}"
-                case "total_count_is_exact":
-                    found = f"{{TRUE if len({rows}) <= {most} else FALSE}}"
-                case "page_info":
-                    found = self._beginning(below_field, below, f"{{TRUE if len({rows}) > {size} else FALSE}}")
-                case _:
-                    raise Unplannable
-            items.append(f'"{key}":{found}')
+            items.append(f'"{key}":{self._of_beginning(name, type_, below_field, below, found, inner)}')
         if not inner.pieces:
             inner.piece("1")
         self._placed(level, place, entry.rows, inner)
         text = level.name(place)
-        level.before.append(f"{rows} = {text}.split({between_rows(inner.depth)!r}) if {text} else ()")
+        level.before.append(f"{found.rows} = {text}.split({between_rows(inner.depth)!r}) if {text} else ()")
         return braced(items)
 
-    def _beginning(self, field_: GraphQLField, group: Group, more: str) -> str:
-        """The info of a list's first page; its cursors are made of rows."""
-        type_ = object_type(field_.type)
-        texts = {"__typename": f'"{type_.name}"', "has_next_page": more, "has_previous_page": "false"}
-        items = [(key, texts.get(name)) for key, name, _, _ in self._fields(type_, group)]
-        if any(text is None for _, text in items):
-            raise Unplannable
-        return braced([f'"{key}":{text}' for key, text in items])
-
-    def _leaf(self, leaf: Leaf, type_: GraphQLOutputType, level: Level) -> str:
-        if leaf.nullable and isinstance(type_, GraphQLNonNull):
-            raise Unplannable
-        named, x = get_nullable_type(type_), level.piece(leaf.piece)
-        if (scalar := SCALARS.get(leaf.kind)) is not None and named is not scalar:
-            raise Unplannable
-        match leaf.kind:
-            case Kind.ID:
-                return f'"{leaf.tag}_{{{x}[:22].replace(PLUS, DASH).replace(SLASH, LINE)}}"'
-            case Kind.TEXT | Kind.WHOLE:
-                return f"{{{x}}}"
-            case Kind.FLAG if not leaf.nullable:
-                return f"{{FLAGS[{x}]}}"
-            case Kind.INSTANT | Kind.DAY if getattr(named, "name", "") == DATED[leaf.kind]:
-                made = f"{leaf.kind.name.lower()}({x})"
-                return f"{{NULL if {x} == NULL else {made}}}" if leaf.nullable else f"{{{made}}}"
-            case Kind.WORD if isinstance(named, GraphQLEnumType) and not leaf.nullable:
-                return f"{{{self._words(named)}[{x}]}}"
+    def _of_beginning(
+        self, name: str, type_: GraphQLObjectType, field_: GraphQLField, group: Group, found: _Beginning, inner: Level
+    ) -> str:
+        rows, most, fields = found.rows, found.entry.most, found.entry.rows.fields
+        match name:
+            case "__typename":
+                return f'"{type_.name}"'
+            case "nodes":
+                call = self._row(item_type(field_), group, fields, inner)
+                return f"[{{COMMA.join([{call} for t in {self._counted(found.shown, group)}])}}]"
+            case "edges":
+                call = self._edge(item_type(field_), group, fields, found.place, inner, found.question(self._values))
+                return f"[{{COMMA.join([{call} for t in {self._counted(found.shown, group)}])}}]"
+            case "total_count":
+                return f"{{len({rows}) if len({rows}) < {most} else {most}}}"
+            case "total_count_is_exact":
+                return f"{{TRUE if len({rows}) <= {most} else FALSE}}"
+            case "page_info":
+                return self._info_of_beginning(field_, group, found, inner)
         raise Unplannable
+
+    def _info_of_beginning(self, field_: GraphQLField, group: Group, found: _Beginning, inner: Level) -> str:
+        type_, items = object_type(field_.type), []
+        for key, name, _, _ in self._fields(type_, group):
+            match name:
+                case "__typename":
+                    text = f'"{type_.name}"'
+                case "has_next_page":
+                    text = f"{{TRUE if len({found.rows}) > {found.size} else FALSE}}"
+                case "has_previous_page":
+                    text = "false"
+                case "start_cursor" | "end_cursor":
+                    at, id_ = map(inner.place, found.place)
+                    separator, question = self._values.bound(between_pieces(inner.depth)), found.question(self._values)
+                    text = f"{{end({found.shown}, {0 if name == 'start_cursor' else -1}, {at}, {id_}, {question}, {separator})}}"
+                case _:
+                    raise Unplannable
+            items.append(f'"{key}":{text}')
+        return braced(items)
 
     def _amount(self, type_: GraphQLObjectType, group: Group, amount: Amount, level: Level) -> str:
         items = []
         for key, name, field_, _ in self._fields(type_, group):
-            named, currency = get_nullable_type(field_.type), self._currency(amount, level)
+            named, currency = get_nullable_type(field_.type), self._values.currency(amount, level)
             match name:
                 case "__typename":
                     text = f'"{type_.name}"'
@@ -311,46 +316,11 @@ class Writer:
                     minor = level.piece(amount.minor)
                     text = f'"{{{minor} if {currency} in UNDIVIDED else cents({minor}, {currency})}}"'
                 case "currency_code" if isinstance(named, GraphQLEnumType):
-                    text = f"{{{self._words(named)}[{currency}]}}"
+                    text = f"{{{self._values.words(named)}[{currency}]}}"
                 case _:
                     raise Unplannable
             items.append(f'"{key}":{text}')
         return braced(items)
-
-    def _currency(self, amount: Amount, level: Level) -> str:
-        if not amount.of_outer:
-            return level.piece(amount.currency)
-        if level.outer is None:
-            raise Unplannable
-        piece = level.outer.piece(amount.currency)
-        if piece not in level.borrowed:
-            level.borrowed.append(piece)
-        return piece
-
-    def _part(self, part: Part, type_: GraphQLOutputType, level: Level) -> str:
-        if part.name is None and isinstance(listed := get_nullable_type(type_), GraphQLList):
-            words = get_nullable_type(listed.of_type)
-            if not isinstance(words, GraphQLEnumType):
-                raise Unplannable
-            lists = self._bound(Lists(part.of.make, self._names_of(words)), (type_, part))
-            return f"{{{lists}[{', '.join(map(level.piece, part.of.pieces))},]}}"
-        if part.of not in level.made:
-            level.made[part.of] = self._name("m")
-            pieces = ", ".join(f"real({level.piece(sql)})" for sql in part.of.pieces)
-            level.before.append(f"{level.made[part.of]} = {self._bound(part.of.make)}({pieces})")
-        value = level.made[part.of] + (f".{part.name}" if part.name else "")
-        if get_nullable_type(type_) is not GraphQLString:
-            raise Unplannable
-        return f"{{quoted({value})}}"
-
-    def _words(self, type_: GraphQLEnumType) -> str:
-        return self._bound(self._names_of(type_), type_)
-
-    def _names_of(self, type_: GraphQLEnumType) -> dict[Any, str]:
-        names = {value: f'"{name}"' for value, name in enum_names(type_).items() if isinstance(value, str)}
-        if not names:
-            raise Unplannable
-        return names
 
     def _fields(self, type_: GraphQLObjectType, group: Group, fields: Fields | None = None) -> list[tuple[str, str, GraphQLField, Group]]:
         """What is selected of an object, in the order of the answer: response key, name in rows, field, places."""
@@ -387,13 +357,32 @@ class Writer:
         price = self._prices[id(group)][1].sure
         return f"spend({rows}, {price})" if price else rows
 
-    def _name(self, prefix: str) -> str:
-        self._names += 1
-        return f"{prefix}{self._names}"
 
-    def _bound(self, value: Any, key: Any = None) -> str:
-        wanted = value if key is None else key
-        if wanted not in self._known:
-            self._known[wanted] = self._name("k")
-            self._environment[self._known[wanted]] = value
-        return self._known[wanted]
+@dataclass(slots=True)
+class _Beginning:
+    """The first page of a list in a row. `rows`: the name of its rows in the functions of the row around, which is of `level`."""
+
+    rows: str
+    size: int
+    entry: Paged
+    level: Level
+    asked: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The expression of the page's rows."""
+        return f"{self.rows}[:{self.size}]"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The SQL of a position, as `Screen.place`."""
+        at, id_ = self.entry.place
+        return at, as_base64(id_)
+
+    def question(self, values: Values) -> str:
+        """The name of what its cursors are made by."""
+        if not self.asked:
+            self.asked = values.name("q")
+            key = self.level.piece(as_base64(self.entry.of))
+            self.level.before.append(f"{self.asked} = within(q, {values.bound(self.entry.name)}, {key})")
+        return self.asked

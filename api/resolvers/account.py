@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from api.resolvers.base import Info, attach, field, key_of
-from api.resolvers.mutation import InvalidInput, mutation
+from api.resolvers.mutation import InvalidInput, freshly_signed_in, mutation
 from api.schema.account import (
     AccountDeleteCancelInput,
     AccountDeleteCancelPayload,
@@ -38,7 +38,8 @@ attach(Buyer, BuyerAccount)
 class AccountMutations:
     @mutation(AccountUserError, DataExportRequestPayload)
     async def data_export_request(self, info: Info, input: DataExportRequestInput) -> Row:  # noqa: ARG002 -- there is one format
-        """A file of all my data over all shops, to be fetched within an hour; 5 a day."""
+        """A file of all my data over all shops, to be fetched within an hour; 5 a day. Needs a fresh sign-in."""
+        await freshly_signed_in(info)
         context = info.context
         export_id, until = await export.request(
             member_id=context.require_viewer().member_id, now=context.now(), request_id=context.request_id

@@ -10,7 +10,7 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from api.resolvers.base import Info, granted, key_of, selected
-from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
+from api.resolvers.mutation import InvalidInput, effect, freshly_signed_in, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.acting import (
     ClaimUndoInput,
@@ -73,11 +73,13 @@ class ActingMutations:
 
     @mutation(ActingUserError, OrderCancelAnswerPayload, idempotent=True)
     async def order_cancel_answer(self, info: Info, input: OrderCancelAnswerInput) -> Row:
-        """Answer a buyer who asks to cancel. Where money was received, cancelling needs the permission to record payments, and a reference."""
+        """Answer a buyer who asks to cancel. Where money was received, cancelling needs the permission to record payments, a reference, and a fresh sign-in."""
         order_id, note = key_of(input.order_id, "order"), text(input.note, "note", 200)
         reference = text(input.refund_reference, "refundReference", 120)
         shop_id, actor = await staff_of(info, "order", order_id, Permission.CANCEL_ORDER)
         may_refund = bool(await granted(info.context, shop_id, [Permission.MARK_PAID]))
+        if input.accept and reference and may_refund:  # without a reference no money goes back
+            await freshly_signed_in(info)
 
         async def act() -> Row:
             await requests.answer(

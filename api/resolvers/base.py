@@ -204,6 +204,10 @@ class Asked:
         """The cursor of a position in this list."""
         return cursor.write(self.vault, self.scope, position)
 
+    def within(self, name: str, of: UUID) -> Asked:
+        """The same for the beginning of a list in an object that was found."""
+        return Asked(self.page, self.vault, name, of, None, self.viewer)
+
 
 def asked(
     info: Info, name: str, narrowed: object, *, first: int | None, after: str | None, last: int | None = None, before: str | None = None,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, desk_list
 from api.resolvers.mutation import InvalidInput, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.claim import CommentFilter, CommentResolveInput, CommentResolvePayload, SocialCommentConnection
 from api.schema.errors import CommentUserError
 from api.schema.shop import Shop
 from domain.claims import commands, screens
-from domain.paging import Row
+from domain.paging import Row, Slice
 from domain.shops.rules import Permission
 
 MOST_LINES = 50
@@ -21,35 +22,18 @@ MOST_LINES = 50
 class ShopComments:
     """Fields of a shop's desk."""
 
-    @field(
-        SocialCommentConnection | None,
-        description="Decided comments, the latest decision first. For staff who may view them; null for others.",
+    @desk_list(
+        SocialCommentConnection,
+        Permission.VIEW_COMMENTS,
+        "Decided comments, the latest decision first. For staff who may view them; null for others.",
     )
-    async def comments(
-        self,
-        root: strawberry.Parent[Row],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: CommentFilter | None = None,
-    ) -> Row:
-        shop_id = await desk(info, root, Permission.VIEW_COMMENTS)
-        wanted, narrowed = selected(info), screens.CommentFilter()
+    async def comments(self, listed: Listed, filter: CommentFilter | None = None) -> Slice:
+        narrowed = screens.CommentFilter()
         if filter is not None:
             post = key_of(filter.post_id, "post") if filter.post_id else None
             narrowed = screens.CommentFilter(filter.outcome, filter.review, filter.platform, post)
-        question = asked(info, f"comments of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
-        part = await screens.comments_of_shop(
-            shop_id,
-            page=question.page,
-            wanted=wanted["nodes"],
-            viewpoint=await staff_view(info, shop_id),
-            narrowed=narrowed,
-            count=counts(wanted),
-        )
-        return connection(info, question, part, wanted)
+        page, view = listed.page(narrowed), await staff_view(listed.info, listed.owner_id)
+        return await screens.comments_of_shop(listed.owner_id, **page, viewpoint=view, narrowed=narrowed)
 
 
 attach(Shop, ShopComments)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, desk_list, member_list
 from api.resolvers.mutation import NOWHERE, effect, mutation, text
 from api.resolvers.order import staff_view
 from api.schema.dispute import (
@@ -27,7 +28,7 @@ from domain.disputes import commands, screens
 from domain.disputes.rules import LONGEST_TEXT, Side
 from domain.ids import public_id
 from domain.orders.shapes import Viewpoint
-from domain.paging import Row
+from domain.paging import Row, Slice
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
 
@@ -36,24 +37,10 @@ from domain.shops.screens import shop_owning
 class BuyerDisputes:
     """Fields of the signed-in buyer."""
 
-    @field(DisputeConnection, description="My problems with orders at all shops, the last written first.")
-    async def disputes(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: DisputeFilter | None = None,
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        narrowed = None if filter is None else filter.state
-        question = asked(info, "me.disputes", narrowed, first=first, after=after, last=last, before=before)
-        part = await screens.disputes_of_buyer(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), state=narrowed,
-            count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    @member_list(DisputeConnection, "My problems with orders at all shops, the last written first.")
+    async def disputes(self, listed: Listed, filter: DisputeFilter | None = None) -> Slice:
+        state, view = None if filter is None else filter.state, Viewpoint(listed.info.context.language)
+        return await screens.disputes_of_buyer(listed.owner_id, **listed.page(state), viewpoint=view, state=state)
 
 
 attach(Buyer, BuyerDisputes)
@@ -63,32 +50,15 @@ attach(Buyer, BuyerDisputes)
 class ShopDisputes:
     """Fields of a shop's desk."""
 
-    @field(
-        DisputeConnection | None,
-        description="Buyers' problems with orders, the last written first. For staff who may answer buyers; null for others.",
+    @desk_list(
+        DisputeConnection,
+        Permission.ANSWER_BUYERS,
+        "Buyers' problems with orders, the last written first. For staff who may answer buyers; null for others.",
     )
-    async def disputes(
-        self,
-        root: strawberry.Parent[Row],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: DisputeFilter | None = None,
-    ) -> Row:
-        shop_id, wanted = await desk(info, root, Permission.ANSWER_BUYERS), selected(info)
-        narrowed = None if filter is None else filter.state
-        question = asked(info, f"disputes of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
-        part = await screens.disputes_of_shop(
-            shop_id,
-            page=question.page,
-            wanted=wanted["nodes"],
-            viewpoint=await staff_view(info, shop_id),
-            state=narrowed,
-            count=counts(wanted),
-        )
-        return connection(info, question, part, wanted)
+    async def disputes(self, listed: Listed, filter: DisputeFilter | None = None) -> Slice:
+        state = None if filter is None else filter.state
+        page, view = listed.page(state), await staff_view(listed.info, listed.owner_id)
+        return await screens.disputes_of_shop(listed.owner_id, **page, viewpoint=view, state=state)
 
 
 attach(Shop, ShopDisputes)

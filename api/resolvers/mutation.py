@@ -25,6 +25,7 @@ from domain.audit.commands import Actor
 from domain.errors import DomainError
 from domain.idempotency.commands import Refused, once
 from domain.idempotency.errors import KeyMissing
+from domain.members import freshness
 from domain.paging import Row
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
@@ -156,6 +157,16 @@ async def staff_of(info: Info, kind: str, object_id: UUID, permission: Permissio
     """
     shop_id = await shop_owning(kind, object_id) or NOWHERE
     return shop_id, await info.context.require(permission, shop_id)
+
+
+async def freshly_signed_in(info: Info) -> None:
+    """Go on when the viewer signed in, or confirmed it, a moment ago. Asked before `effect`, so that the same key works after the sign-in.
+
+    Raises:
+        SignInAgain: longer ago.
+    """
+    viewer = info.context.require_viewer()
+    await freshness.require(viewer.session_id, viewer.member_id, info.context.now())
 
 
 def text(value: str, name: str, longest: int, *, shortest: int = 0) -> str:

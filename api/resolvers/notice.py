@@ -8,7 +8,8 @@ from typing import Any
 import strawberry
 
 from api.notifications.messages import PushText, push_text
-from api.resolvers.base import Asked, GraphQLContext, Info, asked, attach, connection, counts, field, keys_of, question, selected
+from api.resolvers.base import Asked, GraphQLContext, Info, attach, keys_of, question, selected
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, mutation
 from api.schema.errors import MemberUserError
 from api.schema.member import Buyer
@@ -17,7 +18,7 @@ from domain.db import from_jsonb
 from domain.notices import commands, screens
 from domain.notices.pushing import TOPICS
 from domain.notices.rules import NoticeKind
-from domain.paging import MAX_SIZE, Args, Row
+from domain.paging import MAX_SIZE, Args, Row, Slice
 from domain.paging.written import Fields, Made, Part, Screen
 
 
@@ -63,31 +64,14 @@ def _notifications(
 class BuyerNotices:
     """Fields of the signed-in buyer."""
 
-    @field(NotificationConnection, description="My inbox, newest first.", screen=_notifications)
-    async def notifications(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: NotificationFilter | None = None,
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        narrowed = _narrowed(filter)
-        question = asked(info, "me.notifications", narrowed, first=first, after=after, last=last, before=before)
+    @member_list(NotificationConnection, "My inbox, newest first.", screen=_notifications)
+    async def notifications(self, listed: Listed, filter: NotificationFilter | None = None) -> Slice:
+        narrowed, context = _narrowed(filter), listed.info.context
         part = await screens.notices_of_member(
-            viewer.member_id,
-            page=question.page,
-            wanted=wanted["nodes"],
-            now=info.context.now(),
-            narrowed=narrowed,
-            count=counts(wanted),
-            count_unread="unread_count" in wanted,
+            listed.owner_id, **listed.page(narrowed), now=context.now(), narrowed=narrowed, count_unread="unread_count" in listed.wanted
         )
-        part.rows[:] = [with_words(row, info.context.language) for row in part.rows]
-        more: dict[str, Any] = {"unread_count": part.summary["unread"]} if part.summary else {}
-        return connection(info, question, part, wanted, **more)
+        part.rows[:] = [with_words(row, context.language) for row in part.rows]
+        return part
 
 
 attach(Buyer, BuyerNotices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from api.resolvers.base import (
     question,
     selected,
 )
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of, text
 from api.schema.errors import OrderUserError
 from api.schema.member import Buyer
@@ -44,7 +46,7 @@ from domain.money import minor_from_text
 from domain.orders import commands, queries, unpaid
 from domain.orders.parcels import EVENTS_AT_ONCE
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
-from domain.paging import Args, Row, Slice
+from domain.paging import Args, Page, Position, Row, Slice
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
@@ -95,41 +97,18 @@ def _unpaid(context: GraphQLContext, args: Args, *, filter: UnpaidFilter | None 
 class BuyerOrders:
     """Fields of the signed-in buyer."""
 
-    @field(MyOrderConnection, description="My orders of all shops, newest first.", screen=_orders)
-    async def orders(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: OrderFilter | None = None,
-    ) -> Row:
-        viewer, narrowed, wanted = info.context.require_viewer(), narrowed_by(filter), selected(info)
-        question = asked(info, "me.orders", narrowed, first=first, after=after, last=last, before=before)
-        part = await queries.orders_of_buyer(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), narrowed=narrowed,
-            count=counts(wanted), totals="totals" in wanted,
-        )  # fmt: skip
-        return connection(info, question, part, wanted, **part.summary)
+    @member_list(MyOrderConnection, "My orders of all shops, newest first.", screen=_orders)
+    async def orders(self, listed: Listed, filter: OrderFilter | None = None) -> Slice:
+        narrowed, view = narrowed_by(filter), Viewpoint(listed.info.context.language)
+        return await queries.orders_of_buyer(
+            listed.owner_id, **listed.page(narrowed), viewpoint=view, narrowed=narrowed, totals="totals" in listed.wanted
+        )
 
-    @field(UnpaidConnection, description="What I owe, the nearest deadline first.", screen=_unpaid)
-    async def unpaid(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: UnpaidFilter | None = None,
-    ) -> Row:
-        viewer, narrowed, wanted = info.context.require_viewer(), _owed_by(filter), selected(info)
-        question = asked(info, "me.unpaid", narrowed, first=first, after=after, last=last, before=before)
-        part = await unpaid.unpaid_of_buyer(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), narrowed=narrowed,
-            count=counts(wanted), parts=[name for name in unpaid.PARTS if name in wanted],
-        )  # fmt: skip
-        return connection(info, question, part, wanted, **part.summary)
+    @member_list(UnpaidConnection, "What I owe, the nearest deadline first.", screen=_unpaid)
+    async def unpaid(self, listed: Listed, filter: UnpaidFilter | None = None) -> Slice:
+        narrowed, view = _owed_by(filter), Viewpoint(listed.info.context.language)
+        parts = [name for name in unpaid.PARTS if name in listed.wanted]
+        return await unpaid.unpaid_of_buyer(listed.owner_id, **listed.page(narrowed), viewpoint=view, narrowed=narrowed, parts=parts)
 
 
 @strawberry.type
@@ -140,29 +119,25 @@ class OrderLines:
     def lines(self: Any, info: Info, first: int = 10, after: str | None = None) -> Any:
         order: Row = self
         question = asked(info, "lines of ", None, first=first, after=after, of=order["key"])
-        found: list[Row] = order["lines"]
-        page, whole = question.page, len(found) <= LINES_AT_ONCE
-        if not whole and page.after is not None:
-            return _further_lines(info, order, question)
-        rest = found if page.after is None else [line for line in found if line["position"] > page.after]
-        shown = rest[: page.size]
-        positions = [line["position"] for line in shown]
-        part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), LINES_AT_ONCE), whole)
-        return connection(info, question, part, selected(info))
+        part = _came_along(order["lines"], question.page, LINES_AT_ONCE, lambda line, after: line["position"] > after)
+        return _further_lines(info, order, question) if part is None else connection(info, question, part, selected(info))
 
     @field(OrderEventConnection, description="What happened to it, oldest first.", from_row=True)
     def timeline(self: Any, info: Info, first: int = 20, after: str | None = None) -> Any:
         order: Row = self
         question = asked(info, "timeline of ", None, first=first, after=after, of=order["key"])
-        found: list[Row] = order["timeline"]
-        page, whole = question.page, len(found) <= EVENTS_AT_ONCE
-        if not whole and page.after is not None:
-            return _further_events(info, order, question)
-        rest = found if page.after is None else [event for event in found if event["position"][1] > page.after[1]]
-        shown = rest[: page.size]
-        positions = [event["position"] for event in shown]
-        part = Slice(shown, positions, len(rest) > page.size, page.after is not None, min(len(found), EVENTS_AT_ONCE), whole)
-        return connection(info, question, part, selected(info))
+        part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda event, after: event["position"][1] > after[1])
+        return _further_events(info, order, question) if part is None else connection(info, question, part, selected(info))
+
+
+def _came_along(found: list[Row], page: Page, most: int, lies_behind: Callable[[Row, Position], bool]) -> Slice | None:
+    """The page cut out of the at most `most` rows (and one, where there are more) that came with the order; None: it may lie beyond them."""
+    whole, after = len(found) <= most, page.after
+    if not whole and after is not None:
+        return None
+    rest = found if after is None else [row for row in found if lies_behind(row, after)]
+    shown = rest[: page.size]
+    return Slice(shown, [row["position"] for row in shown], len(rest) > page.size, after is not None, min(len(found), most), whole)
 
 
 async def _further_events(info: Info, order: Row, question: Asked) -> Row:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
-from api.resolvers.mutation import effect, mutation, staff_of, text
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, desk_list
+from api.resolvers.mutation import effect, freshly_signed_in, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.errors import OrderUserError
 from api.schema.payment import (
@@ -23,7 +24,7 @@ from api.schema.shop import Shop
 from domain.audit.commands import Actor
 from domain.ids import public_id
 from domain.orders.queries import order_of_shop, visible_orders
-from domain.paging import Row
+from domain.paging import Row, Slice
 from domain.payments import attempts, returning, screens
 from domain.shops.rules import Permission
 
@@ -32,20 +33,14 @@ from domain.shops.rules import Permission
 class ShopSurpluses:
     """Fields of a shop's desk."""
 
-    @field(
-        PaymentSurplusConnection | None,
-        description="Money that came and has to go back, the oldest first. For staff who may mark orders paid; null for others.",
+    @desk_list(
+        PaymentSurplusConnection,
+        Permission.MARK_PAID,
+        "Money that came and has to go back, the oldest first. For staff who may mark orders paid; null for others.",
     )
-    async def payment_surpluses(
-        self, root: strawberry.Parent[Row], info: Info, first: int | None = None, after: str | None = None, last: int | None = None,
-        before: str | None = None,
-    ) -> Row:  # fmt: skip
-        shop_id, wanted = await desk(info, root, Permission.MARK_PAID), selected(info)
-        question = asked(info, f"surpluses of {shop_id}", None, first=first, after=after, last=last, before=before)
-        part = await screens.surpluses_of_shop(
-            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), count=counts(wanted)
-        )
-        return connection(info, question, part, wanted)
+    async def payment_surpluses(self, listed: Listed) -> Slice:
+        page, view = listed.page(), await staff_view(listed.info, listed.owner_id)
+        return await screens.surpluses_of_shop(listed.owner_id, **page, viewpoint=view)
 
 
 attach(Shop, ShopSurpluses)
@@ -72,10 +67,11 @@ class PaymentMutations:
 
     @mutation(OrderUserError, PaymentReturnRecordPayload, idempotent=True)
     async def payment_return_record(self, info: Info, input: PaymentReturnRecordInput) -> Row:
-        """Record that a surplus went back to its payer, outside of plusone."""
+        """Record that a surplus went back to its payer, outside of plusone. Needs a fresh sign-in."""
         attempt_id, viewer = key_of(input.attempt_id, "attempt"), info.context.require_viewer()
         shop_id, actor = await staff_of(info, "payment_attempt", attempt_id, Permission.MARK_PAID)
         note = text(input.note, "note", 200, shortest=1)
+        await freshly_signed_in(info)
 
         async def act() -> Row:
             order_id = await returning.mark_returned(

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Asked, GraphQLContext, Info, asked, attach, connection, counts, field, key_of, question, selected
+from api.resolvers.base import Asked, GraphQLContext, Info, attach, key_of, question, selected
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import effect, mutation, text
 from api.resolvers.order import minor
 from api.schema.errors import PickupUserError
@@ -33,7 +34,7 @@ from domain.members.keys import active_key, public_keys
 from domain.members.rules import KeyUse
 from domain.orders.queries import orders_by_id
 from domain.orders.shapes import Viewpoint
-from domain.paging import Args, Row, money
+from domain.paging import Args, Row, Slice, money
 from domain.paging.written import Screen
 from domain.pickup import commands, screens
 from domain.pickup.code import qr_png
@@ -55,24 +56,10 @@ def _pickups(context: GraphQLContext, args: Args, *, filter: PickupFilter | None
 class BuyerPickups:
     """Fields of the signed-in buyer."""
 
-    @field(PickupConnection, description="What I may collect at which shop, newest first.", screen=_pickups)
-    async def pickups(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: PickupFilter | None = None,
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        state = filter.state if filter else None
-        question = asked(info, "me.pickups", state, first=first, after=after, last=last, before=before)
-        part = await screens.pickups_of_member(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], viewpoint=Viewpoint(info.context.language), state=state,
-            count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    @member_list(PickupConnection, "What I may collect at which shop, newest first.", screen=_pickups)
+    async def pickups(self, listed: Listed, filter: PickupFilter | None = None) -> Slice:
+        state, view = filter.state if filter else None, Viewpoint(listed.info.context.language)
+        return await screens.pickups_of_member(listed.owner_id, **listed.page(state), viewpoint=view, state=state)
 
 
 attach(Buyer, BuyerPickups)

@@ -12,17 +12,13 @@ from api.resolvers.base import (
     Asked,
     GraphQLContext,
     Info,
-    asked,
     attach,
-    connection,
-    counts,
-    desk,
-    field,
     key_of,
     keys_of,
     question,
     selected,
 )
+from api.resolvers.lists import Listed, desk_list, member_list
 from api.resolvers.mutation import InvalidInput, Outcome, describe, effect, mutation, staff_of, text
 from api.resolvers.order import staff_view
 from api.schema.errors import FALLBACK, FAMILIES, ShipmentUserError, message
@@ -45,7 +41,7 @@ from api.schema.shipment import (
 )
 from api.schema.shop import Shop
 from domain.orders import queries
-from domain.paging import Args, Row
+from domain.paging import Args, Row, Slice
 from domain.paging.written import Screen
 from domain.shipping import commands, importing, screens
 from domain.shipping.errors import BadParcel
@@ -80,46 +76,22 @@ def _shipments(context: GraphQLContext, args: Args, *, filter: ShipmentFilter | 
 class BuyerShipments:
     """Fields of the signed-in buyer."""
 
-    @field(ShipmentConnection, description="My parcels of all shops, newest first.", screen=_shipments)
-    async def shipments(
-        self,
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: ShipmentFilter | None = None,
-    ) -> Row:
-        viewer, narrowed, wanted = info.context.require_viewer(), _narrowed(filter), selected(info)
-        question = asked(info, "me.shipments", narrowed, first=first, after=after, last=last, before=before)
-        part = await screens.shipments_of_member(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], narrowed=narrowed, count=counts(wanted)
-        )
-        return connection(info, question, part, wanted)
+    @member_list(ShipmentConnection, "My parcels of all shops, newest first.", screen=_shipments)
+    async def shipments(self, listed: Listed, filter: ShipmentFilter | None = None) -> Slice:
+        narrowed = _narrowed(filter)
+        return await screens.shipments_of_member(listed.owner_id, **listed.page(narrowed), narrowed=narrowed)
 
 
 @strawberry.type
 class ShopShipments:
     """Fields of a shop's desk."""
 
-    @field(ShipmentConnection | None, description="Its parcels, newest first. For staff who may view orders; null for others.")
-    async def shipments(
-        self,
-        root: strawberry.Parent[Row],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: ShopShipmentFilter | None = None,
-    ) -> Row:
-        shop_id = await desk(info, root, Permission.VIEW_ORDERS)
-        narrowed, wanted = screens.ShipmentFilter(), selected(info)
+    @desk_list(ShipmentConnection, Permission.VIEW_ORDERS, "Its parcels, newest first. For staff who may view orders; null for others.")
+    async def shipments(self, listed: Listed, filter: ShopShipmentFilter | None = None) -> Slice:
+        narrowed = screens.ShipmentFilter()
         if filter is not None:
             narrowed = screens.ShipmentFilter(filter.active, None, _order(filter.order_id), filter.state, filter.to_settle)
-        question = asked(info, f"shipments of {shop_id}", narrowed, first=first, after=after, last=last, before=before)
-        part = await screens.shipments_of_shop(shop_id, page=question.page, wanted=wanted["nodes"], narrowed=narrowed, count=counts(wanted))
-        return connection(info, question, part, wanted)
+        return await screens.shipments_of_shop(listed.owner_id, **listed.page(narrowed), narrowed=narrowed)
 
 
 attach(Buyer, BuyerShipments)

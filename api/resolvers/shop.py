@@ -8,14 +8,15 @@ import strawberry
 
 from api.auth.permissions import Rights
 from api.execution.errors import RequestError
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
+from api.resolvers.base import Info, attach, field, key_of
+from api.resolvers.lists import Listed, desk_list
 from api.resolvers.order import narrowed_by, staff_view
 from api.schema.order import OrderConnection, OrderFilter
 from api.schema.shop import Shop
 from domain.errors import NotFound
 from domain.orders import queries
 from domain.orders.rules import OrderList
-from domain.paging import Row
+from domain.paging import Row, Slice
 from domain.shops import screens
 from domain.shops.rules import Permission
 
@@ -42,26 +43,18 @@ class ShopQuery:
 class ShopOrders:
     """Fields of a shop's desk."""
 
-    @field(OrderConnection | None, description="Its orders, newest first; by list or all. For staff who may view them; null for others.")
+    @desk_list(
+        OrderConnection, Permission.VIEW_ORDERS, "Its orders, newest first; by list or all. For staff who may view them; null for others."
+    )
     async def orders(
         self,
-        root: strawberry.Parent[Row],
-        info: Info,
+        listed: Listed,
         in_list: Annotated[OrderList | None, strawberry.argument(name="list")] = None,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
         filter: OrderFilter | None = None,
-    ) -> Row:
-        shop_id = await desk(info, root, Permission.VIEW_ORDERS)
-        narrowed, wanted = narrowed_by(filter), selected(info)
-        question = asked(info, f"orders of {shop_id}", (in_list, narrowed), first=first, after=after, last=last, before=before)
-        part = await queries.orders_of_shop(
-            shop_id, page=question.page, wanted=wanted["nodes"], viewpoint=await staff_view(info, shop_id), in_list=in_list,
-            narrowed=narrowed, count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    ) -> Slice:
+        narrowed = narrowed_by(filter)
+        page, view = listed.page((in_list, narrowed)), await staff_view(listed.info, listed.owner_id)
+        return await queries.orders_of_shop(listed.owner_id, **page, viewpoint=view, in_list=in_list, narrowed=narrowed)
 
 
 attach(Shop, ShopOrders)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, desk, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, desk_list
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of
 from api.schema.errors import StockUserError
 from api.schema.shop import Shop
 from api.schema.stock import StockAdjustInput, StockAdjustPayload, StockFilter, StockLevelConnection, StockSetInput, StockSetPayload
-from domain.paging import Row
+from domain.paging import Row, Slice
 from domain.shops import screens
 from domain.shops.rules import Permission
 from domain.stock import commands
@@ -19,25 +20,13 @@ from domain.stock import commands
 class ShopStock:
     """Fields of a shop's desk."""
 
-    @field(StockLevelConnection | None, description="Stock levels, newest product first. For staff who may view them; null for others.")
-    async def stock(
-        self,
-        root: strawberry.Parent[Row],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: StockFilter | None = None,
-    ) -> Row:
-        shop_id = await desk(info, root, Permission.VIEW_STOCK)
+    @desk_list(
+        StockLevelConnection, Permission.VIEW_STOCK, "Stock levels, newest product first. For staff who may view them; null for others."
+    )
+    async def stock(self, listed: Listed, filter: StockFilter | None = None) -> Slice:
         product = key_of(filter.product_id, "product") if filter and filter.product_id else None
-        sold_out, wanted = filter.sold_out if filter else None, selected(info)
-        question = asked(info, f"stock of {shop_id}", (product, sold_out), first=first, after=after, last=last, before=before)
-        part = await screens.levels_of_shop(
-            shop_id, page=question.page, wanted=wanted["nodes"], product_id=product, sold_out=sold_out, count=counts(wanted)
-        )
-        return connection(info, question, part, wanted)
+        sold_out = filter.sold_out if filter else None
+        return await screens.levels_of_shop(listed.owner_id, **listed.page((product, sold_out)), product_id=product, sold_out=sold_out)
 
 
 attach(Shop, ShopStock)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation
 from api.schema.errors import SuggestionUserError
 from api.schema.member import Buyer
@@ -22,7 +23,7 @@ from domain.claims.offering import read_suggestion_id
 from domain.claims.screens import visible_claims
 from domain.claims.suggestion_screens import open_suggestions
 from domain.errors import NotFound
-from domain.paging import Row, Wanted
+from domain.paging import Row, Slice, Wanted
 
 MOST_LINES = 50
 
@@ -31,17 +32,10 @@ MOST_LINES = 50
 class BuyerSuggestions:
     """Fields of the signed-in buyer."""
 
-    @field(SuggestionConnection, description="What my comments almost ordered and I may still say yes to, newest first.")
-    async def suggestions(
-        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        question = asked(info, "me.suggestions", None, first=first, after=after, last=last, before=before)
-        part = await open_suggestions(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], language=info.context.language, now=info.context.now(),
-            count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    @member_list(SuggestionConnection, "What my comments almost ordered and I may still say yes to, newest first.")
+    async def suggestions(self, listed: Listed) -> Slice:
+        context = listed.info.context
+        return await open_suggestions(listed.owner_id, **listed.page(), language=context.language, now=context.now())
 
 
 attach(Buyer, BuyerSuggestions)

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, asked, attach, connection, counts, field, key_of, selected
+from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation
 from api.schema.errors import ClaimUserError
 from api.schema.member import Buyer
@@ -24,24 +25,17 @@ from api.schema.waitlist import (
 from domain.claims import creating, offers
 from domain.claims.screens import visible_claims
 from domain.claims.waitlist_screens import places_of_member
-from domain.paging import Row, Wanted
+from domain.paging import Row, Slice, Wanted
 
 
 @strawberry.type
 class BuyerWaitlist:
     """Fields of the signed-in buyer."""
 
-    @field(WaitlistConnection, description="What I wait for, the oldest place first, with what is offered to me.")
-    async def waitlist(
-        self, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
-    ) -> Row:
-        viewer, wanted = info.context.require_viewer(), selected(info)
-        question = asked(info, "me.waitlist", None, first=first, after=after, last=last, before=before)
-        part = await places_of_member(
-            viewer.member_id, page=question.page, wanted=wanted["nodes"], language=info.context.language, now=info.context.now(),
-            count=counts(wanted),
-        )  # fmt: skip
-        return connection(info, question, part, wanted)
+    @member_list(WaitlistConnection, "What I wait for, the oldest place first, with what is offered to me.")
+    async def waitlist(self, listed: Listed) -> Slice:
+        context = listed.info.context
+        return await places_of_member(listed.owner_id, **listed.page(), language=context.language, now=context.now())
 
 
 attach(Buyer, BuyerWaitlist)

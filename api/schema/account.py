@@ -46,7 +46,7 @@ class DataExportRequestInput:
 @strawberry.type(description="Where the file is.")
 class DataExportRequestPayload:
     export: DataExport | None = strawberry.field(description="Ready at once.")
-    user_errors: list[AccountUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[AccountUserError]
 
 
 @strawberry.input(description="Delete my account.")
@@ -57,7 +57,7 @@ class AccountDeleteRequestInput:
 @strawberry.type(description="The deletion that now waits.")
 class AccountDeleteRequestPayload:
     deletion: AccountDeletion | None = strawberry.field(description="It waits 7 days and can be called off until then.")
-    user_errors: list[AccountUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[AccountUserError]
 
 
 @strawberry.input(description="Keep my account.")
@@ -68,4 +68,4 @@ class AccountDeleteCancelInput:
 @strawberry.type(description="The deletion that was called off.")
 class AccountDeleteCancelPayload:
     deletion: AccountDeletion | None = strawberry.field(description="As it is now.")
-    user_errors: list[AccountUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[AccountUserError]

@@ -10,7 +10,6 @@ from api.schema.order import Order
 LINE = "A line of one of my orders."
 OWN = "One of my orders."
 NOW = "As it stands now."
-REFUSED = "Why it was refused; empty when it was done."
 
 
 @strawberry.input(description="A line to be taken back within the shop's minutes.")
@@ -80,51 +79,55 @@ class ShopTimes:
     ship_later_days: int = strawberry.field(description="How long a paid parcel may wait for others; 0 is never.")
 
 
-@strawberry.type(description="What became of taking a line back.")
-class ClaimUndoPayload:
+@strawberry.type
+class _LinePayload:
     order: Order | None = strawberry.field(description="As it stands now; cancelled when nothing is left in it.")
     passed_on: bool | None = strawberry.field(description="True when somebody in line waits for the pieces.")
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+    user_errors: list[ActingUserError]
+
+
+@strawberry.type(description="What became of taking a line back.")
+class ClaimUndoPayload(_LinePayload):
+    pass
 
 
 @strawberry.type(description="What became of making a line smaller.")
-class OrderLineQuantityReducePayload:
-    order: Order | None = strawberry.field(description="As it stands now; cancelled when nothing is left in it.")
-    passed_on: bool | None = strawberry.field(description="True when somebody in line waits for the pieces.")
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+class OrderLineQuantityReducePayload(_LinePayload):
+    pass
+
+
+@strawberry.type
+class _OrderPayload:
+    order: Order | None = strawberry.field(description=NOW)
+    user_errors: list[ActingUserError]
 
 
 @strawberry.type(description="What became of the question.")
-class OrderCancelRequestPayload:
-    order: Order | None = strawberry.field(description=NOW)
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+class OrderCancelRequestPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type(description="What became of the answer.")
-class OrderCancelAnswerPayload:
-    order: Order | None = strawberry.field(description=NOW)
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+class OrderCancelAnswerPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type(description="What became of several orders.")
-class OrdersMergePayload:
+class OrdersMergePayload(_OrderPayload):
     order: Order | None = strawberry.field(description="The oldest of them, with all their lines; the others are cancelled.")
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
 
 
 @strawberry.type(description="What became of the wish.")
-class OrderShipLaterPayload:
-    order: Order | None = strawberry.field(description=NOW)
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+class OrderShipLaterPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type(description="What became of the wish.")
-class OrderShipNowPayload:
-    order: Order | None = strawberry.field(description=NOW)
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+class OrderShipNowPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type(description="What became of the shop's times.")
 class ShopTimesUpdatePayload:
     times: ShopTimes | None = strawberry.field(description="As they are now.")
-    user_errors: list[ActingUserError] = strawberry.field(description=REFUSED)
+    user_errors: list[ActingUserError]

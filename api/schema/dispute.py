@@ -87,16 +87,16 @@ class DisputeCloseInput:
 @strawberry.type(description="What became of it.")
 class DisputeOpenPayload:
     dispute: Dispute | None = strawberry.field(description="The new dispute.")
-    user_errors: list[DisputeUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[DisputeUserError]
 
 
 @strawberry.type(description="What became of it.")
 class DisputeMessageSendPayload:
     dispute: Dispute | None = strawberry.field(description="With the new message.")
-    user_errors: list[DisputeUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[DisputeUserError]
 
 
 @strawberry.type(description="What became of it.")
 class DisputeClosePayload:
     dispute: Dispute | None = strawberry.field(description="Closed.")
-    user_errors: list[DisputeUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[DisputeUserError]

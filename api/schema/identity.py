@@ -119,7 +119,7 @@ class IdentityLinkStartInput:
 @strawberry.type(description="The code.")
 class IdentityLinkStartPayload:
     code: LinkCode | None = strawberry.field(description="To be shown now; it cannot be read again.")
-    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[IdentityUserError]
 
 
 @strawberry.input(description="An address that opened the app.")
@@ -146,7 +146,7 @@ class IdentityLinkConfirmInput:
 class IdentityLinkConfirmPayload:
     link: IdentityLink | None = strawberry.field(description="With my answer.")
     names: list[BuyerName] | None = strawberry.field(description="All my names at shops as they are now.")
-    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[IdentityUserError]
 
 
 @strawberry.input(description="What is given up.")
@@ -160,7 +160,7 @@ class IdentityUnlinkInput:
 class IdentityUnlinkPayload:
     identities: list[MemberIdentity] | None = strawberry.field(description="Ways to sign in that are left.")
     names: list[BuyerName] | None = strawberry.field(description="Names at shops that are left.")
-    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[IdentityUserError]
 
 
 @strawberry.input(description="Make the account that I am signed in to part of the one that made the code.")
@@ -171,7 +171,7 @@ class MembersMergeInput:
 @strawberry.type(description="What became of it. This account's sessions end: sign in again, and you are in the account that stays.")
 class MembersMergePayload:
     merged: bool | None = strawberry.field(description="True when this account is part of the other one now.")
-    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[IdentityUserError]
 
 
 @strawberry.input(description="Part two accounts again.")
@@ -182,4 +182,4 @@ class MembersMergeUndoInput:
 @strawberry.type(description="The merge that was undone.")
 class MembersMergeUndoPayload:
     merge: MemberMerge | None = strawberry.field(description="As it is now.")
-    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[IdentityUserError]

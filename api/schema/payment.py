@@ -105,7 +105,7 @@ class PaymentSession:
 class PaymentSessionCreatePayload:
     session: PaymentSession | None = strawberry.field(description="Where to go on.")
     order: LATE_ORDER | None = strawberry.field(description="As it stands now.")
-    user_errors: list[OrderUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[OrderUserError]
 
 
 @strawberry.input(description="A surplus that went back to the payer.")
@@ -117,4 +117,4 @@ class PaymentReturnRecordInput:
 @strawberry.type(description="What became of it.")
 class PaymentReturnRecordPayload:
     order: LATE_ORDER | None = strawberry.field(description="The order that was meant.")
-    user_errors: list[OrderUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[OrderUserError]

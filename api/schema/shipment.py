@@ -160,31 +160,30 @@ class ShipmentImportRow:
 
 
 @strawberry.type
-class ShipmentCreatePayload:
+class _ParcelPayload:
+    shipment: Shipment | None = strawberry.field(description="As it stands now.")
+    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
+    user_errors: list[ShipmentUserError]
+
+
+@strawberry.type
+class ShipmentCreatePayload(_ParcelPayload):
     shipment: Shipment | None = strawberry.field(description="The new parcel.")
-    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
-    user_errors: list[ShipmentUserError]
 
 
 @strawberry.type
-class ShipmentUpdatePayload:
-    shipment: Shipment | None = strawberry.field(description="As it stands now.")
-    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
-    user_errors: list[ShipmentUserError]
+class ShipmentUpdatePayload(_ParcelPayload):
+    pass
 
 
 @strawberry.type
-class ShipmentCancelPayload:
-    shipment: Shipment | None = strawberry.field(description="As it stands now.")
-    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
-    user_errors: list[ShipmentUserError]
+class ShipmentCancelPayload(_ParcelPayload):
+    pass
 
 
 @strawberry.type
-class ShipmentReturnSettlePayload:
-    shipment: Shipment | None = strawberry.field(description="As it stands now.")
-    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
-    user_errors: list[ShipmentUserError]
+class ShipmentReturnSettlePayload(_ParcelPayload):
+    pass
 
 
 @strawberry.type

@@ -84,10 +84,10 @@ class SuggestionDismissInput:
 class SuggestionAcceptPayload:
     claim: Claim | None = strawberry.field(description="The comment's claim as it is now.")
     order: Order | None = strawberry.field(description="The order it is in; null when all its pieces wait, or were given back.")
-    user_errors: list[SuggestionUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[SuggestionUserError]
 
 
 @strawberry.type(description="What became of a no.")
 class SuggestionDismissPayload:
     claim: Claim | None = strawberry.field(description="The comment's claim as it is now.")
-    user_errors: list[SuggestionUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[SuggestionUserError]

@@ -76,9 +76,14 @@ class TransferRefuseInput:
 
 
 @strawberry.type
-class PaymentReportPayload:
+class _OrderPayload:
     order: Order | None = strawberry.field(description="As it stands now.")
     user_errors: list[TransferUserError]
+
+
+@strawberry.type
+class PaymentReportPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type
@@ -88,12 +93,10 @@ class SlipUploadStartPayload:
 
 
 @strawberry.type
-class TransferConfirmPayload:
-    order: Order | None = strawberry.field(description="As it stands now.")
-    user_errors: list[TransferUserError]
+class TransferConfirmPayload(_OrderPayload):
+    pass
 
 
 @strawberry.type
-class TransferRefusePayload:
-    order: Order | None = strawberry.field(description="As it stands now.")
-    user_errors: list[TransferUserError]
+class TransferRefusePayload(_OrderPayload):
+    pass

@@ -63,17 +63,17 @@ class WaitlistOfferAcceptInput:
 class ClaimCreatePayload:
     claim: Claim | None = strawberry.field(description="As a comment's: its outcome says what is ordered and what waits.")
     order: Order | None = strawberry.field(description="The order it is in; null when all its pieces wait.")
-    user_errors: list[ClaimUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[ClaimUserError]
 
 
 @strawberry.type(description="What became of giving a place up.")
 class WaitlistLeavePayload:
     claim: Claim | None = strawberry.field(description="The claim that waited, as it is now.")
-    user_errors: list[ClaimUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[ClaimUserError]
 
 
 @strawberry.type(description="What became of a yes.")
 class WaitlistOfferAcceptPayload:
     claim: Claim | None = strawberry.field(description="The claim that waited, as it is now.")
     order: Order | None = strawberry.field(description="The order that the pieces are in.")
-    user_errors: list[ClaimUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
+    user_errors: list[ClaimUserError]

@@ -49,15 +49,7 @@ async def resolve(
         TooFew: not enough free pieces; nothing was changed.
     """
     async with db.transaction() as tx:
-        # The buyer first, as everybody who decides comments does; then the claim as it stands.
-        found = await tx.fetchrow("select shop_id, buyer_id from social_comment where id = $1", comment_id)
-        if found is None or found["shop_id"] != shop_id:
-            raise NotFound
-        await tx.execute("select id from buyer where id = $1 for no key update", found["buyer_id"])
-        await tx.execute("select id from claim where comment_id = $1 for no key update", comment_id)
-        claim = (await loading.claims_of(tx, [comment_id])).get(comment_id)
-        if claim is None:
-            raise NotFound
+        claim = await _locked_claim(tx, shop_id, comment_id)
         order_before = claim.order_id
         if action is ResolveAction.MAKE_ORDER:
             await _make_order(tx, shop_id, claim, lines, actor, now, jobs)
@@ -70,6 +62,19 @@ async def resolve(
         )
         await _unflag(tx, shop_id, {order_before, claim.order_id}, now)
         await record(tx, actor, [Entry(shop_id, "COMMENT_RESOLVED", "comment", comment_id, {"action": action.value})], now=now)
+
+
+async def _locked_claim(tx: Tx, shop_id: UUID, comment_id: UUID) -> Claim:
+    # The buyer first, as everybody who decides comments does; then the claim as it stands.
+    found = await tx.fetchrow("select shop_id, buyer_id from social_comment where id = $1", comment_id)
+    if found is None or found["shop_id"] != shop_id:
+        raise NotFound
+    await tx.execute("select id from buyer where id = $1 for no key update", found["buyer_id"])
+    await tx.execute("select id from claim where comment_id = $1 for no key update", comment_id)
+    claim = (await loading.claims_of(tx, [comment_id])).get(comment_id)
+    if claim is None:
+        raise NotFound
+    return claim
 
 
 async def _make_order(

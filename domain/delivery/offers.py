@@ -104,20 +104,7 @@ async def add_slot(
     """
     _check_slot(starts_at, ends_at, capacity, now)
     async with db.transaction() as tx:
-        offer = await tx.fetchrow(
-            "select kind, withdrawn_at from delivery_offer where id = $1 and shop_id = $2 for no key update", offer_id, shop_id
-        )
-        if offer is None:
-            raise NotFound
-        if offer["kind"] != DeliveryKind.FACE_TO_FACE:
-            raise InvalidDelivery("offerId")
-        if offer["withdrawn_at"] is not None:
-            raise OfferOver
-        coming = await tx.fetchval(
-            "select count(*) from pickup_slot where offer_id = $1 and ends_at > $2 and closed_at is null", offer_id, now
-        )
-        if coming >= MOST_SLOTS:
-            raise TooMany
+        await _check_room(tx, shop_id, offer_id, now)
         slot_id = new_id()
         await tx.execute(
             """insert into pickup_slot (id, shop_id, offer_id, starts_at, ends_at, capacity, taken, version, created_at)
@@ -142,6 +129,22 @@ def _check_slot(starts_at: datetime, ends_at: datetime, capacity: int, now: date
         raise InvalidDelivery("endsAt")
     if not 1 <= capacity <= MOST_CAPACITY:
         raise InvalidDelivery("capacity")
+
+
+async def _check_room(tx: Tx, shop_id: UUID, offer_id: UUID, now: datetime) -> None:
+    """The locked offer may have one more slot."""
+    offer = await tx.fetchrow(
+        "select kind, withdrawn_at from delivery_offer where id = $1 and shop_id = $2 for no key update", offer_id, shop_id
+    )
+    if offer is None:
+        raise NotFound
+    if offer["kind"] != DeliveryKind.FACE_TO_FACE:
+        raise InvalidDelivery("offerId")
+    if offer["withdrawn_at"] is not None:
+        raise OfferOver
+    coming = await tx.fetchval("select count(*) from pickup_slot where offer_id = $1 and ends_at > $2 and closed_at is null", offer_id, now)
+    if coming >= MOST_SLOTS:
+        raise TooMany
 
 
 async def change_slot(*, shop_id: UUID, slot_id: UUID, capacity: int | None, closed: bool | None, actor: Actor, now: datetime) -> None:

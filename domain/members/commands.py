@@ -97,18 +97,7 @@ async def register_device(
         if not 1 <= len(text) <= most or PLAIN.fullmatch(text) is None:
             raise InvalidDevice(field)
     async with db.transaction() as tx:
-        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"device:{target_kind.value}:{target}")
-        rows = await tx.fetch(
-            """select id, member_id, installation_id from device
-               where installation_id = $1 or (target_kind = $2 and target = $3 and revoked_at is null) order by id for update""",
-            installation_id,
-            target_kind.value,
-            target,
-        )
-        others = [row["id"] for row in rows if row["installation_id"] != installation_id]
-        moved = [row["id"] for row in rows if row["installation_id"] == installation_id and row["member_id"] != member_id]
-        await tx.execute("update device set revoked_at = $2 where id = any($1::uuid[])", others, now)
-        await _drop_pushes(tx, moved + others)
+        await _leave_earlier_devices(tx, member_id, installation_id, target_kind, target, now)
         device_id: UUID = await tx.fetchval(
             """insert into device (id, member_id, installation_id, platform, target_kind, target, locale, created_at, last_seen_at)
                values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -128,11 +117,23 @@ async def register_device(
         return device_id
 
 
-async def _drop_pushes(tx: Tx, devices: list[UUID]) -> None:
+async def _leave_earlier_devices(tx: Tx, member_id: UUID, installation_id: str, kind: PushTarget, target: str, now: datetime) -> None:
+    """The target leaves other installations, this installation leaves another member, and no push follows to either."""
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"device:{kind.value}:{target}")
+    rows = await tx.fetch(
+        """select id, member_id, installation_id from device
+           where installation_id = $1 or (target_kind = $2 and target = $3 and revoked_at is null) order by id for update""",
+        installation_id,
+        kind.value,
+        target,
+    )
+    others = [row["id"] for row in rows if row["installation_id"] != installation_id]
+    moved = [row["id"] for row in rows if row["installation_id"] == installation_id and row["member_id"] != member_id]
+    await tx.execute("update device set revoked_at = $2 where id = any($1::uuid[])", others, now)
     await tx.execute(
         """update push_delivery set state = 'DROPPED', last_error = 'device moved'
            where device_id = any($1::uuid[]) and state = 'PENDING'""",
-        devices,
+        moved + others,
     )
 
 

@@ -22,6 +22,7 @@ from domain.ids import new_id
 from domain.members import standing
 from domain.members.claim_codes import hash_of, read_code
 from domain.members.errors import DeletionUnderway, LinkOver, SameProvider, SignInAgain, StaffRights, UndoOver
+from domain.members.freshness import PROVEN
 from domain.members.guesses import count, give_back, per_account, per_address
 from domain.members.linking_names import refuse_two_accounts
 from domain.members.people import end_sessions, grants_follow, hand, lock_buyers, lock_identities, lock_members, note
@@ -60,7 +61,7 @@ async def merge(asking: Asking, code: str, now: datetime) -> UUID:
     await count(limits, now)
     async with db.transaction() as tx:
         began = await tx.fetchval(
-            "select created_at from session where id = $1 and member_id = $2 and ended_at is null", asking.session_id, asking.member_id
+            f"select {PROVEN} from session where id = $1 and member_id = $2 and ended_at is null", asking.session_id, asking.member_id
         )
         if began is None or began < now - FRESH_SIGN_IN:
             raise SignInAgain

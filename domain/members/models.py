@@ -71,6 +71,8 @@ class Session(Model):
     ends_at = fields.DatetimeField()
     ended_at = fields.DatetimeField(null=True)
     ended_reason = fields.CharField(max_length=32, default="")
+    confirmed_at = fields.DatetimeField(null=True)
+    """When its person last proved again who they are; null: not since it began."""
 
     class Meta:
         table = "session"

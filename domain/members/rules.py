@@ -92,6 +92,8 @@ WRONG_CODES_WINDOW = timedelta(hours=1)
 """So many wrong codes of one name are looked at; the rest of the window none is."""
 FRESH_SIGN_IN = timedelta(minutes=10)
 """Whoever gives an account up to another one has signed in to it so lately."""
+FRESH_ACT = timedelta(minutes=5)
+"""So lately has the person signed in who gives money back or takes all data along."""
 UNDO_MERGE = timedelta(days=7)
 ONE_NAME_PER_SHOP = frozenset({"line", "telegram"})
 """Platforms whose ids name one account of one person: two of them in one shop are two accounts. Facebook's and Instagram's ids, and those of

@@ -6,7 +6,16 @@ from uuid import UUID
 
 from domain import db
 from domain.ids import public_id
-from domain.paging import Row
+from domain.paging import Args, Row
+from domain.paging.written import Fields, text
+
+MEMBER_FIELDS = Fields({"display_name": text("m.display_name"), "locale": text("m.locale")})
+"""A member as text; alias `m`."""
+
+
+def written_member(member_id: UUID, args: Args) -> str:
+    """The `from` part of the same; no row once deleted."""
+    return f"from member m where m.id = {args(member_id)} and m.deleted_at is null"
 
 
 async def member(member_id: UUID) -> Row | None:

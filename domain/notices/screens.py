@@ -16,7 +16,7 @@ from domain.notices.rules import NoticeKind
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
-from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, whole, word
+from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, text, whole, word
 
 NOTICES = "notice n join shop s on s.id = n.shop_id"
 TOPIC = f"""case {" ".join(f"when n.kind in ({', '.join(repr(k.value) for k in NoticeKind if TOPICS[k] is topic)}) then '{topic.value}'" for topic in NoticeTopic)} end"""
@@ -68,6 +68,7 @@ NOTICE_FIELDS = Fields(
     {
         "id": public("notice", "n.id"), "kind": word("n.kind"), "topic": word(TOPIC), "created_at": instant("n.created_at"),
         "read_at": instant("n.read_at", nullable=True), "shop": Within(SHOP_FIELDS), "expired": flag(EXPIRED.replace("{now}", NOW)),
+        "resume_from": text("null::text", nullable=True),
     }
 )  # fmt: skip
 """A notice as text, but for its words; aliases `n` and `s`."""
@@ -85,7 +86,7 @@ async def notices_of_member(
     count: bool = False,
     count_unread: bool = False,
 ) -> Slice:
-    """A member's notices, newest first. With `count_unread`, `summary["unread"]` is the number of unread ones, at most 1,000.
+    """A member's notices, newest first. With `count_unread`, `summary["unread_count"]` is the number of unread ones, at most 1,000.
 
     A question that can no longer be answered at `now` counts as read.
     """
@@ -93,7 +94,7 @@ async def notices_of_member(
     member = args(member_id)
     at = f"{args(now)}::timestamptz" if narrowed.unread is not None or count_unread or "expired" in wanted else ""
     listing = _of_member(member, narrowed, args, at)
-    summary = {"unread": f"({_unread(member, at)})"} if count_unread else {}
+    summary = {"unread_count": f"({_unread(member, at)})"} if count_unread else {}
     return await fetch_page(_notice_shape(wanted, at), listing, page, args, count=count, summary=summary)
 
 

@@ -32,6 +32,7 @@ TRANSFER = Shape(
     _transfer,
 )  # fmt: skip
 """A report of a transfer."""
+NEWEST_TRANSFER = "select {row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1"
 
 
 def _offer(row: Any) -> Row:
@@ -75,8 +76,9 @@ def _delivery(row: Any) -> Row:
 
 
 DELIVERY = Shape((OFFER.row, SLOT.row_if("k.id"), "d.store_code", "d.store_name", "d.chosen_at"), _delivery)
-DELIVERY_OF_ORDER = f"""(select {DELIVERY.row} from order_delivery d join delivery_offer f on f.id = d.offer_id left join pickup_slot k on k.id = d.slot_id
-  where d.order_id = o.id)"""
+DELIVERIES = """select {row} from order_delivery d join delivery_offer f on f.id = d.offer_id left join pickup_slot k on k.id = d.slot_id
+  where d.order_id = o.id"""
+DELIVERY_OF_ORDER = f"({DELIVERIES.format(row=DELIVERY.row)})"
 """What was chosen for the order `o`; alias `s` is its shop."""
 
 
@@ -88,7 +90,8 @@ def _recipient(row: Any) -> Row | None:
 
 
 RECIPIENT = Shape(("d.recipient_name", "d.recipient_phone", "d.postal_code", "d.address"), _recipient)
-RECIPIENT_OF_ORDER = f"(select {RECIPIENT.row} from order_delivery d where d.order_id = o.id)"
+RECIPIENTS = "select {row} from order_delivery d where d.order_id = o.id"
+RECIPIENT_OF_ORDER = f"({RECIPIENTS.format(row=RECIPIENT.row)})"
 
 
 def _gift(row: Any) -> Row:
@@ -96,5 +99,6 @@ def _gift(row: Any) -> Row:
 
 
 GIFT = Shape(("g.sender", "g.message", "g.token_hash is not null", "g.expires_at", "g.created_at"), _gift)
-GIFT_OF_ORDER = f"(select {GIFT.row} from order_gift g where g.order_id = o.id)"
+GIFTS = "select {row} from order_gift g where g.order_id = o.id"
+GIFT_OF_ORDER = f"({GIFTS.format(row=GIFT.row)})"
 IS_GIFT = "exists (select from order_gift g where g.order_id = o.id)"

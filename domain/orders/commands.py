@@ -171,12 +171,7 @@ async def move(
     Raises:
         InvalidTransition: an axis has no such move; nothing was changed.
     """
-    if state is not None and not may_move(NEXT_ORDER, order.state, state):
-        raise InvalidTransition(order.id, "state", order.state.value, state.value)
-    if payment is not None and not may_move(NEXT_PAYMENT, order.payment_state, payment):
-        raise InvalidTransition(order.id, "payment", order.payment_state.value, payment.value)
-    if fulfilment is not None and not may_move(NEXT_FULFILMENT, order.fulfilment_state, fulfilment):
-        raise InvalidTransition(order.id, "fulfilment", order.fulfilment_state.value, fulfilment.value)
+    _check_moves(order, state, payment, fulfilment)
     moved = replace(
         order,
         state=state or order.state,
@@ -195,12 +190,25 @@ async def move(
         moved.paid_minor,
         now,
     )
-    cancelled = moved.state is OrderState.CANCELLED and order.state is not OrderState.CANCELLED
-    if order.payment_state is PaymentState.REPORTED and (cancelled or moved.payment_state is not PaymentState.REPORTED):
-        await end_reports(tx, [order.id], now=now)
-    if cancelled:
-        await leave_slots(tx, [order.id])
+    await _end_what_hangs(tx, order, moved, now)
     return moved
+
+
+def _check_moves(order: LockedOrder, state: OrderState | None, payment: PaymentState | None, fulfilment: FulfilmentState | None) -> None:
+    if state is not None and not may_move(NEXT_ORDER, order.state, state):
+        raise InvalidTransition(order.id, "state", order.state.value, state.value)
+    if payment is not None and not may_move(NEXT_PAYMENT, order.payment_state, payment):
+        raise InvalidTransition(order.id, "payment", order.payment_state.value, payment.value)
+    if fulfilment is not None and not may_move(NEXT_FULFILMENT, order.fulfilment_state, fulfilment):
+        raise InvalidTransition(order.id, "fulfilment", order.fulfilment_state.value, fulfilment.value)
+
+
+async def _end_what_hangs(tx: Tx, before: LockedOrder, after: LockedOrder, now: datetime) -> None:
+    cancelled = after.state is OrderState.CANCELLED and before.state is not OrderState.CANCELLED
+    if before.payment_state is PaymentState.REPORTED and (cancelled or after.payment_state is not PaymentState.REPORTED):
+        await end_reports(tx, [before.id], now=now)
+    if cancelled:
+        await leave_slots(tx, [before.id])
 
 
 async def add_events(

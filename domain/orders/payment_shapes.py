@@ -29,7 +29,8 @@ def _attempt(row: Any) -> Row:
 
 
 ATTEMPT = Shape(COLUMNS, _attempt)
-OF_ORDER = f"array(select {ATTEMPT.row} from payment_attempt t where t.order_id = o.id order by t.created_at desc, t.id desc limit {ATTEMPTS_SHOWN})"
+ATTEMPTS = f"select {{row}} from payment_attempt t where t.order_id = o.id order by t.created_at desc, t.id desc limit {ATTEMPTS_SHOWN}"
+OF_ORDER = f"array({ATTEMPTS.format(row=ATTEMPT.row)})"
 """Of an order, newest first."""
 ONLINE = """(o.state = 'OPEN' and o.total_minor > o.paid_minor
   and exists (select from payment_account a where a.shop_id = o.shop_id and a.ended_at is null))"""

@@ -21,6 +21,7 @@ from domain.orders.attached_shapes import (
     GIFT,
     GIFT_OF_ORDER,
     IS_GIFT,
+    NEWEST_TRANSFER,
     RECIPIENT,
     RECIPIENT_OF_ORDER,
     TRANSFER,
@@ -152,7 +153,7 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         if name in wanted:
             branches.append((name, sql, reader))
     if "transfer" in wanted:
-        newest = f"(select {TRANSFER.row} from transfer_report t where t.order_id = o.id order by t.reported_at desc, t.id desc limit 1)"
+        newest = f"({NEWEST_TRANSFER.format(row=TRANSFER.row)})"
         branches.append(("transfer", newest if viewpoint.may(Permission.MARK_PAID) else "null::record", TRANSFER.read_if))
     if "actions" in wanted:
         branches += [("acts", ACTS, same), ("delivers", "s.offers_delivery", same)]

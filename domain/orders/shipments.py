@@ -57,6 +57,7 @@ SHIPMENT_FIELDS: Final = Fields(
         "store_name": text("nullif(sh.store_name, '')", nullable=True),
         "store_address": text("nullif(sh.store_address, '')", nullable=True),
         "last_pickup_day": day("sh.last_pickup_day"),
+        "return_decision": word("sh.return_decision", nullable=True),
         "version": whole("sh.version"),
         "created_at": instant("sh.created_at"),
         "updated_at": instant("sh.updated_at"),
@@ -65,7 +66,7 @@ SHIPMENT_FIELDS: Final = Fields(
         "events": Rows(EVENT_FIELDS, SHIPMENT_EVENTS),
     }
 )
-"""A parcel as text; what the shop decided of one that came back is not here, for buyers' screens do not show it."""
+"""A parcel as text."""
 
 SHIPMENT: Final = (
     "sh.id", "sh.state", "sh.state_at", UNDER_WAY, "sh.carrier", "sh.carrier_name", "sh.tracking_number", TRACKING_URL, "sh.store_code", "sh.store_name",

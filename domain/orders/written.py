@@ -10,6 +10,8 @@ from typing import Final
 
 from domain.orders import parcels
 from domain.orders.acts import ACTS, UNDO_UNTIL
+from domain.orders.attached_written import ATTACHED_FIELDS
+from domain.orders.lines_written import CLAIM, VARIANT, post
 from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import OrderAction
 from domain.orders.shapes import LINES_AT_ONCE, own_actions
@@ -21,6 +23,7 @@ from domain.paging.written import (
     Fields,
     Made,
     Maybe,
+    One,
     Paged,
     Part,
     Rows,
@@ -59,7 +62,9 @@ LINE_FIELDS: Final = Fields(
         "unit_price": Amount("l.unit_price_minor", "s.currency", of_outer=True),
         "total": Amount("l.unit_price_minor * l.quantity", "s.currency", of_outer=True),
         "beneficiary": text("nullif(l.beneficiary, '')", nullable=True),
-        "source": Within(Fields({"platform": word("l.platform")})),
+        "variant": VARIANT,
+        "claim": CLAIM,
+        "source": Within(Fields({"platform": word("l.platform"), "post": post("l.post_id")})),
     }
 )
 """A line; alias `l`, and `s` of the row around it."""
@@ -76,6 +81,7 @@ EVENT_FIELDS: Final = Fields(
         ),
     }
 )  # fmt: skip
+EVENT_KEY: Final = "lpad(to_hex(e.id), 32, '0')::uuid"
 
 _ORDER: Final[dict[str, Entry]] = {
     "id": public("order", "o.id"),
@@ -108,17 +114,33 @@ _ORDER: Final[dict[str, Entry]] = {
             f"select {{row}} from order_line l where l.order_id = o.id order by l.created_at, l.id limit {LINES_AT_ONCE + 1}",
         ),
         LINES_AT_ONCE,
+        "lines of ",
+        "o.id",
+        ("l.created_at", "l.id"),
     ),
     "payments": Rows(PAYMENT_FIELDS, parcels.PAYMENTS),
-    "timeline": Paged(Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE),
+    "timeline": Paged(Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE, "timeline of ", "o.id", ("e.at", EVENT_KEY)),
+    "buyer": One(
+        Fields({"id": public("buyer", "b.id"), "name": text("b.name"), "provider": text("b.provider")}),
+        "select {row} from buyer b where b.id = o.buyer_id",
+    ),
+    **ATTACHED_FIELDS,
 }
 ORDER_FIELDS: Final = Fields(_ORDER)
 """A buyer's own order; aliases `o` and `s`."""
 
+LOAN_FIELDS: Final = Fields(
+    {
+        "to": text("k.lent_to", nullable=True), "lent_at": instant("k.lent_at"), "used_at": instant("k.lent_used_at", nullable=True),
+        "is_active": flag("k.issue_number = k.lent_issue and k.lent_used_at is null and k.not_after is not null"),
+    }
+)  # fmt: skip
+"""The newest loan of a pickup `k`, as its buyer sees it."""
 PICKUP_FIELDS: Final = Fields(
     {
         "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
         "created_at": instant("k.created_at"), "shop": Within(SHOP_FIELDS), "orders": Rows(ORDER_FIELDS, parcels.ORDERS_OF_PICKUP),
+        "loan": Maybe(LOAN_FIELDS, "select {row} where k.lent_issue is not null"),
     }
 )  # fmt: skip
 """A pickup; aliases `k` and `s`."""

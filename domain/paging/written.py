@@ -138,14 +138,28 @@ class Maybe:
 
 
 @dataclass(frozen=True, slots=True)
+class One:
+    """An object of another row, which is always there; `select` is a statement of that row, with `{row}` for the row's text."""
+
+    fields: Fields
+    select: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paged:
     """The beginning of a list that has pages of its own. `most`: rows that are shown at once; `select` answers one more."""
 
     rows: Rows
     most: int
+    name: str
+    """What its cursors are bound to, with `of`."""
+    of: str
+    """The SQL of the UUID of the object around, a column of its row."""
+    place: tuple[str, str]
+    """The SQL of a row's position: its instant and its id, a UUID."""
 
 
-Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | Paged
+Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | One | Paged
 
 
 def real(carried: str) -> str:
@@ -163,9 +177,9 @@ def text(sql: str, *, nullable: bool = False) -> Leaf:
     return Leaf(Kind.TEXT, sql, nullable)
 
 
-def word(sql: str) -> Leaf:
+def word(sql: str, *, nullable: bool = False) -> Leaf:
     """A word of a fixed set."""
-    return Leaf(Kind.WORD, sql)
+    return Leaf(Kind.WORD, sql, nullable)
 
 
 def whole(sql: str) -> Leaf:

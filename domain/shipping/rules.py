@@ -7,7 +7,7 @@ often. So a carrier may tell its events late, repeatedly and in any order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
@@ -140,15 +140,6 @@ def is_newer(state: ShipmentState, at: datetime, than: ShipmentState, than_at: d
     if than not in WITH_CARRIER:
         return True
     return (at, WITH_CARRIER.index(state)) > (than_at, WITH_CARRIER.index(than))
-
-
-def state_after(said: Iterable[Said]) -> ShipmentState:
-    """Where all that was said puts a parcel, in whatever order it is told."""
-    state, at = S.PREPARING, datetime.min.replace(tzinfo=UTC)
-    for one in said:
-        if is_newer(one.state, one.at, state, at):
-            state, at = one.state, one.at
-    return state
 
 
 def check_parcel(carrier: Carrier, carrier_name: str, number: str, store: Store | None) -> None:

@@ -22,8 +22,7 @@ from domain.payments.rules import OnlinePaymentMethod
 from domain.settings import MissingSetting, load
 from plusone.invariants import check
 from tests.build import NOW
-from tests.domain.payments.online import JOBS, VAULT, Till, a_till, attempt_of, begun, no_money_is_lost, order_of
-from tests.domain.payments.test_online import OWNER, grow
+from tests.domain.payments.online import JOBS, OWNER, VAULT, Till, a_till, attempt_of, begun, grow, no_money_is_lost, order_of
 from tests.ecpay_server import EcpayServer, mac, notice
 from tests.serving import SECRET_KEY, running
 

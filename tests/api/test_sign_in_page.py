@@ -30,6 +30,7 @@ CURL = re.compile(r"curl -s \$API(?P<path>\S+)(?P<rest>.*?)(?:-d '(?P<body>.*?)'
 LINE_SECRET = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 WAYS = {
     "GOOGLE_TOKEN": ("google", ""),
+    "GOOGLE_TOKEN_AGAIN": ("google", ""),
     "APPLE_TOKEN": ("apple", ""),
     "LINE_TOKEN": ("line", "native"),
     "FACEBOOK_TOKEN": ("facebook", "limited"),
@@ -105,7 +106,7 @@ def at(answer: Any, path: str) -> Any:
 
 async def test_every_request_of_the_page_works_as_it_stands(http: httpx.AsyncClient, clock: FixedClock) -> None:
     todo = list(steps())
-    assert len(todo) == 16
+    assert len(todo) == 17
     known: dict[str, str] = {}
     used = set()
     for step in todo:
@@ -137,6 +138,8 @@ def test_the_page_names_what_is() -> None:
     assert f"{days[0]} days of rest and at the latest after {days[1]} days" in text
     idle, life = rules.refresh_limits(staff=True)
     assert f"after {idle.seconds // 3600} hours and {life.days} days" in text
+    assert f"a sign-in of the last {rules.FRESH_ACT.seconds // 60} minutes" in text
+    assert f"asks for one of the last {rules.FRESH_SIGN_IN.seconds // 60}" in text
 
 
 def test_the_example_settings_hold_every_setting_of_sign_in() -> None:

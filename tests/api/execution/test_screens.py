@@ -183,6 +183,19 @@ ORDER = {
     "lines { nodes { variant { availability } } }": "stock_level",
     "lines { nodes { source { post { id } } } }": "sales_post",
     "buyer { name }": "from buyer b",
+    "delivery { storeCode }": "order_delivery d join",
+    "recipient { name }": "from order_delivery d where",
+    "isGift": "from order_gift",
+    "gift { sender }": "from order_gift",
+    "transfer { state }": "from transfer_report",
+    "paymentAttempts { state }": "from payment_attempt",
+    "paysOnline": "from payment_account",
+    "payments { method }": "from payment p",
+    "timeline { nodes { kind } }": "from order_event",
+    "shipments { state }": "from shipment sh",
+    "pickup { state }": "from pickup_order",
+    "undoUntil": "undo_minutes",
+    "actions": "ship_later_days",
 }
 PAGE = {"totalCount": "count(*)"}
 SCREENS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {

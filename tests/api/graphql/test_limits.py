@@ -90,6 +90,8 @@ JUST_ENOUGH = {
     "depth": nested(10),
     "characters": "{ serverTime }" + " " * (10_000 - 14),
     "page": "{ me { orders(first: 100) { nodes { id shop { name } total { amount } lines(first: 7) { nodes { id } } } } } }",
+    "a chain on what a mutation answers": "mutation { notificationsMarkRead(input: {ids: []}) { notifications { ...f0 } } }"
+    + chain(14, "id kind title", "Notification"),
     "a chain on an order": "{ me { orders(first: 1) { nodes { ...f0 } } } }" + chain(14, "id number total { amount }", "Order"),
 }
 

@@ -13,6 +13,7 @@ from graphql import GraphQLObjectType
 
 from api.graphql_app import schema
 from api.sockets import registry
+from api.sockets.limits import SocketLimits
 from domain import db as database
 from domain.bootstrap import Services
 from domain.clock import FixedClock
@@ -157,6 +158,11 @@ async def test_a_session_that_ends_ends_its_connections(
                 assert (await again.closed())[0] == 4403
     finally:
         await database.execute("alter table session enable trigger live; alter table member enable trigger live")
+
+
+def test_no_session_outlives_its_end_by_a_minute() -> None:
+    """Where no bell is heard, the sweep of a process as it is shipped ends it."""
+    assert 0 < SocketLimits().sweep <= 60
 
 
 async def test_a_connection_ends_with_its_token_unless_a_newer_one_is_given(

@@ -24,7 +24,7 @@ from tests.build import NOW, AnOrder, a_buyer, a_member, a_variant, an_order
 from tests.domain.claims.acts import first_order
 from tests.domain.claims.taps import a_fan
 from tests.domain.delivery.acts import JOBS, OWNER, Ways, a_shop_with_ways, a_slot, chosen, taken
-from tests.domain.orders.test_acting import actions
+from tests.domain.orders.acting import actions
 from tests.sql_recorder import recorded
 from tests.wall import Wall, a_wall
 

@@ -22,6 +22,7 @@ from tests.serving import SECRET_KEY
 JOBS = PgQueuerJobs()
 VAULT = Vault(SECRET_KEY)
 SETUP = Actor("worker:setup")
+OWNER = Actor("member:1", "OWNER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,11 @@ MONEY = """select (select coalesce(sum(received_minor), 0) from payment_attempt)
 async def no_money_is_lost() -> None:
     """All that came is either an order's payment or somebody's to give back."""
     assert await database.fetchval(MONEY)
+
+
+async def grow(till: Till, total: int) -> None:
+    """Another price than when the attempt was begun."""
+    await database.execute("update order_line set unit_price_minor = $2 / quantity where order_id = $1", till.order.id, total)
+    await database.execute(
+        'update "order" set subtotal_minor = $2, total_minor = $2, version = version + 1 where id = $1', till.order.id, total
+    )

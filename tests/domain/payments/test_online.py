@@ -12,80 +12,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain import db as database
-from domain.audit.commands import Actor
 from domain.errors import NotFound
 from domain.orders.commands import cancel, expire_due
 from domain.orders.errors import InvalidTransition
-from domain.orders.rules import OrderState, PaymentState
 from domain.payments import attempts
-from domain.payments.accounts import account_by_slug, set_account
-from domain.payments.attempts import GRACE, LEAST_LEFT, methods_for, page, page_path, read_token
+from domain.payments.attempts import GRACE, LEAST_LEFT
 from domain.payments.commands import mark_paid
-from domain.payments.errors import AlreadyPaid, AlreadyReturned, InvalidAccount, NotOnline, TooManyAttempts
+from domain.payments.errors import AlreadyPaid, AlreadyReturned, NotOnline, TooManyAttempts
 from domain.payments.results import still_open, unanswered
 from domain.payments.returning import mark_returned
-from domain.payments.rules import NEXT_ATTEMPT, AttemptState, OnlinePaymentMethod, PaymentMethod, Share, SurplusReason, share_of
+from domain.payments.rules import NEXT_ATTEMPT, AttemptState, OnlinePaymentMethod, PaymentMethod
 from plusone.invariants import check
 from tests.books import books_agree, everything, figures
 from tests.build import NOW, a_member, a_shop
 from tests.conftest import empty
 from tests.domain.payments.online import (
     JOBS,
-    SETUP,
+    OWNER,
     VAULT,
     a_till,
     an_account,
     attempt_of,
     begun,
+    grow,
     no_money_is_lost,
     order_of,
     paid,
     told,
 )
-from tests.ecpay_server import IV, KEY, account_number, mac, notice
+from tests.ecpay_server import account_number, notice
 
-OWNER = Actor("member:1", "OWNER")
-S, P = OrderState, PaymentState
 M = OnlinePaymentMethod
-
-
-@pytest.mark.parametrize(
-    ("received", "asked", "state", "payment", "due", "share"),
-    [
-        (680, 680, S.OPEN, P.UNPAID, 680, Share(680, True, 0, None)),
-        (680, 680, S.OPEN, P.FAILED, 680, Share(680, True, 0, None)),
-        (680, 680, S.OPEN, P.UNPAID, 900, Share(680, False, 0, None)),
-        (680, 680, S.OPEN, P.PARTIALLY_PAID, 220, Share(220, True, 460, SurplusReason.MORE_THAN_DUE)),
-        (680, 680, S.OPEN, P.UNPAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, S.OPEN, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, S.COMPLETED, P.PAID, 0, Share(0, False, 680, SurplusReason.ALREADY_PAID)),
-        (680, 680, S.CANCELLED, P.UNPAID, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
-        (680, 680, S.CANCELLED, P.EXPIRED, 680, Share(0, False, 680, SurplusReason.ORDER_CLOSED)),
-        (1, 680, S.OPEN, P.UNPAID, 680, Share(0, False, 1, SurplusReason.OTHER_AMOUNT)),
-        (681, 680, S.OPEN, P.UNPAID, 680, Share(0, False, 681, SurplusReason.OTHER_AMOUNT)),
-    ],
-)
-def test_where_money_falls(received, asked, state, payment, due, share) -> None:
-    assert share_of(received, asked, state, payment, due) == share
-
-
-@given(st.integers(1, 10**9), st.integers(1, 10**9), st.sampled_from(S), st.sampled_from(P), st.integers(0, 10**9))
-def test_shares_are_all_that_came_and_never_more_than_is_due(received, asked, state, payment, due) -> None:
-    share = share_of(received, asked, state, payment, due)
-    assert share.takes + share.surplus == received
-    assert share.takes <= due
-    assert (share.surplus > 0) is (share.reason is not None)
-    assert not share.settles or share.takes == due > 0
-
-
-def test_the_ways_that_fit_amount_time_and_currency() -> None:
-    later = NOW + timedelta(days=3)
-    assert methods_for(680, "TWD", later, NOW) == [M.CARD, M.ATM, M.STORE_CODE]
-    assert methods_for(680, "TWD", NOW + timedelta(hours=5), NOW) == [M.CARD, M.STORE_CODE]
-    assert methods_for(30, "TWD", None, NOW) == [M.CARD, M.ATM]
-    assert methods_for(20_001, "TWD", None, NOW) == [M.CARD, M.ATM]
-    assert methods_for(680, "TWD", NOW + LEAST_LEFT - timedelta(seconds=1), NOW) == []
-    assert methods_for(200_001, "TWD", later, NOW) == methods_for(0, "TWD", later, NOW) == methods_for(680, "HKD", later, NOW) == []
 
 
 async def test_a_paid_attempt_pays_its_order_once_in_whatever_words_it_is_told(db: str) -> None:
@@ -229,14 +186,6 @@ async def test_an_order_that_grew_is_paid_in_part_and_the_rest_by_another_attemp
     await no_money_is_lost()
 
 
-async def grow(till, total: int) -> None:
-    """Another price than when the attempt was begun."""
-    await database.execute("update order_line set unit_price_minor = $2 / quantity where order_id = $1", till.order.id, total)
-    await database.execute(
-        'update "order" set subtotal_minor = $2, total_minor = $2, version = version + 1 where id = $1', till.order.id, total
-    )
-
-
 async def test_while_money_may_be_on_its_way_the_order_does_not_expire(db: str) -> None:
     till = await a_till()
     deadline = NOW + timedelta(days=3)
@@ -319,81 +268,6 @@ async def test_the_database_knows_the_moves_that_are_none(db: str, old: AttemptS
         )
     with pytest.raises(Exception, match=r"payment.attempt"):
         await database.execute("update payment_attempt set state = $2 where trade_no = $1", number, new.value)
-
-
-async def test_accounts_are_sealed_replaced_and_their_old_address_still_works(db: str) -> None:
-    till = await a_till()
-    row = await database.fetchrow("select hash_key_encrypted || hash_iv_encrypted as sealed, slug from payment_account")
-    assert row is not None
-    assert KEY not in row["sealed"]
-    assert len(row["slug"]) == 32
-    given = {
-        "shop_id": till.shop.id,
-        "hash_key": KEY,
-        "hash_iv": IV,
-        "live": False,
-        "production": False,
-        "vault": VAULT,
-        "now": NOW,
-        "actor": SETUP,
-    }
-    assert await set_account(**given, merchant_id="3002607") == (till.account.id, False)
-    assert await set_account(**given | {"hash_iv": "B" * 16}, merchant_id="3002607") == (till.account.id, True)
-    made, changed = await set_account(**given, merchant_id="3002608")
-    assert changed
-    assert made != till.account.id
-    assert await account_by_slug(row["slug"], VAULT) is not None
-    assert await account_by_slug("x" * 32, VAULT) is None
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [({"merchant_id": "12a"}, "merchant_id"), ({"merchant_id": ""}, "merchant_id"), ({"hash_key": "short"}, "hash_key"),
-     ({"hash_iv": "x" * 15 + "'"}, "hash_iv"), ({"live": True}, "merchant_id"), ({"production": True}, "live")],
-)  # fmt: skip
-async def test_accounts_that_cannot_be(db: str, change, field: str) -> None:
-    shop = await a_shop()
-    given = {
-        "shop_id": shop.id,
-        "merchant_id": "3002607",
-        "hash_key": KEY,
-        "hash_iv": IV,
-        "live": False,
-        "production": False,
-        "vault": VAULT,
-        "now": NOW,
-        "actor": SETUP,
-    }
-    with pytest.raises(InvalidAccount) as refused:
-        await set_account(**given | change)
-    assert refused.value.field == field
-    assert await database.fetchval("select count(*) from payment_account") == 0
-
-
-async def test_the_page_posts_what_was_begun_until_it_is_over(db: str) -> None:
-    till = await a_till()
-    number = await begun(till)
-    attempt = await database.fetchval("select id from payment_attempt")
-    token = page_path(attempt, VAULT).removeprefix("/pay/")
-    assert read_token(token, VAULT) == attempt
-
-    async def shown(at):
-        return await page(token=token, base_url="https://x.example", ecpay_url=None, vault=VAULT, now=at)
-
-    now = await shown(NOW)
-    assert now is not None
-    assert now.url == "https://payment-stage.ecpay.com.tw/Cashier/AioCheckOut/V5"
-    assert (now.fields["MerchantTradeNo"], now.fields["TotalAmount"], now.fields["CheckMacValue"]) == (number, "1180", mac(now.fields))
-    assert (await shown(NOW + timedelta(minutes=29))) == now
-    late = await shown(NOW + timedelta(minutes=30))
-    assert late is not None
-    assert (late.state, late.fields) == ("EXPIRED", {})
-    await paid(till, number)
-    after = await shown(NOW)
-    assert after is not None
-    assert (after.state, after.fields) == ("PAID", {})
-    for wrong in ("", "x", token[:-1], token[:-2] + "AA", "A" * 43, token + "=", "é"):
-        assert await page(token=wrong, base_url="", ecpay_url=None, vault=VAULT, now=NOW) is None
 
 
 STEPS = st.lists(

@@ -10,7 +10,8 @@ import pytest
 
 from domain import db as database
 from domain.shipping.commands import Heard
-from domain.shipping.rules import ACTIVE, EXPECTED, MOVES, WITH_CARRIER, Said, ShipmentState, is_newer, state_after
+from domain.shipping.errors import InvalidMove
+from domain.shipping.rules import ACTIVE, EXPECTED, MOVES, WITH_CARRIER, ShipmentState, is_newer
 from tests.books import figures
 from tests.build import NOW, a_shop, a_variant
 from tests.parcels import S, all_agrees, an_order_to_send, line_of, notices, packed, parcel_row, said, state_of
@@ -55,15 +56,27 @@ async def test_all_120_orders_of_five_events_end_alike(db: str, life: str) -> No
     await all_agrees()
 
 
-def test_the_rule_of_the_newest_does_not_look_at_the_order() -> None:
+async def test_whatever_is_told_in_whatever_order_the_newest_counts(db: str) -> None:
+    shop = await a_shop()
+    variant = await a_variant(shop, on_hand=100)
     drawn = random.Random(7)
-    for _ in range(3_000):
-        events = [Said(drawn.choice(WITH_CARRIER), NOW + drawn.randrange(4) * HOUR) for _ in range(drawn.randrange(1, 7))]
-        end = state_after(events)
-        shuffled = events * 2
-        drawn.shuffle(shuffled)
-        assert state_after(shuffled) is end
-        assert end is max(events, key=lambda one: (one.at, WITH_CARRIER.index(one.state))).state
+    for _ in range(30):
+        order = await an_order_to_send(shop, [(variant, 1)])
+        parcel = await packed(order)
+        events = [(drawn.choice(WITH_CARRIER), NOW + drawn.randrange(3) * HOUR) for _ in range(5)]
+        for state, at in events:
+            await said(order, parcel, state, at=at, now=NOW + 3 * HOUR)
+        row = await parcel_row(parcel)
+        newest = max(events, key=lambda one: (one[1], WITH_CARRIER.index(one[0])))
+        assert (row["state"], row["state_at"]) == newest
+    await all_agrees()
+
+
+def test_of_any_two_events_one_is_newer_and_of_three_too() -> None:
+    events = list(itertools.product(WITH_CARRIER, (NOW, NOW + HOUR)))
+    newer = {(a, b) for a, b in itertools.product(events, repeat=2) if is_newer(*a, *b)}
+    assert all(((a, b) in newer) + ((b, a) in newer) == (a != b) for a, b in itertools.product(events, repeat=2))
+    assert all((a, c) in newer for (a, b), c in itertools.product(newer, events) if (b, c) in newer)
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(WITH_CARRIER, repeat=2)))
@@ -85,8 +98,6 @@ def test_every_state_has_its_row_and_what_is_expected_is_possible() -> None:
 
 @pytest.mark.parametrize("old", WITH_CARRIER)
 async def test_a_person_says_what_can_follow_or_that_it_is_a_correction(db: str, old: ShipmentState) -> None:
-    from domain.shipping.errors import InvalidMove
-
     shop = await a_shop()
     variant = await a_variant(shop, on_hand=100)
     for new in WITH_CARRIER:
