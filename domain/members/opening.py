@@ -65,7 +65,7 @@ async def _ask(tx: Tx, member_id: UUID, reply_id: UUID, actor: Actor, now: datet
     )
     if found is None:
         raise LinkOver
-    question, mark = new_id(), hashlib.sha256(f"comment-link:{reply_id}".encode()).hexdigest()
+    question, mark = new_id(), _mark(reply_id)
     made = await tx.execute(
         """insert into claim_code (id, kind, member_id, hash, created_at, expires_at, seen_at, provider, external_id, name, shops, accepted)
            values ($1, 'NAME', $2, $3, $4, $4, $4, $5, $6, $7, $8::jsonb, false) on conflict (hash) do nothing""",
@@ -83,3 +83,8 @@ async def _ask(tx: Tx, member_id: UUID, reply_id: UUID, actor: Actor, now: datet
     if mine is None:
         raise LinkOver
     return mine
+
+
+def _mark(reply_id: UUID) -> str:
+    """What makes a second question about one reply impossible: the column is unique."""
+    return hashlib.sha256(f"comment-link:{reply_id}".encode()).hexdigest()

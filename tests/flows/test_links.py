@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -21,12 +22,12 @@ from domain.bootstrap import Services
 from domain.bootstrap import services as services_for
 from domain.claims.ports import OutgoingReply, ReplyRefused, SentReply
 from domain.clock import FixedClock
-from domain.ids import public_id
+from domain.ids import new_id, public_id
 from domain.jobs import ACCOUNT_LINK
-from domain.members import keys
+from domain.members import deletion, keys, opening
 from domain.members.inbox_ids import learn
 from domain.members.link_addresses import Opens, token
-from domain.members.rules import COMMENT_LINK_LIFE, LINK_TOKEN_LIFE, LINKS_ASKED, NONCE_ANSWERED_WITHIN
+from domain.members.rules import COMMENT_LINK_LIFE, DELETION_WAIT, LINK_TOKEN_LIFE, LINKS_ASKED, NONCE_ANSWERED_WITHIN
 from domain.members.standing import forget
 from domain.posts.commands import place_post
 from domain.providers.line_bot import LineBot
@@ -52,11 +53,12 @@ PAGE, ACCOUNT = "104561234567890", "17841405726653026"
 POST = f"{PAGE}_122156789012345678"
 MEI, PSID, IGSID, LINE_MEI = "7392015648120394", "5102938475610293", "6841100000000000", "U206d25c2ea6bd87c17655609a1c37cb8"
 APP = "https://app.example.com/link"
-OPEN = "mutation ($text: String!) { found: identityLinkOpen(input: {text: $text}) { link { id provider name shopNames accepted } url userErrors { code } } }"
+OPEN = STEPS["open"]["text"].replace("identityLinkOpen(", "found: identityLinkOpen(")
 CONFIRM = "mutation ($link: ID!) { found: identityLinkConfirm(input: {linkId: $link}) { names { provider name } userErrors { code } } }"
-START = "mutation ($shop: ID) { found: identityLinkStart(input: {shopId: $shop}) { code { text addresses { provider channelName url } } userErrors { code } } }"
+START = "mutation { found: identityLinkStart(input: {}) { code { text addresses { url } } userErrors { code } } }"
 LINKS = "{ me { identityLinks { id provider name shopNames } } }"
-ACCOUNTS = "{ me { accountLinks { provider state } } }"
+ACCOUNTS = STEPS["accounts"]["text"]
+ADDRESSES = STEPS["addresses"]["text"].replace("identityLinkStart(", "found: identityLinkStart(")
 ORDERS = "{ me { orders(first: 9) { totalCount } } }"
 
 
@@ -90,6 +92,11 @@ class Street:
         answer = (await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)).json()
         assert "errors" not in answer, answer
         return answer["data"].get("found", answer["data"])
+
+    async def refused(self, who: str, query: str, **variables: Any) -> str:
+        """The one code of a refusal."""
+        (error,) = (await self.ask(who, query, **variables))["userErrors"]
+        return str(error["code"])
 
     async def deliver(self, source: str, payload: Any) -> None:
         body = facebook_wire(payload) if source != "line" else line_wire(payload)
@@ -267,7 +274,7 @@ async def test_a_wrong_code_and_the_pages_own_words_are_silent(street: Street) -
 
 async def test_addresses_carry_the_code_into_the_shops_chats(street: Street) -> None:
     await street.sign_in("mei")
-    found = (await street.ask("mei", START, shop=street.shop))["code"]
+    found = (await street.ask("mei", ADDRESSES, shop=street.shop))["code"]
     code = found["text"]
     assert [(a["provider"], a["url"]) for a in found["addresses"]] == [
         ("facebook", f"https://m.me/{PAGE}?ref={code}"),
@@ -276,10 +283,10 @@ async def test_addresses_carry_the_code_into_the_shops_chats(street: Street) -> 
     ]
     assert (await street.ask("mei", START))["code"]["addresses"] == []
     await database.execute("update channel set contact = ''")
-    assert [a["provider"] for a in (await street.ask("mei", START, shop=street.shop))["code"]["addresses"]] == ["facebook"]
+    assert [a["provider"] for a in (await street.ask("mei", ADDRESSES, shop=street.shop))["code"]["addresses"]] == ["facebook"]
     codes = await database.fetchval("select count(*) from claim_code")
     for unknown in ("shop_AAAAAAAAAAAAAAAAAAAAAA", "x"):
-        assert (await street.ask("mei", START, shop=unknown))["userErrors"] == [{"code": "NOT_FOUND"}]
+        assert await street.refused("mei", ADDRESSES, shop=unknown) == "NOT_FOUND"
     assert await database.fetchval("select count(*) from claim_code") == codes
 
 
@@ -302,20 +309,15 @@ async def test_the_link_of_a_private_reply_makes_its_reader_the_commenter(street
     opened = await street.ask("mei", OPEN, text=text)
     assert (opened["url"], opened["userErrors"]) == (None, [])
     question = opened["link"]
-    assert (question["provider"], question["name"], question["shopNames"], question["accepted"]) == (
-        "facebook",
-        "林小美",
-        ["阿美團購"],
-        None,
-    )
+    assert (question["provider"], question["name"], question["shopNames"]) == ("facebook", "林小美", ["阿美團購"])
     assert (await street.ask("mei", OPEN, text=text))["link"]["id"] == question["id"]  # a lost answer
-    assert (await street.ask("eve", OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
-    assert (await street.ask("eve", CONFIRM, link=question["id"]))["userErrors"] == [{"code": "NOT_FOUND"}]
+    assert await street.refused("eve", OPEN, text=text) == "LINK_OVER"
+    assert await street.refused("eve", CONFIRM, link=question["id"]) == "NOT_FOUND"
     assert (await street.orders("mei"), await street.orders("eve")) == (0, 0)
     assert (await street.ask("mei", CONFIRM, link=question["id"]))["names"] == [{"provider": "facebook", "name": "林小美"}]
     assert (await street.orders("mei"), await street.orders("eve")) == (1, 0)
     for who in ("mei", "eve"):
-        assert (await street.ask(who, OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+        assert await street.refused(who, OPEN, text=text) == "LINK_OVER"
     assert (await books("BUYER_LINKED"), await books("COMMENT_LINK_OPENED"), await books("NAME_CONFIRMED")) == (1, 1, 1)
     # Messenger knows her by the answer to the reply: a code from there asks nothing any more.
     assert await database.fetchval("select inbox_id from buyer where external_id = $1", MEI) == PSID
@@ -366,8 +368,27 @@ async def test_a_link_ends_and_a_page_that_wants_none_sends_none(street: Street)
     assert len(await street.send_replies()) == 1
     street.clock.at += COMMENT_LINK_LIFE
     await street.sign_in("mei")
-    assert (await street.ask("mei", OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+    assert await street.refused("mei", OPEN, text=text) == "LINK_OVER"
     assert await database.fetchval("select count(*) from claim_code") == 0
+
+
+async def opened_by_many(street: Street) -> list[int]:
+    """One link, opened by four members at once: the questions that each of them has then."""
+    people = ("mei", "eve", "ann", "bob")
+    await street.comment("紅色+1")
+    (reply,) = await street.send_replies()
+    await street.sign_in(*people)
+    await asyncio.gather(*(street.ask(who, OPEN, text=reply["text"].partition("#")[2]) for who in people))
+    return sorted([len((await street.ask(who, LINKS))["me"]["identityLinks"]) for who in people])
+
+
+async def test_a_link_opened_by_many_at_once_asks_one(street: Street) -> None:
+    assert await opened_by_many(street) == [0, 0, 0, 1]
+
+
+async def test_twin_without_the_mark_of_the_reply_asks_them_all(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_mark", lambda _: new_id().hex)
+    assert await opened_by_many(street) == [1, 1, 1, 1]
 
 
 async def test_guesses_count_and_too_many_are_not_looked_at(street: Street) -> None:
@@ -377,7 +398,7 @@ async def test_guesses_count_and_too_many_are_not_looked_at(street: Street) -> N
     public = await database.fetchval("select id from platform_reply where kind = 'PUBLIC'")
     await street.sign_in("mei", "eve")
     forged = [text[:-4] + "AAA=", text[1:], "", "x", "é", "A" * 44, token(Opens.COMMENT, public, street.services.vault)]
-    told = [(await street.ask("eve", OPEN, text=each))["userErrors"][0]["code"] for each in forged]
+    told = [await street.refused("eve", OPEN, text=each) for each in forged]
     assert set(told) == {"LINK_OVER", "INVALID_INPUT"}
     for _ in range(12 - len(forged)):
         answer = await street.http.post(
@@ -398,7 +419,7 @@ async def test_a_name_that_was_given_up_is_not_taken_by_its_old_link(street: Str
     await street.ask("mei", STEPS["unlink"]["text"], name=name)
     assert await street.orders("mei") == 0
     for who in ("eve", "mei"):
-        assert (await street.ask(who, OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+        assert await street.refused(who, OPEN, text=text) == "LINK_OVER"
 
 
 async def test_public_replies_never_carry_a_link_and_without_an_address_none_is_sent(street: Street) -> None:
@@ -473,6 +494,36 @@ async def test_two_members_ids_are_never_poured_together(street: Street) -> None
     assert await learn(reply, "x" * 121, NOW) is False
 
 
+async def test_nothing_of_a_deleted_members_chats_stays(street: Street) -> None:
+    await street.sign_in("mei")
+    street.platform.recipients[MEI] = PSID
+    await street.comment("紅色+1")
+    await street.send_replies()
+    await street.message("facebook/messenger_text", await street.code("mei"))
+    await street.confirm_all("mei")
+    nonce = await gone_on(street, "mei", await a_line_address(street))
+    await street.line_says("line/account_link_ok", link={"nonce": nonce})
+    await street.line_says("line/follow", source={"userId": "U91eeaf62d9012345678901234567890a"})
+    member = await database.fetchval("select id from member")
+    await database.execute('update "order" set pay_by = $1, version = version + 1', NOW + timedelta(days=1))
+    await deletion.request(member_id=member, now=NOW)
+    assert await deletion.run_due(NOW + DELETION_WAIT, street.services.jobs) == 1
+    await deletion.erase_again(NOW + DELETION_WAIT)
+    for table in (
+        "buyer",
+        "inbox_event",
+        "account_link",
+        "account_deletion",
+        "claim_code",
+        "audit_entry",
+        "platform_reply",
+        "social_comment",
+    ):
+        for secret in (PSID, MEI, LINE_MEI, nonce):
+            assert await database.fetchval(f"select count(*) from {table} t where strpos(t::text, $1) > 0", secret) == 0, (table, secret)
+    assert await database.fetchval("select count(*) from account_link") == 1  # another person's
+
+
 # --- LINE's linking of accounts ---------------------------------------------------------------------------------------------------------
 
 
@@ -505,18 +556,18 @@ async def test_line_links_the_account_of_another_provider(street: Street, caplog
     text = await a_line_address(street)
     assert (street.line.calls, [way for way, _ in street.line.said]) == (["linkToken", "reply"], ["reply"])
     nonce = await gone_on(street, "mei", text)
-    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"] == [{"provider": "line", "state": "OPENED"}]
-    assert (await street.ask("eve", OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "OPENED"
+    assert await street.refused("eve", OPEN, text=text) == "LINK_OVER"
     assert await names_of_members() == []
     await street.line_says("line/account_link_ok", link={"nonce": nonce})
     assert await names_of_members() == [("line", LINE_MEI, "阿美團購")]
-    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"] == [{"provider": "line", "state": "LINKED"}]
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "LINKED"
     assert (await street.orders("mei"), await books("ACCOUNT_LINK_LINKED"), await books("BUYER_LINKED")) == (1, 1, 1)
     # Told again it is done once; what was secret is nowhere.
     await street.line_says("line/account_link_ok", link={"nonce": nonce})
     await street.line_says("line/account_link_failed", link={"nonce": nonce})
     assert (await books("ACCOUNT_LINK_LINKED"), await books("ACCOUNT_LINK_FAILED")) == (1, 0)
-    assert (await street.ask("mei", OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+    assert await street.refused("mei", OPEN, text=text) == "LINK_OVER"
     row = await database.fetchval("select l::text from account_link l")
     assert all(secret not in row + caplog.text for secret in (nonce, text, street.line.tokens[0]))
     # Who is linked asks in vain, and the name can be given up.
@@ -531,7 +582,7 @@ async def test_line_says_no(street: Street) -> None:
     await street.sign_in("mei")
     nonce = await gone_on(street, "mei", await a_line_address(street))
     await street.line_says("line/account_link_failed", link={"nonce": nonce})
-    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"] == [{"provider": "line", "state": "FAILED"}]
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "FAILED"
     await street.line_says("line/account_link_ok", link={"nonce": nonce})
     assert (await names_of_members(), await books("ACCOUNT_LINK_FAILED")) == ([], 1)
 
@@ -547,7 +598,7 @@ async def test_a_nonce_is_for_one_person_one_account_and_an_hour(street: Street)
     assert await names_of_members() == []
     street.clock.at += NONCE_ANSWERED_WITHIN
     await street.sign_in("mei")
-    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"] == [{"provider": "line", "state": "FAILED"}]
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "FAILED"
     await street.line_says("line/account_link_ok", link={"nonce": nonce})
     assert await names_of_members() == []
 
@@ -559,7 +610,7 @@ async def test_a_member_with_another_line_name_at_the_shop_is_told(street: Stree
     await database.execute("update buyer set member_id = $1 where external_id = 'Uother'", member)
     nonce = await gone_on(street, "mei", await a_line_address(street))
     await street.line_says("line/account_link_ok", link={"nonce": nonce})
-    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"] == [{"provider": "line", "state": "FAILED"}]
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "FAILED"
     assert await names_of_members() == [("line", "Uother", "阿美團購")]
     detail = await database.fetchval("select detail->>'why' from member_event where action = 'ACCOUNT_LINK_FAILED'")
     assert detail == "SAME_PROVIDER"
@@ -571,7 +622,7 @@ async def test_an_address_of_a_bot_ends_with_its_token(street: Street) -> None:
     text = await a_line_address(street)
     street.clock.at += LINK_TOKEN_LIFE
     await street.sign_in("mei")
-    assert (await street.ask("mei", OPEN, text=text))["userErrors"] == [{"code": "LINK_OVER"}]
+    assert await street.refused("mei", OPEN, text=text) == "LINK_OVER"
     await street.line_says("line/user_text", message={"text": "連結帳號"})
     await street.run_bot()
     assert len(street.line.tokens) == 2

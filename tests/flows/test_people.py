@@ -193,7 +193,22 @@ async def test_the_page_works_as_it_stands(town: Town) -> None:
     waiting = (await town.run("delete"))["deletion"]
     assert (waiting["requestedAt"], waiting["dueAt"]) == ("2026-11-21T08:00:00Z", "2026-11-28T08:00:00Z")
     assert (await town.run("keep", waiting["id"]))["deletion"] == {"cancelledAt": "2026-11-21T08:00:00Z"}
-    assert list(STEPS) == ["start", "asked", "confirm", "unlink", "accountCode", "merge", "merged", "undo", "export", "delete", "keep"]
+    assert list(STEPS) == [
+        "start",
+        "asked",
+        "confirm",
+        "addresses",
+        "open",
+        "accounts",
+        "unlink",
+        "accountCode",
+        "merge",
+        "merged",
+        "undo",
+        "export",
+        "delete",
+        "keep",
+    ]
 
 
 async def test_a_code_sent_to_the_bot_links_the_name_at_every_shop_of_the_bot(town: Town) -> None:
