@@ -16,7 +16,9 @@ from domain.members.claim_codes import asks_for_link
 async def answered(
     tx: Tx, read: Sequence[tuple[InboxRow, SocialEvent]], verdicts: list[Verdict], now: datetime, jobs: JobQueue
 ) -> list[tuple[InboxRow, SocialEvent]]:
-    """The other events; these are dealt with here."""
+    """The other events; these are dealt with here. Only LINE's accounts have such."""
+    if all(row.source != "line" for row, _ in read):
+        return list(read)
     left: list[tuple[InboxRow, SocialEvent]] = []
     for row, event in read:
         if event.kind in (EventKind.ACCOUNT_LINKED, EventKind.ACCOUNT_NOT_LINKED):

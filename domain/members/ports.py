@@ -13,7 +13,7 @@ class ProvenIdentity:
     """A person as one provider knows them, proven by a token that was checked just now."""
 
     provider: str
-    """line, facebook, telegram, generic: the same words as in `buyer.provider`, where the subject is the id that comments come under.
+    """line, facebook, instagram, telegram, generic: the same words as in `buyer.provider`, where the subject is the id that comments come under.
     Other words (google, apple, firebase, facebook_login) meet no buyer by themselves."""
     subject: str
     """The provider's id of the person; 1 to 120 characters without control characters."""

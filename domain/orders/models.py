@@ -19,7 +19,7 @@ class Buyer(Model):
     id = fields.UUIDField(primary_key=True)
     shop_id = fields.UUIDField()
     provider = fields.CharField(max_length=16)
-    """facebook, line, telegram, generic, member."""
+    """facebook, instagram, line, telegram, generic, member."""
     external_id = fields.CharField(max_length=120)
     name = fields.CharField(max_length=120, default="")
     member_id = fields.UUIDField(null=True)
