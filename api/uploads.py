@@ -6,19 +6,20 @@ page of ours, never run, never kept by what lies between.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from api.auth.bearer import viewer_of
+from api.auth.files import own_file
 from api.auth.plain import NO_STORE, refusal, refusing
-from api.auth.viewer import Unauthenticated
 from domain.bootstrap import Services
 from domain.errors import NotFound
-from domain.ids import public_id, read_public_id
+from domain.ids import public_id
 from domain.orders.errors import InvalidTransition
 from domain.payments import slips
 from domain.payments.errors import AlreadyPaid
@@ -69,21 +70,11 @@ def routes(services: Services) -> list[Route]:
             return refusal(409, "CONFLICT", "no transfer can be reported for this order now")
         return JSONResponse({"id": public_id("slip", slip_id)}, 201, NO_STORE)
 
-    async def fetch(request: Request) -> Response:
-        viewer = await viewer_of(request.headers, services)
-        if viewer is None:
-            raise Unauthenticated
-        read = read_public_id(request.path_params["id"])
-        try:
-            if read is None or read[0] != "slip":
-                raise NotFound
-            request_id = getattr(request.state, "request_id", "")
-            content = await slips.slip_for(read[1], viewer.member_id, now=services.clock.now(), request_id=request_id)
-        except NotFound:
-            return refusal(404, "NOT_FOUND", "there is no such picture")
+    async def opened(file_id: UUID, member_id: UUID, *, now: datetime, request_id: str) -> Response:
+        content = await slips.slip_for(file_id, member_id, now=now, request_id=request_id)
         return Response(content, media_type="image/jpeg", headers=HEADERS)
 
     return [
         Route("/uploads/slips/{ticket}", refusing(send), methods=["POST"]),
-        Route("/slips/{id}", refusing(fetch), methods=["GET"]),
+        Route("/slips/{id}", own_file(services, "slip", opened, "there is no such picture"), methods=["GET"]),
     ]

@@ -5,6 +5,7 @@ A refusal is a fact with a stable code: the command raises it, the edge turns it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -36,3 +37,11 @@ class Unavailable(DomainError):
 
     code: ClassVar[str] = "UNAVAILABLE"
     retryable: ClassVar[bool] = True
+
+
+@dataclass
+class InvalidField(DomainError):
+    """A value that was given cannot be; `field` is its name as the app writes it."""
+
+    code: ClassVar[str] = "INVALID_INPUT"
+    field: str

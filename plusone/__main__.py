@@ -6,6 +6,10 @@ import gc
 
 gc.disable()  # looking through what is loaded again and again takes a quarter of the start
 
+from plusone import quick_dataclasses  # noqa: E402
+
+quick_dataclasses.install()
+
 from plusone.cli import app  # noqa: E402
 
 

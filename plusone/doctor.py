@@ -120,7 +120,7 @@ async def _in_database(settings: Settings, dsn: str, *, invariants: bool, replay
             findings.append(Finding("replay", Mark.OK, f"{await inbox_commands.replay_parked()} parked events go to the workers again"))
         findings += await _in_tables(settings)
         if invariants:
-            findings += await _invariants()
+            findings += [*await _invariants(), *await _seals()]
     finally:
         await db.close()
     return findings
@@ -215,3 +215,13 @@ async def _invariants() -> list[Finding]:
     if not violations:
         return [Finding("invariants", Mark.OK, "all hold")]
     return [Finding(f"invariant {v.invariant}", Mark.MISSING, f"does not hold: {v.sentence} ({len(v.rows)} rows)") for v in violations]
+
+
+async def _seals() -> list[Finding]:
+    from domain.audit.seal import verify_chain
+
+    shops = await db.fetch("select distinct s.id, s.handle from shop s join audit_seal a on a.shop_id = s.id order by s.handle")
+    broken = {shop["handle"]: up_to for shop in shops if (up_to := await verify_chain(shop["id"])) is not None}
+    if not broken:
+        return [Finding("audit", Mark.OK, f"every seal of {len(shops)} shops fits its entries")]
+    return [Finding("audit", Mark.MISSING, f"{handle}: the seal up to entry {up_to} does not fit") for handle, up_to in broken.items()]

@@ -349,19 +349,24 @@ async def an_order(
         order_id, shop.id, number, whose.id, whose.member_id, state.value, payment.value, fulfilment.value, method.value, shop.currency,
         subtotal, shipping_minor, total, paid, pay_by, flagged, created_at,
     )  # fmt: skip
-    made = []
-    for variant, count in wanted:
-        made.append(new_id())
-        await db.execute(
-            """insert into order_line (id, shop_id, order_id, variant_id, post_id, platform, title, variant_label, unit_price_minor, quantity,
-                 handed_over, created_at)
-               values ($1, $2, $3, $4, $5, $6, '法式方巾', $7, $8, $9, 0, $10)""",
-            made[-1], shop.id, order_id, variant.id, post.id if post else None, platform.value, variant.label, variant.price_minor, count,
-            created_at,
-        )  # fmt: skip
-        if state is OrderState.OPEN and (payment is PaymentState.PAID or payment not in SETTLED_STATES):
-            await _take(shop.id, variant.id, made[-1], count, settled=payment is PaymentState.PAID, at=created_at)
+    made = [await _a_line(shop.id, order_id, variant, count, post, platform, created_at) for variant, count in wanted]
+    if state is OrderState.OPEN and (payment is PaymentState.PAID or payment not in SETTLED_STATES):
+        for line_id, (variant, count) in zip(made, wanted, strict=True):
+            await _take(shop.id, variant.id, line_id, count, settled=payment is PaymentState.PAID, at=created_at)
     return AnOrder(order_id, shop.id, whose.id, number, total, made)
+
+
+async def _a_line(
+    shop_id: UUID, order_id: UUID, variant: AVariant, count: int, post: APost | None, platform: SourcePlatform, at: datetime
+) -> UUID:
+    line_id = new_id()
+    await db.execute(
+        """insert into order_line (id, shop_id, order_id, variant_id, post_id, platform, title, variant_label, unit_price_minor, quantity,
+             handed_over, created_at)
+           values ($1, $2, $3, $4, $5, $6, '法式方巾', $7, $8, $9, 0, $10)""",
+        line_id, shop_id, order_id, variant.id, post.id if post else None, platform.value, variant.label, variant.price_minor, count, at,
+    )  # fmt: skip
+    return line_id
 
 
 async def _take(shop_id: UUID, variant_id: UUID, line_id: UUID, count: int, *, settled: bool, at: datetime) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plusone.processes import server_for
 
@@ -39,6 +39,18 @@ async def running(app: ASGIApp) -> AsyncIterator[str]:
         server.should_exit = True
         await serving
         listening.close()
+
+
+class Passed:
+    """What stands behind the short way: counts what comes through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.calls = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += scope["type"] == "http"
+        await self.app(scope, receive, send)
 
 
 async def raw(base: str, data: bytes, *, then: bytes = b"", pause: float = 0.0) -> bytes:

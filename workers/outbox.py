@@ -23,7 +23,7 @@ from domain.claims import replies
 from domain.claims.ports import ReplyDelayed, ReplyRefused, ReplySender
 from domain.claims.replies import Reply
 from domain.ids import public_id
-from domain.jobs import PUSH, REPLY, Handler, JobRunner, Payload
+from domain.jobs import PUSH, REPLY, JobRunner, Payload
 from domain.members import inbox_ids
 from domain.notices import deliveries
 from domain.notices.deciding import admit
@@ -237,16 +237,6 @@ class Replies:
             return
         seconds = max(told_seconds, float(replies.DELAYS[min(reply.tries, len(replies.DELAYS)) - 1]))
         await replies.retry_at(reply, self._services.clock.now() + timedelta(seconds=seconds), reason, jobs=self._services.jobs)
-
-
-def push_handler(gateway: PushGateway | None, services: Services) -> Handler:
-    """What runs for PUSH jobs."""
-    return Pushes(gateway, services).handle
-
-
-def reply_handler(sender: ReplySender | None, services: Services) -> Handler:
-    """What runs for REPLY jobs."""
-    return Replies(sender, services).handle
 
 
 def register(

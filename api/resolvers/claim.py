@@ -1,6 +1,8 @@
-"""The seller's comment review."""
+"""The seller's comment review; a claim and its order after their buyer's act."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 import strawberry
 
@@ -12,7 +14,7 @@ from api.schema.claim import CommentFilter, CommentResolveInput, CommentResolveP
 from api.schema.errors import CommentUserError
 from api.schema.shop import Shop
 from domain.claims import commands, screens
-from domain.paging import Row, Slice
+from domain.paging import Row, Slice, Wanted
 from domain.shops.rules import Permission
 
 MOST_LINES = 50
@@ -56,3 +58,16 @@ class CommentMutations:
         )  # fmt: skip
         view = await staff_view(info, shop_id)
         return {"comment": await screens.comment_of_shop(shop_id, comment_id, wanted=selected(info, "comment"), viewpoint=view)}
+
+
+async def claim_with_order(info: Info, claim_id: UUID) -> Row:
+    """The decided claim and the order it is in, as their buyer sees them; one statement for each that was asked for."""
+    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
+    found: Row = {}
+    if "claim" in wanted:
+        rows = await screens.visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
+        found["claim"] = rows.get(claim_id)
+    if "order" in wanted:
+        rows = await screens.visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
+        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
+    return found

@@ -7,9 +7,8 @@ its work through `effect`: once per member and key, and the same request with th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -22,7 +21,7 @@ from api.resolvers.base import Info
 from api.schema.errors import FALLBACK, FAMILIES, message
 from domain import db
 from domain.audit.commands import Actor
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 from domain.idempotency.commands import Refused, once
 from domain.idempotency.errors import KeyMissing
 from domain.members import freshness
@@ -44,12 +43,8 @@ EXTRAS: Final = {
 Outcome = Mapping[str, Any]
 
 
-@dataclass
-class InvalidInput(DomainError):
+class InvalidInput(InvalidField):
     """A value of the input cannot be; `field` is its name as the app wrote it."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 @strawberry.directive(

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.base import Info, attach, key_of
+from api.resolvers.claim import claim_with_order
 from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation
 from api.schema.errors import SuggestionUserError
@@ -20,10 +21,9 @@ from api.schema.suggestion import (
 )
 from domain.claims import suggestions
 from domain.claims.offering import read_suggestion_id
-from domain.claims.screens import visible_claims
 from domain.claims.suggestion_screens import open_suggestions
 from domain.errors import NotFound
-from domain.paging import Row, Slice, Wanted
+from domain.paging import Row, Slice
 
 MOST_LINES = 50
 
@@ -67,7 +67,7 @@ class SuggestionMutations:
             return {}
 
         await effect(info, input, act)
-        return await _after(info, claim_id)
+        return await claim_with_order(info, claim_id)
 
     @mutation(SuggestionUserError, SuggestionDismissPayload)
     async def suggestion_dismiss(self, info: Info, input: SuggestionDismissInput) -> Row:
@@ -75,17 +75,4 @@ class SuggestionMutations:
         claim_id, version = _named(input.suggestion_id)
         member_id = info.context.require_viewer().member_id
         await suggestions.dismiss(claim_id=claim_id, member_id=member_id, version=version, now=info.context.now())
-        return await _after(info, claim_id)
-
-
-async def _after(info: Info, claim_id: UUID) -> Row:
-    """The decided claim and the order it is in, as their buyer sees them; one statement for each that was asked for."""
-    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
-    found: Row = {}
-    if "claim" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
-        found["claim"] = rows.get(claim_id)
-    if "order" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
-        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
-    return found
+        return await claim_with_order(info, claim_id)

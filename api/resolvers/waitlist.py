@@ -8,7 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.base import Info, attach, key_of
+from api.resolvers.claim import claim_with_order
 from api.resolvers.lists import Listed, member_list
 from api.resolvers.mutation import InvalidInput, effect, mutation
 from api.schema.errors import ClaimUserError
@@ -23,9 +24,8 @@ from api.schema.waitlist import (
     WaitlistOfferAcceptPayload,
 )
 from domain.claims import creating, offers
-from domain.claims.screens import visible_claims
 from domain.claims.waitlist_screens import places_of_member
-from domain.paging import Row, Slice, Wanted
+from domain.paging import Row, Slice
 
 
 @strawberry.type
@@ -81,18 +81,10 @@ class WaitlistMutations:
 
 
 async def _done(info: Info, input: Any, act: Callable[[UUID], Awaitable[UUID]]) -> Row:
-    """Do it once for the key; the claim and the order it is in as their buyer sees them, one statement for each that was asked for."""
-    member_id, language, wanted = info.context.require_viewer().member_id, info.context.language, selected(info)
+    """Do it once for the key; then the claim and its order."""
+    member_id = info.context.require_viewer().member_id
 
     async def once() -> Row:
         return {"claim": str(await act(member_id))}
 
-    claim_id = UUID((await effect(info, input, once))["claim"])
-    found: Row = {}
-    if "claim" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=wanted["claim"], language=language)
-        found["claim"] = rows.get(claim_id)
-    if "order" in wanted:
-        rows = await visible_claims([claim_id], member_id, wanted=Wanted({"order": wanted["order"]}), language=language)
-        found["order"] = rows[claim_id]["order"] if claim_id in rows else None
-    return found
+    return await claim_with_order(info, UUID((await effect(info, input, once))["claim"]))

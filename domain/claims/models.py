@@ -1,4 +1,4 @@
-"""Tables: social_comment, comment_revision, claim, waitlist_entry, waitlist_offer, platform_reply."""
+"""Tables: social_comment, comment_revision, comment_snapshot, comment_missed, claim, waitlist_entry, waitlist_offer, platform_reply."""
 
 from __future__ import annotations
 
@@ -63,6 +63,41 @@ class CommentRevision(Model):
     class Meta:
         table = "comment_revision"
         indexes = [Index(fields=("comment_id", "id"))]
+
+
+class CommentSnapshot(Model):
+    """The newest complete list of comments that a collector sent of a post; posts of which none was sent have no row."""
+
+    id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    channel_id = fields.UUIDField()
+    platform = fields.CharEnumField(SourcePlatform, max_length=16)
+    external_post_id = fields.CharField(max_length=200)
+    snapshot_id = fields.CharField(max_length=200, default="")
+    """The collector's name of it; empty while only incomplete ones came."""
+    taken_at = fields.DatetimeField(null=True)
+    """By the collector's clock."""
+    gathered: fields.Field[dict[str, Any] | None] = fields.JSONField(null=True)
+    """Parts of a later one that is not all here yet: {"id", "takenAt", "parts", "seen": {part: [external ids]}}."""
+
+    class Meta:
+        table = "comment_snapshot"
+        unique_together = (("channel_id", "platform", "external_post_id"),)
+
+
+class CommentMissed(Model):
+    """A comment that stood in no complete list since one was taken at `missed_at`; gone once it is seen again, or counts as removed."""
+
+    comment_id = fields.UUIDField(primary_key=True)
+    shop_id = fields.UUIDField()
+    place_id = fields.UUIDField()
+    missed_at = fields.DatetimeField()
+    told = fields.BooleanField(default=False)
+    """The shop was asked to look, because too many were missing at once."""
+
+    class Meta:
+        table = "comment_missed"
+        indexes = [Index(fields=("place_id",))]
 
 
 class Claim(Model):

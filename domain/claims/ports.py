@@ -26,6 +26,8 @@ class EventKind(Word):
     UNHIDE = "UNHIDE"
     POST_LINK = "POST_LINK"
     """The platform copied one of our posts somewhere (Telegram channel post into its discussion group)."""
+    SNAPSHOT = "SNAPSHOT"
+    """A list of the comments that somebody saw under a post; `SocialEvent.snapshot` is it."""
     MESSAGE = "MESSAGE"
     """Said in the chat of the page itself, or carried by a link into it: no comment; only a claim code in it is heard."""
     FOLLOWED = "FOLLOWED"
@@ -73,6 +75,23 @@ class RawEvent:
 
 
 @value
+class Snapshot:
+    """What a collector saw under one post at one time."""
+
+    id: str
+    """Its own name for this look at the page; several deliveries of one look share it."""
+    complete: bool
+    """Every comment that can be seen there is in the list, or in the lists of the other parts."""
+    part: int
+    """From 1 to `parts`."""
+    parts: int
+    taken_at: datetime
+    """When the look began, by the collector's clock."""
+    seen: frozenset[str]
+    """External ids of the comments."""
+
+
+@value
 class SocialEvent:
     """One platform event in the common form (fields of the platforms' fact sheet, section 1.1)."""
 
@@ -106,6 +125,8 @@ class SocialEvent:
     """LINE: free answer for about one minute."""
     links_to: tuple[str, str] | None = None
     """With POST_LINK: (channel id, post id) of the original post."""
+    snapshot: Snapshot | None = None
+    """With SNAPSHOT."""
 
 
 class Unreadable(ValueError):

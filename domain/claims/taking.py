@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from domain.audit.commands import Actor
-from domain.claims import account_linking, codes, links, loading
+from domain.claims import account_linking, codes, links, loading, snapshots
 from domain.claims.deciding import SPOKEN, Batch, Item, decide, may_change, of_shop, read_texts, stay_on_post
 from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
@@ -22,7 +23,10 @@ IDS_OF_A_COMMENT = 4
 
 
 async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Platform], now: datetime, jobs: JobQueue) -> list[Verdict]:
-    """Decide these events, all of one lane, in the order given; answers a verdict for each."""
+    """Decide these events, all of one lane, in the order given; answers a verdict for each, or for those before the next snapshot.
+
+    A snapshot is decided in a transaction of its own: what it removes is locked as a batch locks it, from the beginning.
+    """
     verdicts: list[Verdict] = []
     read: list[tuple[InboxRow, SocialEvent]] = []
     for row in rows:
@@ -31,6 +35,10 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
         except Unreadable as error:
             verdicts.append(Verdict(row.id, "UNREADABLE", str(error) or "unreadable"))
             continue
+        if event.kind is EventKind.SNAPSHOT:
+            if verdicts or read:
+                break
+            return [await _take_snapshot(tx, row, event, now=now, jobs=jobs)]
         if event.kind is EventKind.OTHER:
             verdicts.append(Verdict(row.id, "NOTED"))
         else:
@@ -42,7 +50,7 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
     for row, event in read:
         found = channels.get((row.endpoint_id, event.channel_id))
         if found is None:
-            verdicts.append(Verdict(row.id, "NO_CHANNEL", "no such channel is connected; replay it once it is"))
+            verdicts.append(_no_channel(row))
         else:
             by_shop.setdefault(found[1], []).append(Item(row, event, found[0]))
     # In key order, like all that is locked: two lanes may name the same shops in another order.
@@ -50,6 +58,24 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
         linked = frozenset(channel for (_, channel), found in channels.items() if found[1] == shop_id and found[2])
         verdicts += await _take_shop(tx, Batch(await loading.shop_facts(tx, shop_id), items, linked), now=now, jobs=jobs)
     return verdicts
+
+
+def _no_channel(row: InboxRow) -> Verdict:
+    return Verdict(row.id, "NO_CHANNEL", "no such channel is connected; replay it once it is")
+
+
+async def _take_snapshot(tx: Tx, row: InboxRow, event: SocialEvent, *, now: datetime, jobs: JobQueue) -> Verdict:
+    """Compare a post's comments with a list of them. What is gone is decided as if the platform had told of each."""
+    found = (await _channels(tx, [(row, event)])).get((row.endpoint_id, event.channel_id))
+    if found is None:
+        return _no_channel(row)
+    channel_id, shop_id, _ = found
+    compared = await snapshots.compare(tx, row, event, channel_id, shop_id, actor=ACTOR, now=now)
+    if compared.removals:
+        told = replace(row, id=links.TAKEN_UP_AGAIN, occurred_at=compared.taken_at)
+        batch = Batch(await loading.shop_facts(tx, shop_id), [Item(told, removal, channel_id) for removal in compared.removals])
+        await _take_shop(tx, batch, now=now, jobs=jobs)
+    return Verdict(row.id, compared.outcome)
 
 
 async def _channels(tx: Tx, read: Sequence[tuple[InboxRow, SocialEvent]]) -> dict[tuple[UUID, str], tuple[UUID, UUID, bool]]:

@@ -21,6 +21,7 @@ import asyncpg
 import orjson
 from asyncpg.protocol import protocol
 from tortoise import Tortoise
+from tortoise import models as tortoise_models
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.transactions import in_transaction
@@ -51,6 +52,10 @@ for _name in ("IterableABC", "SizedABC"):
     # of them, answer at once when the question names them first; it stays the same question. A batch of comments asks it 46 times per comment.
     if isinstance(_asked := getattr(protocol, _name, None), type):
         setattr(protocol, _name, (str, _asked))
+
+
+# Tortoise reads and parses the source of every model for comments that begin with `#:`. Ours have none; looking for them took an eighth of a start.
+tortoise_models._get_comments = lambda cls: {}  # noqa: ARG005
 
 
 class DatabaseAway(Exception):

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
-@dataclass
-class InvalidDelivery(DomainError):
+class InvalidDelivery(InvalidField):
     """A field of an offer, a slot or a choice cannot be."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 class OfferOver(DomainError):

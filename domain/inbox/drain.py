@@ -54,6 +54,11 @@ select e.id, e.endpoint_id, e.source, e.external_key, e.payload, e.occurred_at, 
 cross join lateral (select * from inbox_event x where x.id = due.event_id and x.state = 'PENDING' offset 0) e
 """
 """What is taken is undecided no more if this transaction commits, and as it was if it does not."""
+WAIT_AGAIN = """
+insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
+select e.lane, e.occurred_at, e.id, e.received_at, e.external_key from inbox_event e where e.id = any($1::bigint[])
+"""
+"""What was taken and not decided."""
 COUNT_TRY = """
 with soon as materialized (select set_config('synchronous_commit', 'off', true))
 insert into lane_tries (lane, tries) select $1, 1 from soon on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries
@@ -91,6 +96,7 @@ class Verdict:
 
 
 Handle = Callable[[Tx, Sequence[InboxRow]], Awaitable[Sequence[Verdict]]]
+"""Decides a batch, or its beginning: events at its end of which it says nothing wait for the lane's next transaction."""
 
 
 @dataclass(slots=True)
@@ -131,6 +137,8 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
             async with asyncio.timeout(HANDLE_SECONDS):
                 verdicts = await _handled(handle, tx, rows, lane, tries)
         await _mark(tx, verdicts, now())
+        if len(verdicts) < len(rows):
+            await tx.execute(WAIT_AGAIN, [row.id for row in rows[len(verdicts) :]])
         await _forget(tx, lane, tries)
     return Drained(lane, verdicts)
 
@@ -138,8 +146,9 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
 async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, tries: int) -> Sequence[Verdict]:
     try:
         verdicts = await handle(tx, rows)
-        if {row.id for row in rows} != {verdict.event_id for verdict in verdicts}:
-            raise AssertionError("the handler must say of every event what became of it")
+        told = {verdict.event_id for verdict in verdicts}
+        if not told or len(told) != len(verdicts) or told != {row.id for row in rows[: len(told)]}:
+            raise AssertionError("the handler must say of every event what became of it, or of the first ones")
         return verdicts
     except NOT_THE_BATCH:
         await _uncount(lane)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
 class SignInRefused(DomainError):
@@ -23,12 +23,10 @@ class TooManyGuesses(DomainError):
     retry_after_seconds: int
 
 
-@dataclass
-class InvalidDevice(DomainError):
+class InvalidDevice(InvalidField):
     """A field of the device is empty, too long, or holds characters that no device has."""
 
     code: ClassVar[str] = "INVALID_DEVICE"
-    field: str
 
 
 class NoSigningKey(DomainError):

@@ -27,7 +27,7 @@ create unique index buyer_of_inbox on buyer (inbox_id, provider, shop_id) where 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0019_staff")]
+    dependencies = [("plusone", "0020_snapshots")]
 
     operations = [
         ops.AddField(model_name="Buyer", name="inbox_id", field=fields.CharField(null=True, max_length=120)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
 @dataclass
@@ -28,12 +28,8 @@ class AmountMismatch(DomainError):
     currency: str
 
 
-@dataclass
-class InvalidAccount(DomainError):
+class InvalidAccount(InvalidField):
     """The contract with a payment provider cannot be so; `field` says what is wrong."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 @dataclass

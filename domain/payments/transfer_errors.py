@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
-@dataclass
-class InvalidTransfer(DomainError):
+class InvalidTransfer(InvalidField):
     """A field of a reported transfer cannot be."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 class ReportsOver(DomainError):

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from domain.errors import DomainError
+from domain.errors import InvalidField
 
 
-@dataclass
-class InvalidPolicy(DomainError):
+class InvalidPolicy(InvalidField):
     """A field of the claim policy has a value that cannot be; `field` is its name in the policy."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str

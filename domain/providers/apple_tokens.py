@@ -8,7 +8,6 @@ https://developer.apple.com/documentation/signinwithapplerestapi/revoke_tokens; 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,12 +21,11 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from domain.providers.asking import ask
 from domain.settings import MissingSetting, Settings
 
 AUDIENCE: Final = "https://appleid.apple.com"
 SECRET_LIFE = timedelta(minutes=5)
-TIMEOUT_SECONDS: Final = 3.0
-LARGEST_BYTES: Final = 64 * 1024
 LONGEST_TOKEN: Final = 4096
 
 
@@ -70,8 +68,6 @@ class AppleTokens:
         return answer is not None and answer[0] == HTTPStatus.OK
 
     async def _post(self, path: str, client_id: str, form: Mapping[str, str], now: datetime) -> tuple[int, bytes] | None:
-        import httpx  # late, for the start of a process
-
         claims = {
             "iss": self._team_id,
             "iat": int(now.timestamp()),
@@ -81,20 +77,7 @@ class AppleTokens:
         }
         secret = jwt.encode(claims, self._private_key, algorithm="ES256", headers={"kid": self._key_id})
         data = {"client_id": client_id, "client_secret": secret, **form}
-        try:
-            async with (
-                asyncio.timeout(TIMEOUT_SECONDS),
-                httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
-                client.stream("POST", self._base_url + path, data=data) as response,
-            ):
-                body = b""
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > LARGEST_BYTES:
-                        return None
-                return response.status_code, body
-        except (httpx.HTTPError, TimeoutError, OSError):
-            return None
+        return await ask("POST", self._base_url + path, form=data)
 
 
 def _is_token(text: object) -> TypeGuard[str]:

@@ -1,20 +1,18 @@
-"""Asks ECPay about one attempt: fixed host, no redirects, three seconds, a bounded answer.
+"""Asks ECPay about one attempt: ten seconds and a bounded answer.
 
 Asking too fast is answered with 403 for half an hour, so that the caller asks one after the other and stops at TooFast.
 """
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
-import httpx
-
 from domain.payments import ecpay
+from domain.providers import asking
 
 TIMEOUT_SECONDS: Final = 10.0
-LARGEST_BYTES: Final = 64 * 1024
 
 
 class TooFast(Exception):
@@ -27,22 +25,14 @@ async def ask(site: str, merchant_id: str, keys: ecpay.Keys, trade_no: str, now:
     Raises:
         TooFast: it answers nobody here for a while.
     """
+    form = ecpay.query(merchant_id, keys, trade_no, now)
+    answer = await asking.ask("POST", site + ecpay.QUERY, form=form, timeout_seconds=TIMEOUT_SECONDS)
+    if answer is not None and answer[0] == HTTPStatus.FORBIDDEN:
+        raise TooFast
+    if answer is None or answer[0] != HTTPStatus.OK:
+        return None
     try:
-        async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
-            client.stream("POST", site + ecpay.QUERY, data=ecpay.query(merchant_id, keys, trade_no, now)) as response,
-        ):
-            if response.status_code == httpx.codes.FORBIDDEN:
-                raise TooFast
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_BYTES:
-                    return None
-        if response.status_code != httpx.codes.OK:
-            return None
-        told = ecpay.read_answer(body, keys)
-    except (httpx.HTTPError, TimeoutError, ecpay.NotAForm):
+        told = ecpay.read_answer(answer[1], keys)
+    except ecpay.NotAForm:
         return None
     return told if (told.merchant_id, told.trade_no) == (merchant_id, trade_no) else None

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
-@dataclass
-class BadParcel(DomainError):
+class BadParcel(InvalidField):
     """A part of what is said about a parcel cannot be; `field` names it as the app does."""
-
-    code: ClassVar[str] = "INVALID_INPUT"
-    field: str
 
 
 @dataclass

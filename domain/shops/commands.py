@@ -12,6 +12,7 @@ import asyncpg
 
 from domain import db
 from domain.audit.commands import Actor, Entry, record
+from domain.db import Tx
 from domain.errors import NotFound
 from domain.ids import new_id
 from domain.money import DIGITS
@@ -212,12 +213,16 @@ async def reseal_endpoint(
                 vault.seal(verify_token) if verify_token else "",
                 destination,
             )
-            shops = await tx.fetch("select distinct shop_id from channel where endpoint_id = $1 order by shop_id", endpoint_id)
-            detail = {"changed": list(changed)}
-            entries = [Entry(shop["shop_id"], "ENDPOINT_CHANGED", "endpoint", endpoint_id, detail) for shop in shops]
-            await record(tx, actor, entries, now=now)
+            await _record_at_its_shops(tx, endpoint_id, changed, actor, now)
     queries.forget()
     return changed
+
+
+async def _record_at_its_shops(tx: Tx, endpoint_id: UUID, changed: tuple[str, ...], actor: Actor, now: datetime) -> None:
+    shops = await tx.fetch("select distinct shop_id from channel where endpoint_id = $1 order by shop_id", endpoint_id)
+    detail = {"changed": list(changed)}
+    entries = [Entry(shop["shop_id"], "ENDPOINT_CHANGED", "endpoint", endpoint_id, detail) for shop in shops]
+    await record(tx, actor, entries, now=now)
 
 
 def _opens_to(vault: Vault, sealed: str, secret: str) -> bool:

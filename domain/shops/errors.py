@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.errors import DomainError
+from domain.errors import DomainError, InvalidField
 
 
-@dataclass
-class InvalidShop(DomainError):
+class InvalidShop(InvalidField):
     """A field of the shop, endpoint or channel has a value that cannot be."""
 
     code: ClassVar[str] = "INVALID_SHOP"
-    field: str
 
 
 class HandleTaken(DomainError):

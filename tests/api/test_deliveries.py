@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 from prometheus_client import REGISTRY
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 from api import deliveries
 from api.app import create_app
@@ -28,7 +28,7 @@ from domain.providers.platforms.wire import facebook_wire, sign_facebook
 from domain.settings import load
 from domain.shops import queries as shops
 from tests.build import NOW, an_endpoint
-from tests.serving import SECRET_KEY, raw, running
+from tests.serving import SECRET_KEY, Passed, raw, running
 
 SECRET = "sesame-opens-the-door"
 PATH = "/webhooks/facebook/app"
@@ -57,18 +57,6 @@ def house(clock: FixedClock) -> Services:
 async def endpoint(db: str, house: Services) -> UUID:
     shops.forget()
     return await an_endpoint(source="facebook", slug="app", secret_encrypted=house.vault.seal(SECRET))
-
-
-class Passed:
-    """What stands behind the short way: counts what comes through."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.calls = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls += scope["type"] == "http"
-        await self.app(scope, receive, send)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 from api import graphql_app, questions
 from api.app import create_app
@@ -26,24 +26,12 @@ from domain.ids import new_id
 from domain.members import keys, standing
 from domain.settings import load
 from tests.build import a_member
-from tests.serving import SECRET_KEY, raw, running
+from tests.serving import SECRET_KEY, Passed, raw, running
 
 LONG = {"x-long": "1", "transfer-encoding": "identity"}
 """Sends a request the long way round."""
 PATH = "/graphql"
 ME = "{ me { id orders(first: 2) { nodes { id number } pageInfo { hasNextPage endCursor } } } }"
-
-
-class Passed:
-    """What stands behind the short way: counts what comes through."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.calls = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls += scope["type"] == "http"
-        await self.app(scope, receive, send)
 
 
 @pytest.fixture

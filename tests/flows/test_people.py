@@ -133,13 +133,7 @@ async def standing() -> list[str]:
     return [violation.invariant for violation in await check(NOW + timedelta(seconds=50))]
 
 
-async def test_the_page_works_as_it_stands(town: Town) -> None:
-    await town.facebook("mei-fb", "紅色+1")
-    await town.line("U-mimi", "白色+1")
-    await town.sign_in("mei", "member:mei")
-    await town.sign_in("mimi", "line:U-mimi")
-    assert (await town.ask("mei", "{ me { orders(first: 5) { totalCount } } }"))["me"]["orders"]["totalCount"] == 0
-
+async def a_name_is_linked_and_given_up(town: Town) -> None:
     code = (await town.run("start"))["code"]["text"]
     await town.facebook("mei-fb", f"{code} +5")
     (question,) = (await town.run("asked"))["identityLinks"]
@@ -156,6 +150,8 @@ async def test_the_page_works_as_it_stands(town: Town) -> None:
     assert (await town.run("unlink", name["id"]))["names"] == []
     assert await standing() == []
 
+
+async def two_accounts_become_one_and_part(town: Town) -> None:
     second = (await town.run("start"))["code"]["text"]
     await town.facebook("mei-fb", second)
     (question,) = (await town.run("asked"))["identityLinks"]
@@ -180,6 +176,8 @@ async def test_the_page_works_as_it_stands(town: Town) -> None:
         assert [[line["quantity"] for line in order["lines"]["nodes"]] for order in orders] == [lines]
     assert await standing() == []
 
+
+async def the_file_is_fetched_by_its_member_alone(town: Town) -> None:
     path = (await town.run("export"))["export"]["path"]
     found = await town.http.get(path, headers={"authorization": f"Bearer {town.tokens['mei']}"})
     assert (found.status_code, found.headers["content-type"], found.headers["cache-control"]) == (200, "application/json", "no-store")
@@ -190,9 +188,23 @@ async def test_the_page_works_as_it_stands(town: Town) -> None:
         assert (await town.http.get(path, headers=headers)).status_code == status
     assert (await town.http.get("/exports/nonsense", headers={"authorization": f"Bearer {town.tokens['mei']}"})).status_code == 404
 
+
+async def a_deletion_waits_and_is_called_off(town: Town) -> None:
     waiting = (await town.run("delete"))["deletion"]
     assert (waiting["requestedAt"], waiting["dueAt"]) == ("2026-11-21T08:00:00Z", "2026-11-28T08:00:00Z")
     assert (await town.run("keep", waiting["id"]))["deletion"] == {"cancelledAt": "2026-11-21T08:00:00Z"}
+
+
+async def test_the_page_works_as_it_stands(town: Town) -> None:
+    await town.facebook("mei-fb", "紅色+1")
+    await town.line("U-mimi", "白色+1")
+    await town.sign_in("mei", "member:mei")
+    await town.sign_in("mimi", "line:U-mimi")
+    assert (await town.ask("mei", "{ me { orders(first: 5) { totalCount } } }"))["me"]["orders"]["totalCount"] == 0
+    await a_name_is_linked_and_given_up(town)
+    await two_accounts_become_one_and_part(town)
+    await the_file_is_fetched_by_its_member_alone(town)
+    await a_deletion_waits_and_is_called_off(town)
     assert list(STEPS) == [
         "start",
         "asked",

@@ -105,7 +105,7 @@ async def test_every_table_has_its_place(seed, of_shops) -> None:
     assert sorted(name for place in places for name in place) == sorted(row["relname"] for row in rows)
 
 
-@pytest.mark.parametrize("name", ["drain", "waiting list", "counter", "parcels"])
+@pytest.mark.parametrize("name", ["drain", "lists of comments", "waiting list", "counter", "parcels"])
 async def test_what_a_shop_does_stays_with_the_shop(seed, of_shops, monkeypatch, name) -> None:
     copied: list[tuple[str, Any]] = []
     real = Connection.copy_records_to_table

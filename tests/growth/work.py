@@ -46,6 +46,7 @@ from domain.vault import Vault
 from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
 from tests.ecpay_server import IV, KEY, MERCHANT
+from tests.growth.lists import lists
 from tests.growth.seeded import Seeded
 from tests.wall import PAGE, Wall
 from workers.payments import AT_ONCE, OPEN_ATTEMPTS
@@ -367,6 +368,7 @@ async def upkeep(seed: Seeded) -> int:
 
 WORK: dict[str, Work] = {
     "drain": Work(live, 40),
+    "lists of comments": Work(lists, 40),
     "waiting list": Work(
         waiters,
         40,

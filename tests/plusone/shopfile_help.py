@@ -17,6 +17,9 @@ from rich.console import Console
 from api.app import create_app
 from domain import db as database
 from domain.bootstrap import Services
+from domain.bootstrap import services as services_for
+from domain.clock import FixedClock
+from domain.settings import load
 from plusone.shopfile import read
 from plusone.shopfile_apply import apply
 from plusone.shopfile_checks import secrets_for
@@ -24,7 +27,7 @@ from plusone.shopfile_parts import ShopFile
 from plusone.shopfile_show import show
 from plusone.shopfile_work import Mark, Row
 from tests.conftest import NOW
-from tests.serving import ROOT
+from tests.serving import ROOT, SECRET_KEY
 from workers.ingest import drain_all
 
 EXAMPLE = ROOT / "docs" / "examples" / "shop.toml"
@@ -37,6 +40,11 @@ SECRETS = {
     "COLLECTOR_SECRET": "collector-secret",
 }
 Json = dict[str, Any]
+
+
+def an_operator(clock: FixedClock) -> Services:
+    """The services of a real shop's operator."""
+    return services_for(load(secret_key=SECRET_KEY, public_url="https://plusone.example.com"), clock=clock)
 
 
 def example() -> Json:

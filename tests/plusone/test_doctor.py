@@ -115,13 +115,18 @@ async def test_parked_deliveries_are_given_back(db: str, tmp_path: Path) -> None
     assert await database.fetchval("select (state, tries)::text from inbox_event") == "(PENDING,0)"
 
 
-async def test_a_broken_invariant_is_missing(db: str, tmp_path: Path) -> None:
+async def test_a_broken_invariant_and_a_broken_seal_are_missing(db: str, tmp_path: Path) -> None:
     env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db)
     whole = await asyncio.to_thread(plusone, "doctor", "--invariants", cwd=tmp_path, env=env)
     assert (whole.returncode, whole.stderr) == (0, "")
     assert "all hold" in whole.stdout
+    assert "every seal of 0 shops fits its entries" in whole.stdout
     variant = await a_variant(on_hand=3)
     await database.execute("update stock_level set held = 1 where variant_id = $1", variant.id)
+    await database.execute(
+        "insert into audit_seal (shop_id, up_to_id, entries, hash, sealed_at) select id, 7, 1, 'not the hash', now() from shop"
+    )
     broken = await asyncio.to_thread(plusone, "doctor", "--invariants", cwd=tmp_path, env=env)
     assert broken.returncode == 1
     assert "invariant I2" in broken.stdout
+    assert "the seal up to entry 7 does not fit" in broken.stdout

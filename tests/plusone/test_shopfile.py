@@ -9,15 +9,14 @@ import pytest
 
 from domain import db as database
 from domain.bootstrap import Services
-from domain.bootstrap import services as services_for
 from domain.claims.rules import ClaimPolicy
 from domain.clock import FixedClock
-from domain.settings import load
 from plusone.invariants import check
 from plusone.shopfile import read_file
 from tests.conftest import NOW
 from tests.plusone.shopfile_help import (
     EXAMPLE,
+    an_operator,
     applied,
     collected,
     deliver,
@@ -30,13 +29,11 @@ from tests.plusone.shopfile_help import (
     shown,
     telegram,
 )
-from tests.serving import SECRET_KEY
 
 
 @pytest.fixture
 def services(db: str, clock: FixedClock) -> Services:
-    """The services of a real shop's operator."""
-    return services_for(load(secret_key=SECRET_KEY, public_url="https://plusone.example.com"), clock=clock)
+    return an_operator(clock)
 
 
 # --- the example ---------------------------------------------------------------------------------------------------------------

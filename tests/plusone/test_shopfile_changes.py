@@ -10,9 +10,7 @@ import pytest
 
 from domain import db as database
 from domain.bootstrap import Services
-from domain.bootstrap import services as services_for
 from domain.clock import FixedClock
-from domain.settings import load
 from domain.shops.queries import endpoint_by_slug
 from domain.shops.staff import end_membership
 from plusone.invariants import check
@@ -23,6 +21,7 @@ from tests.conftest import NOW
 from tests.plusone.shopfile_help import (
     SECRETS,
     Json,
+    an_operator,
     applied,
     beyond_same,
     collected,
@@ -35,13 +34,11 @@ from tests.plusone.shopfile_help import (
     orders,
     signed,
 )
-from tests.serving import SECRET_KEY
 
 
 @pytest.fixture
 def services(db: str, clock: FixedClock) -> Services:
-    """The services of a real shop's operator."""
-    return services_for(load(secret_key=SECRET_KEY, public_url="https://plusone.example.com"), clock=clock)
+    return an_operator(clock)
 
 
 # --- additions and changes -------------------------------------------------------------------------------------------------------

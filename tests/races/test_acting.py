@@ -20,7 +20,7 @@ from tests import build
 from tests.build import NOW
 from tests.domain.claims.acts import STAFF, first_order, pay
 from tests.domain.claims.taps import a_fan
-from tests.races.test_suggestions import names, until_somebody_waits
+from tests.races.turns import HeldUp, names, until_somebody_waits
 from tests.wall import Wall, a_wall
 
 LATER = NOW + timedelta(seconds=59)
@@ -169,19 +169,12 @@ async def test_twin_without_locks_a_comment_adds_to_the_order_that_is_gone(db: s
     wall, member, orders = await two_names()
     monkeypatch.setattr(merging, "LOCK_BUYERS", merging.LOCK_BUYERS.replace("for no key update", ""))
     monkeypatch.setattr(merging, "LOCK_ORDERS", merging.LOCK_ORDERS.replace("for update of o", ""))
-    looked, go_on, pour = asyncio.Event(), asyncio.Event(), merging._pour
-
-    async def slowly(*args: Any) -> None:
-        looked.set()
-        await go_on.wait()
-        await pour(*args)
-
-    monkeypatch.setattr(merging, "_pour", slowly)
+    pour = HeldUp(monkeypatch, merging, "_pour")
     task = asyncio.create_task(as_one(wall, member, orders))
-    await looked.wait()
+    await pour.reached.wait()
     await wall.says("美美", "白+2", at=NOW + timedelta(seconds=1))
     await wall.drain()
-    go_on.set()
+    pour.go_on.set()
     await task
     assert "I6a" in [violation.invariant for violation in await check(LATER)]
 
@@ -195,20 +188,13 @@ async def test_orders_are_merged_or_one_of_them_is_paid(db: str) -> None:
 
 async def test_a_comment_waits_for_a_merge_that_began_before_it(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wall, member, orders = await two_names()
-    looked, go_on, tell = asyncio.Event(), asyncio.Event(), merging._tell
-
-    async def slowly(*args: Any) -> None:
-        looked.set()
-        await go_on.wait()
-        await tell(*args)
-
-    monkeypatch.setattr(merging, "_tell", slowly)
+    tell = HeldUp(monkeypatch, merging, "_tell")
     task = asyncio.create_task(as_one(wall, member, orders))
-    await looked.wait()
+    await tell.reached.wait()
     await wall.says("美美", "白+2", at=NOW + timedelta(seconds=1))
     drained = asyncio.create_task(wall.drain())
     await until_somebody_waits(drained)
-    go_on.set()
+    tell.go_on.set()
     await asyncio.gather(task, drained)
     rows = await database.fetch("""select count(*)::int as n, sum(subtotal_minor)::int as sum from "order" where state = 'OPEN'""")
     assert [tuple(row.values()) for row in rows] == [(2, 4 * 590)]

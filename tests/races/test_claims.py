@@ -14,6 +14,7 @@ from domain.claims.desk import Desk
 from domain.inbox.drain import Cursor, drain_one
 from plusone.invariants import check
 from tests.build import NOW, a_buyer
+from tests.races.turns import overselling
 from tests.wall import Wall, a_wall
 from workers.ingest import handler
 
@@ -46,22 +47,8 @@ async def test_eight_buyers_one_piece_one_order(db: str) -> None:
 
 @pytest.fixture
 async def no_guard(db: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Barrier]:
-    """No row lock, no CHECK; a barrier lets all readers read before one writes, as an unlucky moment would."""
-    barrier = asyncio.Barrier(8)
-    unlocked = loading._levels
-
-    async def levels(*args: object) -> None:
-        await unlocked(*args)  # type: ignore[arg-type]
-        await barrier.wait()
-
-    monkeypatch.setattr(loading, "LOCK_LEVELS", loading.LOCK_LEVELS.replace("for no key update", ""))
-    monkeypatch.setattr(loading, "_levels", levels)
-    await database.execute("alter table stock_level drop constraint stock_level_never_oversold")
-    yield barrier
-    await database.execute("delete from stock_level where held + committed > on_hand + backorder_limit")
-    await database.execute(
-        "alter table stock_level add constraint stock_level_never_oversold check (held + committed <= on_hand + backorder_limit)"
-    )
+    async with overselling(monkeypatch) as barrier:
+        yield barrier
 
 
 async def test_twin_without_the_lock_sells_one_piece_eight_times(no_guard: asyncio.Barrier) -> None:

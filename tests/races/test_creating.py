@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,9 @@ from domain.claims.errors import TooFew
 from domain.claims.rules import Shortage
 from plusone.invariants import check
 from tests.build import NOW, a_member
-from tests.domain.claims.acts import close
 from tests.domain.claims.taps import a_fan
 from tests.domain.claims.test_creating import order
-from tests.races.test_suggestions import names, until_somebody_waits
+from tests.races.turns import HeldUp, closed_meanwhile, names, overselling
 from tests.wall import Wall, a_wall
 
 LATER = NOW + timedelta(seconds=59)
@@ -48,24 +48,11 @@ async def test_eight_taps_and_a_comment_for_the_last_piece_are_one_order(db: str
 
 @pytest.fixture
 async def no_level_lock(db: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wall]:
-    """No row lock, no CHECK; a barrier lets all taps read the levels before one writes."""
     wall = await a_wall(on_hand=1, shortage=Shortage.REJECT_LINE)
     await order(wall, await a_member(), 1)
     await database.execute("update stock_level set on_hand = 2")
-    barrier, unlocked = asyncio.Barrier(8), loading._levels
-
-    async def levels(*args: object) -> None:
-        await unlocked(*args)  # type: ignore[arg-type]
-        await barrier.wait()
-
-    monkeypatch.setattr(loading, "LOCK_LEVELS", loading.LOCK_LEVELS.replace("for no key update", ""))
-    monkeypatch.setattr(loading, "_levels", levels)
-    await database.execute("alter table stock_level drop constraint stock_level_never_oversold")
-    yield wall
-    await database.execute("delete from stock_level where held + committed > on_hand + backorder_limit")
-    await database.execute(
-        "alter table stock_level add constraint stock_level_never_oversold check (held + committed <= on_hand + backorder_limit)"
-    )
+    async with overselling(monkeypatch):
+        yield wall
 
 
 async def test_twin_without_the_level_s_lock_sells_one_piece_eight_times(no_level_lock: Wall) -> None:
@@ -122,25 +109,7 @@ async def test_the_first_two_taps_of_a_member_make_one_name(db: str) -> None:
 
 async def ordered_when_the_post_was_closed(wall: Wall, member: UUID, monkeypatch: pytest.MonkeyPatch) -> int:
     """The post is closed while a tap has looked at it and not yet written; answers the pieces that were ordered by then."""
-    looked, go_on, write = asyncio.Event(), asyncio.Event(), creating.write_comments
-
-    async def slowly(*args: Any, **named: Any) -> None:
-        looked.set()
-        await go_on.wait()
-        await write(*args, **named)
-
-    monkeypatch.setattr(creating, "write_comments", slowly)
-    task = asyncio.create_task(order(wall, member))
-    await looked.wait()
-    closing = asyncio.create_task(close(wall.post_id))
-    await until_somebody_waits(closing)
-    if not closing.done():
-        go_on.set()
-    await closing
-    found = await ordered(wall)
-    go_on.set()
-    await task
-    return found
+    return await closed_meanwhile(wall, order(wall, member), HeldUp(monkeypatch, creating, "write_comments"), partial(ordered, wall))
 
 
 async def test_a_post_closes_before_a_tap_or_after_it(db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from domain.claims.errors import OfferOver
 from plusone.invariants import check
 from tests.build import NOW
 from tests.domain.claims.queueing import MINUTES, a_line, offer_to, on_offer, pass_on, place_of, restock, say_yes, serve_all
-from tests.races.test_suggestions import names
+from tests.races.turns import names
 from tests.wall import Wall
 
 LATER = NOW + timedelta(seconds=59)

@@ -20,12 +20,12 @@ from domain.pickup.rules import PickupRefusal
 from domain.shipping import commands, goods, parcels
 from domain.shipping.commands import Heard
 from domain.shipping.errors import InvalidMove, PiecesGone
-from domain.stock.rules import Level
 from tests.books import books_agree, figures
 from tests.build import NOW, a_shop, a_variant, an_order
 from tests.conftest import empty
 from tests.parcels import S, all_agrees, an_order_to_send, cancelled, line_of, notices, packed, parcel_row, said, state_of
 from tests.races.test_pickup import CLERKS, a_pass, confirmed, scanned
+from tests.races.turns import levels_unlocked
 
 T = TypeVar("T")
 ROUNDS = int(os.environ.get("PLUSONE_RACE_ROUNDS", "30"))
@@ -151,12 +151,6 @@ async def test_without_the_locks_a_parcel_leaves_twice(without_the_last_nets: No
 
     async def orders_unlocked(tx: Tx, shop_id: UUID, shipment_id: UUID) -> Any:
         return [await _unlocked(tx, order.id)]
-
-    async def levels_unlocked(tx: Tx, variant_ids: list[UUID]) -> dict[UUID, Level]:
-        rows = await tx.fetch(
-            "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1)", variant_ids
-        )
-        return {row[0]: Level(*row[1:]) for row in rows}
 
     monkeypatch.setattr(commands, "_lock_orders", orders_unlocked)
     monkeypatch.setattr(parcels, "PARCEL", parcels.PARCEL.replace("for update", ""))

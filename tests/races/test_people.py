@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import pytest
 
 from domain import db as database
 from domain.db import Tx
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, drain_one
 from domain.members import claim_codes, deletion, merging
 from domain.members.commands import sign_in
 from domain.members.merging import Asking
@@ -21,6 +20,7 @@ from plusone.invariants import check
 from tests.build import NOW, a_buyer, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_merging import paid, tables, two_people
 from tests.domain.members.test_names import a_session, an_identity, link
+from tests.races.turns import Slowly, somebody_waits
 from tests.wall import Wall, a_wall, wall_services
 from workers.ingest import handler
 
@@ -34,38 +34,11 @@ async def ready_to_merge(keeper: UUID, other: UUID) -> tuple[Asking, str]:
     return Asking(other, await a_session(other, LATER)), code.text
 
 
-async def somebody_waits() -> None:
-    """Until a backend of this database waits for a lock."""
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    async with asyncio.timeout(30):
-        while not await database.fetchval(waiting):  # noqa: ASYNC110 - the wait is another connection's
-            await asyncio.sleep(0.01)
-
-
-class Slowly:
-    """A delivery that has decided and written everything, and commits when it is told to."""
-
-    def __init__(self, wall: Wall) -> None:
-        self.wall = wall
-        self.written, self.commit = asyncio.Event(), asyncio.Event()
-
-    async def take(self, tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
-        verdicts = await handler(self.wall.services)(tx, rows)
-        self.written.set()
-        await self.commit.wait()
-        return verdicts
-
-    async def run(self) -> None:
-        await drain_one(Cursor(), self.take, now=self.wall.services.clock.now)
-
-
 # --- merging and a comment ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_comment_of_a_known_name_and_a_merge_take_turns(db: str) -> None:
-    """The order that the comment makes is the keeper's, whichever was first."""
-    wall, keeper, other = await a_wall(), await a_member(), await a_member()
-    await link(other, [wall.shop])
+async def merged_beside_a_delivery(wall: Wall, keeper: UUID, other: UUID) -> None:
+    """A comment of the other's is written and not committed when the other is merged."""
     asking, code = await ready_to_merge(keeper, other)
     await wall.says("mei", "+1")
     slow = Slowly(wall)
@@ -75,6 +48,13 @@ async def test_a_comment_of_a_known_name_and_a_merge_take_turns(db: str) -> None
     await somebody_waits()
     slow.commit.set()
     await asyncio.gather(delivery, merge)
+
+
+async def test_a_comment_of_a_known_name_and_a_merge_take_turns(db: str) -> None:
+    """The order that the comment makes is the keeper's, whichever was first."""
+    wall, keeper, other = await a_wall(), await a_member(), await a_member()
+    await link(other, [wall.shop])
+    await merged_beside_a_delivery(wall, keeper, other)
     assert await database.fetchval('select member_id from "order"') == keeper
     assert await database.fetchval("select count(*) from notice where member_id is distinct from $1", keeper) == 0
     assert await check(NOW + timedelta(seconds=30)) == []
@@ -97,15 +77,7 @@ async def test_twin_that_does_not_lock_the_names_leaves_the_order_behind(db: str
     await link(other, [wall.shop])
     monkeypatch.setattr(merging, "lock_buyers", unlocked)
     monkeypatch.setattr(merging, "hand", by_what_is_seen_now)
-    asking, code = await ready_to_merge(keeper, other)
-    await wall.says("mei", "+1")
-    slow = Slowly(wall)
-    delivery = asyncio.create_task(slow.run())
-    await slow.written.wait()
-    merge = asyncio.create_task(merging.merge(asking, code, LATER))
-    await somebody_waits()
-    slow.commit.set()
-    await asyncio.gather(delivery, merge)
+    await merged_beside_a_delivery(wall, keeper, other)
     assert await database.fetchval('select member_id from "order"') == other
     assert "I11" in [violation.invariant for violation in await check(NOW + timedelta(seconds=30))]
 

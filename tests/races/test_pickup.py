@@ -29,11 +29,12 @@ from domain.pickup.hand_over import HandOverResult
 from domain.pickup.rules import LineQuantity, PickupRefusal
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.stock.commands import adjust
-from domain.stock.rules import AdjustReason, Level, SellBeyond
+from domain.stock.rules import AdjustReason, SellBeyond
 from domain.vault import Vault
 from tests.books import books_agree, figures
 from tests.build import NOW, AnOrder, AShop, AVariant, a_buyer, a_member, a_shop, a_variant, an_order
 from tests.conftest import empty
+from tests.races.turns import levels_unlocked
 
 T = TypeVar("T")
 ROUNDS = int(os.environ.get("PLUSONE_RACE_ROUNDS", "30"))
@@ -135,12 +136,6 @@ async def test_without_the_locks_two_scanners_hand_over_twice(without_the_last_n
         seen = await covered_by(*args)
         await both_looked.wait()
         return seen
-
-    async def levels_unlocked(tx: Tx, variant_ids: list[UUID]) -> dict[UUID, Level]:
-        rows = await tx.fetch(
-            "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1)", variant_ids
-        )
-        return {row[0]: Level(*row[1:]) for row in rows}
 
     monkeypatch.setattr(hand_over, "LOCK_ORDERS", hand_over.LOCK_ORDERS.replace("for update of o", ""))
     monkeypatch.setattr(hand_over, "LOCK_PASS", hand_over.LOCK_PASS.replace("for update of p", ""))

@@ -10,15 +10,14 @@ from uuid import UUID
 import pytest
 
 from domain import db as database
-from domain.db import Tx
 from domain.pickup import commands, hand_over, issuing
 from domain.pickup.hand_over import HandOverResult
 from domain.pickup.issuing import IssuedPass
 from domain.pickup.rules import PickupRefusal
-from domain.stock.rules import Level
 from tests.books import books_agree
 from tests.build import NOW, a_buyer, a_shop, a_variant, an_order
 from tests.races.test_pickup import CLERKS, ROUNDS, SIGNER, Due, a_pass, all_of, confirmed, elsewhere, pay, refusals, scanned
+from tests.races.turns import levels_unlocked
 
 R = PickupRefusal
 
@@ -74,12 +73,6 @@ async def test_a_code_that_dies_while_it_is_scanned_hands_over_or_is_refused(db:
 
 
 def not_locking(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def levels_unlocked(tx: Tx, variant_ids: list[UUID]) -> dict[UUID, Level]:
-        rows = await tx.fetch(
-            "select variant_id, on_hand, held, committed, backorder_limit from stock_level where variant_id = any($1)", variant_ids
-        )
-        return {row[0]: Level(*row[1:]) for row in rows}
-
     monkeypatch.setattr(hand_over, "LOCK_ORDERS", hand_over.LOCK_ORDERS.replace("for update of o", ""))
     monkeypatch.setattr(hand_over, "LOCK_PASS", hand_over.LOCK_PASS.replace("for update of p", ""))
     monkeypatch.setattr(hand_over, "lock_levels", levels_unlocked)

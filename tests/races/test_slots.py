@@ -21,9 +21,9 @@ from tests.conftest import empty
 from tests.domain.delivery.acts import JOBS, OWNER, Ways, a_shop_with_ways, a_slot, chosen, taken
 from tests.domain.payments.test_mark_paid import pay
 from tests.domain.payments.transfers import owned_order, reported
+from tests.races.turns import WAITS
 
 SOON = NOW + timedelta(seconds=30)
-WAITS = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
 async def buyers(ways: Ways, count: int) -> list[tuple[UUID, AnOrder]]:

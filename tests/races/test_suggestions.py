@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,25 +19,16 @@ from domain.claims.rules import Shortage
 from domain.claims.suggestions import dismiss
 from domain.db import Tx
 from domain.ids import new_id
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
 from plusone.invariants import check
 from tests.build import NOW
-from tests.domain.claims.acts import STAFF, close
+from tests.domain.claims.acts import STAFF
 from tests.domain.claims.taps import claim_of, suggested, tap
+from tests.races.turns import HeldUp, Slowly, closed_meanwhile, names, overselling, until_somebody_waits
 from tests.wall import Wall, a_wall
-from workers.ingest import handler
 
 LATER = NOW + timedelta(seconds=59)
-WAITS = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 ASKS_TOO = "紅1個，運費多少？"
 """A suggestion that also waits for the seller, for its question."""
-
-
-async def until_somebody_waits(task: asyncio.Task[Any]) -> None:
-    """Until a statement waits for a lock, or the task ended without."""
-    async with asyncio.timeout(30):
-        while not task.done() and await database.fetchval(WAITS) == 0:  # noqa: ASYNC110 - the wait is another connection's
-            await asyncio.sleep(0.01)
 
 
 async def until_it_looked(barrier: asyncio.Barrier) -> None:
@@ -46,12 +36,6 @@ async def until_it_looked(barrier: asyncio.Barrier) -> None:
     async with asyncio.timeout(30):
         while barrier.n_waiting == 0:  # noqa: ASYNC110 - a barrier tells nobody who waits
             await asyncio.sleep(0.01)
-
-
-async def names(*tasks: Awaitable[object]) -> list[str]:
-    """What each came to: its refusal's name, or `done`."""
-    found = await asyncio.gather(*tasks, return_exceptions=True)
-    return [type(each).__name__ if isinstance(each, BaseException) else "done" for each in found]
 
 
 def look_before_the_others_are_done(monkeypatch: pytest.MonkeyPatch, barrier: asyncio.Barrier) -> None:
@@ -125,21 +109,14 @@ async def test_twin_without_the_locks_orders_what_was_dismissed(db: str, monkeyp
 
 async def a_tap_while_a_batch_is_written(wall: Wall, comment: str, member: UUID, looked: asyncio.Barrier | None = None) -> list[str]:
     """The stored events are decided; before that is committed, the buyer taps. Answers what the tap came to."""
-    written, commit = asyncio.Event(), asyncio.Event()
-
-    async def slowly(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
-        verdicts = await handler(wall.services)(tx, rows)
-        written.set()
-        await commit.wait()
-        return verdicts
-
-    batch = asyncio.create_task(drain_one(Cursor(), slowly, now=wall.services.clock.now))
-    await written.wait()
+    slow = Slowly(wall)
+    batch = asyncio.create_task(slow.run())
+    await slow.written.wait()
     task = asyncio.create_task(tap(wall, comment, member, version=version_of_text("紅1個")))
     if looked is not None:
         await looked.wait()
     await until_somebody_waits(task)
-    commit.set()
+    slow.commit.set()
     await batch
     return await names(task)
 
@@ -229,25 +206,11 @@ async def test_twin_where_the_seller_cannot_see_the_yes_makes_both(db: str, monk
 
 async def orders_when_the_post_was_closed(wall: Wall, comment: str, member: UUID, monkeypatch: pytest.MonkeyPatch) -> int:
     """The post is closed while a tap has looked at it and not yet written; answers how many pieces of 紅 were ordered by then."""
-    looked, go_on, write = asyncio.Event(), asyncio.Event(), suggestions.write_desk
 
-    async def slowly(*args: Any, **named: Any) -> None:
-        looked.set()
-        await go_on.wait()
-        await write(*args, **named)
+    async def red() -> int:
+        return (await wall.pieces("小美")).get("紅", 0)
 
-    monkeypatch.setattr(suggestions, "write_desk", slowly)
-    task = asyncio.create_task(tap(wall, comment, member))
-    await looked.wait()
-    closing = asyncio.create_task(close(wall.post_id))
-    await until_somebody_waits(closing)
-    if not closing.done():
-        go_on.set()
-    await closing
-    ordered = (await wall.pieces("小美")).get("紅", 0)
-    go_on.set()
-    await task
-    return ordered
+    return await closed_meanwhile(wall, tap(wall, comment, member), HeldUp(monkeypatch, suggestions, "write_desk"), red)
 
 
 async def test_a_post_closes_before_a_tap_or_after_it(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,24 +246,11 @@ async def test_eight_taps_for_the_last_piece_are_one_order(db: str) -> None:
 
 @pytest.fixture
 async def no_guard(db: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """No row lock, no CHECK; a barrier lets all taps read before one writes."""
-    barrier, unlocked = asyncio.Barrier(8), loading._levels
-
-    async def levels(*args: object) -> None:
-        await unlocked(*args)  # type: ignore[arg-type]
-        await barrier.wait()
-
-    monkeypatch.setattr(loading, "LOCK_LEVELS", loading.LOCK_LEVELS.replace("for no key update", ""))
     wall, wishes = await eight_who_want_one()
-    monkeypatch.setattr(loading, "_levels", levels)
-    await database.execute("alter table stock_level drop constraint stock_level_never_oversold")
-    assert await names(*(tap(wall, comment, member) for comment, member in wishes)) == ["done"] * 8
-    assert await wall.level() == (1, 8, 0)
-    yield
-    await database.execute("delete from stock_level where held + committed > on_hand + backorder_limit")
-    await database.execute(
-        "alter table stock_level add constraint stock_level_never_oversold check (held + committed <= on_hand + backorder_limit)"
-    )
+    async with overselling(monkeypatch):
+        assert await names(*(tap(wall, comment, member) for comment, member in wishes)) == ["done"] * 8
+        assert await wall.level() == (1, 8, 0)
+        yield
 
 
 async def test_twin_without_the_level_s_lock_sells_one_piece_eight_times(no_guard: None) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-
-import pytest
 
 from api.notifications.alerts import alert_text
 from api.notifications.fcm import FcmGateway
-from api.notifications.service_account import self_made
 from domain import db as database
 from domain.bootstrap import Services
 from domain.clock import FixedClock
@@ -17,32 +14,9 @@ from domain.ids import new_id, read_public_id
 from domain.members.alerts import alerts_of, raise_alert
 from domain.members.rules import AlertKind
 from plusone.demo.fcm_server import UNAVAILABLE, UNREGISTERED, FakeFcm
-from tests.workers.outbox_rows import Desk, a_desk, services_at
+from tests.workers.outbox_rows import Desk
 from workers import outbox
 from workers.alerts import send_due
-
-
-@pytest.fixture
-async def fcm() -> AsyncIterator[FakeFcm]:
-    async with FakeFcm() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(fcm: FakeFcm) -> AsyncIterator[FcmGateway]:
-    made = FcmGateway({**self_made(fcm.url), "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, production=False)
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-async def desk(db: str, clock: FixedClock) -> Desk:
-    return await a_desk(clock.now())
-
-
-@pytest.fixture
-def services(clock: FixedClock) -> Services:
-    return services_at(clock)
 
 
 async def alarm(desk: Desk, clock: FixedClock, kind: AlertKind = AlertKind.REUSED, installation: str = "stolen") -> None:

@@ -70,6 +70,40 @@ async def test_a_handler_that_hangs_is_cut_and_counts_as_a_try(db: str, monkeypa
     assert await database.fetchval("select state from inbox_event") == "PARKED"
 
 
+async def test_what_a_handler_leaves_waits_for_the_next_transaction(db: str) -> None:
+    wall = await a_wall()
+    for i in range(6):
+        await wall.says(f"b{i}", f"{i}")
+    seen: list[list[str]] = []
+
+    async def in_twos(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        seen.append([row.payload["value"]["message"] for row in rows])
+        return [Verdict(row.id, "SEEN") for row in rows[:2]]
+
+    await run_dry(in_twos)
+    assert seen == [["0", "1", "2", "3", "4", "5"], ["2", "3", "4", "5"], ["4", "5"]]
+    rows = await database.fetch("select state, outcome, count(*)::int as n from inbox_event group by 1, 2")
+    assert [tuple(row.values()) for row in rows] == [("DECIDED", "SEEN", 6)]
+    assert await database.fetchval("select count(*) from inbox_undecided") == 0
+
+
+@pytest.mark.parametrize(
+    "decided", [[], [1], [0, 2], [0, 0], [0, 1, 2, 3]], ids=["none", "not the first", "a gap", "one twice", "another's"]
+)
+async def test_a_handler_that_says_nothing_of_an_event_is_refused(db: str, decided: list[int]) -> None:
+    wall = await a_wall()
+    for i in range(3):
+        await wall.says(f"b{i}", f"{i}")
+
+    async def some(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        ids = [*(row.id for row in rows), 999]
+        return [Verdict(ids[n], "SEEN") for n in decided]
+
+    with pytest.raises(AssertionError, match="must say of every event"):
+        await drain_one(Cursor(), some, now=lambda: NOW)
+    assert await database.fetchval("select count(*) from inbox_undecided") == 3
+
+
 async def test_errors_of_the_database_are_not_the_lane_s_fault(db: str) -> None:
     wall = await a_wall()
     await wall.says("b", "+1")

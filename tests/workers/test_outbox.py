@@ -20,7 +20,7 @@ from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerRunner
 from plusone.demo.fcm_server import UNREGISTERED, WRONG_SENDER, Answer, FakeFcm
 from tests.workers.outbox_rows import Desk, a_desk, inbox, job_payloads, push_all, pushes, services_at, states
-from workers.outbox import Pushes, push_handler, register
+from workers.outbox import Pushes, register
 
 
 async def test_a_notice_reaches_every_device_in_its_language(
@@ -69,7 +69,7 @@ async def test_the_same_job_again_sends_no_second_push(desk: Desk, fcm: FakeFcm,
     await push_all(handler)
     await handler.sweep()
     jobs = await job_payloads(PUSH, "deliveries")
-    await asyncio.gather(*(push_handler(gateway, services)({"deliveries": ids}) for ids in jobs * 5))
+    await asyncio.gather(*(Pushes(gateway, services).handle({"deliveries": ids}) for ids in jobs * 5))
     assert len(fcm.attempts) == 1
 
 

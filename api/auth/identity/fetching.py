@@ -1,14 +1,12 @@
-"""Asking a provider over HTTP: one fixed address, bounded in time and size, no redirects."""
+"""Asking a provider of identities: over HTTPS, and for JSON."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import urlsplit
 
-TIMEOUT_SECONDS: Final = 3.0
-LARGEST_BYTES: Final = 64 * 1024
+from domain.providers.asking import TIMEOUT_SECONDS, ask
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -27,19 +25,4 @@ def checked_address(url: str, *, allow_loopback_http: bool) -> str:
 
 async def fetch(url: str, params: Mapping[str, str] | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[int, bytes] | None:
     """Status and body of a GET; None when nobody answers in time, or too much."""
-    import httpx  # with it come rich's and pygments' halves: a fifteenth of the start
-
-    try:
-        async with (
-            asyncio.timeout(timeout_seconds),
-            httpx.AsyncClient(timeout=timeout_seconds, follow_redirects=False, trust_env=False) as client,
-            client.stream("GET", url, params=params, headers={"accept": "application/json"}) as response,
-        ):
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_BYTES:
-                    return None
-            return response.status_code, body
-    except (httpx.HTTPError, TimeoutError, OSError):
-        return None
+    return await ask("GET", url, params=params, headers={"accept": "application/json"}, timeout_seconds=timeout_seconds)

@@ -95,6 +95,29 @@ class _Builder:
             known.add(slot, mask)
 
 
+class _Variants:
+    """All variants of a post; the place of each is its bit."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.ids: list[str] = []
+        self.limits: list[int] = []
+        self.offer_of: list[int] = []
+        self.on_sale = 0
+
+    def add(self, place: int, offer: Mapping[str, Any]) -> list[int]:
+        """Those of one offer; answers their masks."""
+        limit, bits = offer.get("max_qty"), []
+        for variant in offer["variants"]:
+            bits.append(1 << len(self.ids))
+            if offer.get("on_sale", True) and variant.get("on_sale", True):
+                self.on_sale |= bits[-1]
+            self.ids.append(str(variant["id"]))
+            self.limits.append(self.most if limit is None else limit)
+            self.offer_of.append(place)
+        return bits
+
+
 _COLOURS = frozenset(map(normalise, ("顏色", "花色", "色")))
 
 
@@ -193,47 +216,35 @@ def _merge(shop: Mapping[str, ShopWord], extra: Mapping[str, int]) -> tuple[dict
     return words, lengths
 
 
+def _roles(names: Iterable[str], fillers: Iterable[str], triggers: Iterable[str]) -> dict[str, int]:
+    """What the post's own words are beside what they may be in the lexicon."""
+    found = dict.fromkeys(names, lx.NAME)
+    for words, role in ((fillers, lx.FILLER), (triggers, lx.TRIGGER)):
+        for word in words:
+            found[word] = found.get(word, 0) | role
+    return found
+
+
 def compile_context(post: Mapping[str, Any]) -> Context:
     """Compile one post; `post` has the fields of section 1."""
-    builder = _Builder()
-    offers: list[Offer] = []
-    variants: list[str] = []
-    limits: list[int] = []
-    offer_of: list[int] = []
-    on_sale = 0
-    for place, offer in enumerate(post["offers"]):
-        limit = offer.get("max_qty")
-        bits = []
-        for variant in offer["variants"]:
-            bits.append(1 << len(variants))
-            if offer.get("on_sale", True) and variant.get("on_sale", True):
-                on_sale |= bits[-1]
-            variants.append(str(variant["id"]))
-            limits.append(post["max_qty"] if limit is None else limit)
-            offer_of.append(place)
-        offers.append(_offer(builder, offer, bits))
+    builder, variants = _Builder(), _Variants(post["max_qty"])
+    offers = [_offer(builder, offer, variants.add(place, offer)) for place, offer in enumerate(post["offers"])]
     names = {name: name for offer in offers for name in offer.options}
     symbols = frozenset(normalise(s) for s in post.get("trigger_symbols") or ("+",))
     triggers = [w for w in map(normalise, post.get("trigger_words") or ()) if w]
-    extra = dict.fromkeys(names, lx.NAME)
-    for word in map(normalise, post.get("fillers") or ()):
-        if word:
-            extra[word] = extra.get(word, 0) | lx.FILLER
-    for word in triggers:
-        extra[word] = extra.get(word, 0) | lx.TRIGGER
-    words, lengths = _merge(builder.shop, extra)
+    words, lengths = _merge(builder.shop, _roles(names, filter(None, map(normalise, post.get("fillers") or ())), triggers))
     policy = post.get("policy") or "CONFIRM"
     focus = next((offer.mask for offer in offers if offer.id == post.get("focus")), 0)
     return Context(
         policy=policy,
-        variants=tuple(variants),
-        limits=tuple(limits),
-        on_sale=on_sale,
+        variants=tuple(variants.ids),
+        limits=tuple(variants.limits),
+        on_sale=variants.on_sale,
         offers=tuple(offers),
-        offer_of=tuple(offer_of),
+        offer_of=tuple(variants.offer_of),
         focus=focus,
         closes_at=_instant(post.get("closes_at")),
-        single=len(variants) == 1,
+        single=len(variants.ids) == 1,
         plus=symbols,
         has_plus="+" in symbols,
         digit_word=any(word.isdigit() for word in builder.shop),

@@ -3,7 +3,8 @@
 The format is our own: headers `X-PlusOne-Timestamp` and `X-PlusOne-Signature: sha256=hex(HMAC(secret, timestamp + "." + body))`, a body
 `{"batch_id", "items": [...]}` of at most 500 items of `plusone.comment/1`. A page that is scanned again sends the same rows again, and a
 row may lack an id; the key of such a row counts equal rows within the snapshot, so that two honest "+1" of one person in one minute
-are two and a second scan adds none. A name is not an identity: only `profile_key` or `id` makes an author.
+are two and a second scan adds none. A name is not an identity: only `profile_key` or `id` makes an author. A delivery that holds all that can
+be seen of a post says so: see `generic_snapshots.py`.
 
 Source: this module defines the format, `plusone.comment/1` (2026-11); there is no page of a platform to read.
 """
@@ -13,13 +14,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
 from domain.claims.ports import EndpointSecret, EventKind, RawEvent, SocialEvent, SourcePlatform, TimeSource, Unreadable
-from domain.providers.platforms.events import Refusals, at_most, digest, ident, raw_event, refuse_unreadable, required, text_or_empty
+from domain.providers.platforms.events import (
+    UNREADABLE,
+    Refusals,
+    at_most,
+    digest,
+    ident,
+    raw_event,
+    refuse_unreadable,
+    required,
+    text_or_empty,
+)
+from domain.providers.platforms.generic_snapshots import lists_of, place_of, read_list
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
     NotJsonError,
@@ -70,7 +82,7 @@ class Generic:
         return abs(now.timestamp() - int(timestamp)) <= MAX_SKEW_SECONDS
 
     def split(self, body: bytes, *, received_at: datetime) -> list[RawEvent]:
-        """One event per item; items beyond the limit become events that are refused, so that nothing is lost unseen."""
+        """One event per item, then one per post of a snapshot; items beyond the limit become events that are refused, so that nothing is lost unseen."""
         refusals = Refusals(self.name, body)
         try:
             batch = read_json(body)
@@ -80,17 +92,20 @@ class Generic:
         if not isinstance(items, list):
             return [refusals.part(batch, "the batch has no list of items")]
         batch_id, equal_rows = ident(batch.get("batch_id")), Counter[str]()
-        taken = (self._raw(item, batch_id, equal_rows, refusals) for item in items[:MAX_ITEMS_OF_BATCH])
+        taken = [self._raw(item, batch_id, equal_rows, refusals) for item in items[:MAX_ITEMS_OF_BATCH]]
         refused = (refusals.part(item, f"more than {MAX_ITEMS_OF_BATCH} items") for item in items[MAX_ITEMS_OF_BATCH:])
-        return at_most(chain(taken, refused), refusals)
+        return at_most(chain(taken, refused, self._lists(batch, batch_id, taken, len(items))), refusals)
 
     def parse(self, payload: Mapping[str, Any]) -> SocialEvent:
-        """Read one item.
+        """Read one item, or one post's list.
 
         Raises:
             Unreadable: another schema, an unknown event, no channel or post, an edit of a nameless comment, or a text that is none.
         """
         refuse_unreadable(payload)
+        if "snapshot" in payload:
+            stored = mapping(payload["snapshot"])
+            return read_list(stored, _source(stored))
         item = mapping(payload.get("item"))
         if item.get("schema", SCHEMA) != SCHEMA:
             raise Unreadable(f"schema is not {SCHEMA}")
@@ -110,8 +125,20 @@ class Generic:
         event = label(cleaned.get("event", "add"))
         text = cleaned.get("text")
         key = row if event == "add" else f"{row}:{event}:{digest(text if isinstance(text, str) else '')}"
-        lane = f"generic:{ident(cleaned.get('channel_id'))}:{ident(cleaned.get('post_id'))}"
-        return raw_event(self.parse, {"batch_id": batch_id, "row": row, "item": cleaned}, key=key, lane=lane)
+        return raw_event(self.parse, {"batch_id": batch_id, "row": row, "item": cleaned}, key=key, lane=_lane(cleaned))
+
+    def _lists(self, batch: Mapping[str, Any], batch_id: str, taken: Sequence[RawEvent], sent: int) -> Iterator[RawEvent]:
+        """Behind its comments in their lane: of the same time at the earliest, and with a longer key."""
+        if "snapshot_id" not in batch:
+            return
+        head = clean({name: value for name, value in batch.items() if name != "items"})
+        rows = [event.payload["item"] for event in taken if not event.external_key.startswith(f"{UNREADABLE}:")]
+        for key, stored in lists_of(head, rows, readable=len(rows) == sent):
+            yield raw_event(self.parse, {"batch_id": batch_id, "snapshot": stored}, key=key, lane=_lane(stored))
+
+
+def _lane(row: Mapping[str, Any]) -> str:
+    return f"generic:{ident(row.get('channel_id'))}:{ident(row.get('post_id'))}"
 
 
 def _row_digest(*parts: str) -> str:
@@ -119,12 +146,8 @@ def _row_digest(*parts: str) -> str:
     return digest("|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts))
 
 
-def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:
-    return label(item.get("source")), ident(item.get("channel_id")), ident(item.get("post_id"))
-
-
 def _named_row(item: Mapping[str, Any]) -> str:
-    return _row_digest(*_place(item), ident(item.get("comment_id")))
+    return _row_digest(*place_of(item), ident(item.get("comment_id")))
 
 
 def _counted_row(item: Mapping[str, Any], equal_rows: Counter[str]) -> str:
@@ -133,7 +156,7 @@ def _counted_row(item: Mapping[str, Any], equal_rows: Counter[str]) -> str:
     author = display_name(mapping(item.get("author")).get("name"))
     millis = MILLIS_OF_PRECISION.get(label(item.get("created_at_precision")), 60_000)
     minute = "" if created_at_ms is None else str(created_at_ms // millis * millis // 60_000)
-    parts = (*_place(item), author, text if isinstance(text, str) else "", minute)
+    parts = (*place_of(item), author, text if isinstance(text, str) else "", minute)
     counted_as = _row_digest(*parts, label(item.get("event", "add")))
     ordinal = equal_rows[counted_as]
     equal_rows[counted_as] += 1

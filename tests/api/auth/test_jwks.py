@@ -13,11 +13,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from api.auth.identity.fetching import LARGEST_BYTES
 from api.auth.identity.jwks import JwksClient
 from api.auth.identity.key_sets import ES256, jwks
 from api.auth.identity.registry import providers_for
 from domain.errors import Unavailable
+from domain.providers.asking import LARGEST_BYTES
 from domain.settings import MissingSetting, load
 
 READ = jwks(ES256)

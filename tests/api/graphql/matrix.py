@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,10 @@ from domain.notices.rules import NoticeKind
 from domain.shipping.rules import ShipmentState
 from tests import build
 from tests.api.graphql import test_mutations as mutations
-from tests.api.graphql.conftest import People, pid
+from tests.api.graphql.conftest import As, Client, People, pid
 from tests.parcels import an_order_to_send, packed
 from tests.parcels import said as tell
+from tests.sql_recorder import recorded
 
 EVERYBODY = ("member", "stranger", "owner", "manager", "helper", "scanner", "ended", "other_owner", None)
 
@@ -29,6 +31,8 @@ NONE = "none"
 Things = dict[str, str]
 """Public ids of one of each, by kind."""
 Ask = Callable[[Things], tuple[str, dict[str, Any]]]
+Again = Callable[[], tuple[str, dict[str, Any]]]
+"""A request with its things; each time with a fresh key."""
 
 
 def nowhere(things: Things) -> Things:
@@ -195,8 +199,6 @@ READS = [
 OWN = {"read notices", "device", "wishes", "mute"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
-MAY = [(what, who) for what, row in TABLE.items() if what not in READS for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
-
 
 async def one_of_each(people: People, services: Any) -> Things:
     channel = await build.a_channel(people.shop)
@@ -267,3 +269,31 @@ def said(body: dict[str, Any]) -> str:
     if isinstance(value, dict) and isinstance(value.get("found"), dict):
         return YES if value["found"]["totalCount"] else NONE
     return NULL if value is None else YES
+
+
+def who_may(table: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
+    """What and who, of every cell of a matrix that says yes."""
+    return [(what, who) for what, row in table.items() for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
+
+
+async def everybody_is_answered(row: Sequence[str], people: People, signed_in: As, asked: Again, missing: Again, *, but: str = "") -> None:
+    """Everybody whose cell is not `but` gets the answer of the row; who finds nothing gets the very answer of a thing that is not there."""
+    for who, expected in zip(EVERYBODY, row, strict=True):
+        if expected == but:
+            continue
+        client = await signed_in(await person(people, who))
+        answer = await client.ask(*asked())
+        assert said(answer.body) == expected, who
+        if expected in (NULL, NOT_FOUND):
+            missed = await client.ask(*missing())
+            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
+
+
+async def takes_the_same_statements(client: Client, asked: Again, missing: Again) -> None:
+    """Neither the answer nor what the database is asked tells a denied thing from a missing one."""
+    found = []
+    for each in (asked, missing):
+        with recorded() as sql:
+            await client.ask(*each())
+        found.append([re.sub(r"savepoint_\w+", "savepoint", statement) for statement in sql])
+    assert found[0] == found[1]

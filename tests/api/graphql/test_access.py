@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from domain import db as database
 from tests import books, build
 from tests.api.graphql.conftest import pid
-from tests.api.graphql.matrix import ASK, EVERYBODY, MAY, NOT_FOUND, NULL, OWN, READS, TABLE, YES, nowhere, one_of_each, person, said
-from tests.sql_recorder import recorded
+from tests.api.graphql.matrix import (
+    ASK,
+    NOT_FOUND,
+    NULL,
+    OWN,
+    READS,
+    TABLE,
+    YES,
+    everybody_is_answered,
+    nowhere,
+    one_of_each,
+    person,
+    said,
+    takes_the_same_statements,
+    who_may,
+)
+
+MAY = who_may({what: row for what, row in TABLE.items() if what not in READS})
 
 
 @pytest.mark.parametrize("what", TABLE)
 async def test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing(people, services, signed_in, what) -> None:
     things = await one_of_each(people, services)
     before = None if what in READS or what in OWN else await books.everything(but=("audit_entry",))
-    for who, expected in zip(EVERYBODY, TABLE[what], strict=True):
-        if expected == YES and before is not None:
-            continue
-        client = await signed_in(await person(people, who))
-        answer = await client.ask(*ASK[what](things))
-        assert said(answer.body) == expected, who
-        if expected in (NULL, NOT_FOUND):
-            missed = await client.ask(*ASK[what](nowhere(things)))
-            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
+    await everybody_is_answered(
+        TABLE[what], people, signed_in, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)), but="" if before is None else YES
+    )
     assert before is None or await books.everything(but=("audit_entry",)) == before
 
 
@@ -40,12 +48,7 @@ async def test_who_may_act_does(people, services, signed_in, what, who) -> None:
 async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people, services, signed_in, what) -> None:
     things = await one_of_each(people, services)
     client = await signed_in(people.stranger)
-    with recorded() as denied:
-        await client.ask(*ASK[what](things))
-    with recorded() as missing:
-        await client.ask(*ASK[what](nowhere(things)))
-    unnumbered = [[re.sub(r"savepoint_\w+", "savepoint", each) for each in sql] for sql in (denied, missing)]
-    assert unnumbered[0] == unnumbered[1]
+    await takes_the_same_statements(client, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)))
 
 
 async def test_marking_anothers_notice_changes_nothing(people, services, signed_in) -> None:

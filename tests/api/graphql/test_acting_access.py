@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,17 @@ from domain.orders import requests
 from domain.posts.rules import DeliveryMethod
 from tests import books, build
 from tests.api.graphql.conftest import People
-from tests.api.graphql.matrix import DENIED, EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
+from tests.api.graphql.matrix import (
+    DENIED,
+    NOT_FOUND,
+    SIGN_IN,
+    YES,
+    everybody_is_answered,
+    person,
+    said,
+    takes_the_same_statements,
+    who_may,
+)
 from tests.build import NOW
 from tests.sql_recorder import recorded
 
@@ -116,19 +125,11 @@ async def all_of_it() -> dict[str, list[str]]:
 async def test_everybody_gets_the_answer_of_the_matrix(people, services, signed_in, what) -> None:
     things = await one_of_each(people, services)
     before = await all_of_it()
-    for who, expected in zip(EVERYBODY, TABLE[what], strict=True):
-        if expected == YES:
-            continue
-        client = await signed_in(await person(people, who))
-        answer = await client.ask(*ASK[what](things))
-        assert said(answer.body) == expected, who
-        if expected == NOT_FOUND:
-            missed = await client.ask(*ASK[what](nowhere(things)))
-            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
+    await everybody_is_answered(TABLE[what], people, signed_in, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)), but=YES)
     assert await all_of_it() == before
 
 
-MAY = [(what, who) for what, row in TABLE.items() for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
+MAY = who_may(TABLE)
 
 
 @pytest.mark.parametrize(("what", "who"), MAY, ids=[f"{what} by {who}" for what, who in MAY])
@@ -150,12 +151,7 @@ async def test_who_may_act_does(people, services, signed_in, what, who) -> None:
 async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people, services, signed_in, what) -> None:
     things = await one_of_each(people, services)
     client = await signed_in(people.stranger)
-    with recorded() as denied:
-        await client.ask(*ASK[what](things))
-    with recorded() as missing:
-        await client.ask(*ASK[what](nowhere(things)))
-    unnumbered = [[re.sub(r"savepoint_\w+", "savepoint", each) for each in sql] for sql in (denied, missing)]
-    assert unnumbered[0] == unnumbered[1]
+    await takes_the_same_statements(client, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)))
 
 
 @pytest.mark.parametrize("what", [name for name in ASK if name != "times"])

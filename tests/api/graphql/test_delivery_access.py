@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -13,9 +12,22 @@ from domain.ids import new_id, public_id
 from domain.payments import transfers
 from tests import books, build
 from tests.api.graphql.conftest import People, pid
-from tests.api.graphql.matrix import DENIED, EVERYBODY, NOT_FOUND, SIGN_IN, YES, Ask, Things, act, person, said
+from tests.api.graphql.matrix import (
+    DENIED,
+    EVERYBODY,
+    NOT_FOUND,
+    SIGN_IN,
+    YES,
+    Ask,
+    Things,
+    act,
+    everybody_is_answered,
+    person,
+    said,
+    takes_the_same_statements,
+    who_may,
+)
 from tests.domain.delivery.acts import a_shop_with_ways
-from tests.sql_recorder import recorded
 
 
 def mutation(name: str, /, *, key: bool = False, **given: Any) -> Ask:
@@ -57,7 +69,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("confirm", "refuse", "offer", "withdraw", "add slot", "change slot"), MANAGERS),
     "gift": (YES,) * 9,
 }
-MAY = [(what, who) for what, row in TABLE.items() for who, cell in zip(EVERYBODY, row, strict=True) if cell == YES]
+MAY = who_may(TABLE)
 
 
 async def one_of_each(people: People) -> Things:
@@ -86,15 +98,7 @@ def test_every_row_is_asked_and_whole() -> None:
 async def test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing(people, signed_in, what) -> None:
     things = await one_of_each(people)
     before = await books.everything(but=("audit_entry",))
-    for who, expected in zip(EVERYBODY, TABLE[what], strict=True):
-        if expected == YES:
-            continue
-        client = await signed_in(await person(people, who))
-        answer = await client.ask(*ASK[what](things))
-        assert said(answer.body) == expected, who
-        if expected == NOT_FOUND:
-            missed = await client.ask(*ASK[what](nowhere(things)))
-            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
+    await everybody_is_answered(TABLE[what], people, signed_in, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)), but=YES)
     assert await books.everything(but=("audit_entry",)) == before
 
 
@@ -109,12 +113,7 @@ async def test_who_may_act_does(people, signed_in, what, who) -> None:
 async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people, signed_in, what) -> None:
     things = await one_of_each(people)
     client = await signed_in(people.stranger)
-    with recorded() as denied:
-        await client.ask(*ASK[what](things))
-    with recorded() as missing:
-        await client.ask(*ASK[what](nowhere(things)))
-    unnumbered = [[re.sub(r"savepoint_\w+", "savepoint", each) for each in sql] for sql in (denied, missing)]
-    assert unnumbered[0] == unnumbered[1]
+    await takes_the_same_statements(client, lambda: ASK[what](things), lambda: ASK[what](nowhere(things)))
 
 
 async def test_an_owner_of_another_shop_sees_no_gift_they_have_no_link_to(people, signed_in) -> None:

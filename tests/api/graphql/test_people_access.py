@@ -21,7 +21,16 @@ from domain.members.merging import Asking
 from domain.members.rules import CodeKind
 from tests import build
 from tests.api.graphql.conftest import People
-from tests.api.graphql.matrix import EVERYBODY, NOT_FOUND, SIGN_IN, YES, person, said
+from tests.api.graphql.matrix import (
+    EVERYBODY,
+    NOT_FOUND,
+    SIGN_IN,
+    YES,
+    everybody_is_answered,
+    person,
+    said,
+    takes_the_same_statements,
+)
 from tests.build import NOW
 from tests.domain.members.test_names import a_session, an_identity
 from tests.sql_recorder import recorded
@@ -102,15 +111,7 @@ async def all_of_it() -> dict[str, list[str]]:
 async def test_only_the_member_may_and_a_refusal_changes_nothing(people, services, signed_in, what) -> None:
     theirs = await one_of_each(people, services.jobs, deleting=what == "cancel deletion")
     before = await all_of_it()
-    for who, expected in zip(EVERYBODY, TABLE[what], strict=True):
-        if expected == YES:
-            continue
-        client = await signed_in(await person(people, who))
-        answer = await client.ask(*ASK[what](theirs))
-        assert said(answer.body) == expected, who
-        if expected == NOT_FOUND:
-            missed = await client.ask(*ASK[what](nothing()))
-            assert (missed.response.status_code, missed.body) == (answer.response.status_code, answer.body), who
+    await everybody_is_answered(TABLE[what], people, signed_in, lambda: ASK[what](theirs), lambda: ASK[what](nothing()), but=YES)
     after = await all_of_it()
     assert {name: rows for name, rows in after.items() if rows != before[name] and name != "member"} == {}
     client = await signed_in(people.member)
@@ -121,11 +122,7 @@ async def test_only_the_member_may_and_a_refusal_changes_nothing(people, service
 async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people, services, signed_in, what) -> None:
     theirs = await one_of_each(people, services.jobs, deleting=what == "cancel deletion")
     client = await signed_in(people.stranger)
-    with recorded() as denied:
-        await client.ask(*ASK[what](theirs))
-    with recorded() as missing:
-        await client.ask(*ASK[what](nothing()))
-    assert denied == missing
+    await takes_the_same_statements(client, lambda: ASK[what](theirs), lambda: ASK[what](nothing()))
 
 
 async def test_lists_hold_ones_own_alone_and_take_one_statement_each(people, services, signed_in) -> None:

@@ -70,6 +70,42 @@ async def told(comment: str, member: UUID) -> dict[str, Any]:
     return check(receipt.document.encode(), receipt.signature, receipt.kid, await receipt_keys())
 
 
+def the_order(order: UUID, number: str, line: UUID, comment: str, at: str) -> dict[str, Any]:
+    """What the document says of the paid order of two red tiles."""
+    return {
+        "id": public_id("order", order),
+        "number": number,
+        "placedAt": at,
+        "state": "OPEN",
+        "paymentState": "PAID",
+        "fulfilmentState": "READY_FOR_PICKUP",
+        "lines": [
+            {
+                "id": public_id("line", line),
+                "title": "瓦片",
+                "label": "紅",
+                "quantity": 2,
+                "handedOver": 0,
+                "unitPrice": "590",
+                "total": "1180",
+                "currency": "TWD",
+                "hold": {"held": 0, "committed": 2, "until": None},
+                "changes": [
+                    {"kind": "HELD", "at": at, "by": "BUYER", "comment": comment, "held": 2},
+                    {"kind": "COMMITTED", "at": at, "by": "OWNER", "held": -2, "committed": 2},
+                ],
+            }
+        ],
+        "changes": [
+            {"kind": "OPENED", "at": at, "by": "SYSTEM"},
+            {"kind": "LINES_ADDED", "at": at, "by": "BUYER", "comment": comment, "lines": [{"title": "瓦片", "label": "紅", "quantity": 2}]},
+            {"kind": "MEMBER_LINKED", "at": at, "by": "BUYER"},
+            {"kind": "PAID", "at": at, "by": "OWNER", "method": "CASH", "amount": "1180", "currency": "TWD"},
+            {"kind": "READY_FOR_PICKUP", "at": at, "by": "OWNER"},
+        ],
+    }  # fmt: skip
+
+
 async def test_a_receipt_tells_the_whole_story(db: str):
     wall = await opened(variants=("紅", "白"), on_hand=(3, 5))
     comment = await wall.says("小美", "紅+2，謝謝 📦", received_at=NOW + timedelta(seconds=2))
@@ -106,40 +142,7 @@ async def test_a_receipt_tells_the_whole_story(db: str):
         ],
         "rulesVersion": "2",
         "decisions": [{"kind": "CLAIM_DECIDED", "at": at, "by": "SYSTEM", "intent": "ORDER", "outcome": "ORDERED", "textSha256": digest}],
-        "orders": [
-            {
-                "id": public_id("order", order),
-                "number": number,
-                "placedAt": at,
-                "state": "OPEN",
-                "paymentState": "PAID",
-                "fulfilmentState": "READY_FOR_PICKUP",
-                "lines": [
-                    {
-                        "id": public_id("line", line),
-                        "title": "瓦片",
-                        "label": "紅",
-                        "quantity": 2,
-                        "handedOver": 0,
-                        "unitPrice": "590",
-                        "total": "1180",
-                        "currency": "TWD",
-                        "hold": {"held": 0, "committed": 2, "until": None},
-                        "changes": [
-                            {"kind": "HELD", "at": at, "by": "BUYER", "comment": comment, "held": 2},
-                            {"kind": "COMMITTED", "at": at, "by": "OWNER", "held": -2, "committed": 2},
-                        ],
-                    }
-                ],
-                "changes": [
-                    {"kind": "OPENED", "at": at, "by": "SYSTEM"},
-                    {"kind": "LINES_ADDED", "at": at, "by": "BUYER", "comment": comment, "lines": [{"title": "瓦片", "label": "紅", "quantity": 2}]},
-                    {"kind": "MEMBER_LINKED", "at": at, "by": "BUYER"},
-                    {"kind": "PAID", "at": at, "by": "OWNER", "method": "CASH", "amount": "1180", "currency": "TWD"},
-                    {"kind": "READY_FOR_PICKUP", "at": at, "by": "OWNER"},
-                ],
-            }
-        ],
+        "orders": [the_order(order, number, line, comment, at)],
         "complete": True,
     }  # fmt: skip
 
