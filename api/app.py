@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from os import urandom
@@ -63,22 +63,24 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             await graphql.stop()
             await inbox.stop()
 
+    routes: list[Route | WebSocketRoute] = [  # looked through in this order
+        Route("/webhooks/{source}/{channel}", door),
+        *health.routes(services),
+        *auth_routes(services),
+        *receipt_key_routes(services),
+        *export_routes(services),
+        *upload_routes(services),
+        *payment_routes(services),
+        Route("/graphql", graphql),
+        WebSocketRoute("/graphql", graphql),
+    ]
+    answered = partial(_log_request, words=frozenset(part for route in routes for part in route.path.split("/") if "{" not in part))
     return Starlette(
-        routes=[  # looked through in this order
-            Route("/webhooks/{source}/{channel}", door),
-            *health.routes(services),
-            *auth_routes(services),
-            *receipt_key_routes(services),
-            *export_routes(services),
-            *upload_routes(services),
-            *payment_routes(services),
-            Route("/graphql", graphql),
-            WebSocketRoute("/graphql", graphql),
-        ],
+        routes=routes,
         middleware=[
             Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_named),
-            Middleware(Questions, graphql=graphql, stamps=stamps, request_id=_named, answered=_log_request),
-            Middleware(Edge, production=not services.settings.is_development),
+            Middleware(Questions, graphql=graphql, stamps=stamps, request_id=_named, answered=answered),
+            Middleware(Edge, production=not services.settings.is_development, answered=answered),
             Middleware(Limits, roomier=partial(roomier, services)),
         ],
         exception_handlers={HTTPException: _http_refusal},
@@ -94,8 +96,8 @@ def _http_refusal(request: Request, error: Exception) -> Response:
 class Edge:
     """ASGI middleware, the outermost: a request id in scope, answer and logs; security headers; no error shows what happened inside."""
 
-    def __init__(self, app: ASGIApp, *, production: bool) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, production: bool, answered: Callable[[Scope, int, float], None] | None = None) -> None:
+        self._app, self._answered = app, answered or _log_request
         self._headers = _stamps(production=production)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +125,7 @@ class Edge:
                 if scope["type"] != "http" or status:
                     raise
                 await _masked(scope, error)(scope, receive, send_with_headers)
-            _log_request(scope, status, time.perf_counter() - started)
+            self._answered(scope, status, time.perf_counter() - started)
 
 
 def _stamps(*, production: bool) -> list[tuple[bytes, bytes]]:
@@ -148,12 +150,16 @@ def _masked(scope: Scope, error: Exception) -> Response:
     return refusal(scope, 500, "INTERNAL")
 
 
-def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    """One line per request; deliveries come by the thousand and are counted instead, and probes are nobody's business."""
+def _log_request(scope: Scope, status: int, seconds: float, *, words: frozenset[str] = frozenset()) -> None:
+    """One line per request; deliveries come by the thousand and are counted instead, and probes are nobody's business.
+
+    Of the path only `words` are told: the rest may be a ticket to pay, upload or fetch with, or whatever somebody typed.
+    """
     if scope["type"] != "http":
         return
     path = scope["path"]
     quiet = path.startswith((WEBHOOKS, "/health/", "/metrics"))
     level = logging.WARNING if status >= 500 else logging.DEBUG if quiet else logging.INFO
     if log.isEnabledFor(level):
-        log.log(level, "request", extra={"method": scope["method"], "path": path[:200], "status": status, "ms": round(seconds * 1000, 1)})
+        told = path if path.startswith(WEBHOOKS) and status != 404 else "/".join(part if part in words else "…" for part in path.split("/"))
+        log.log(level, "request", extra={"method": scope["method"], "path": told[:200], "status": status, "ms": round(seconds * 1000, 1)})

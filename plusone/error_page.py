@@ -24,6 +24,7 @@ ADVICE: Final = {
     "ALREADY_PAID": "Read the order again and show it as paid.",
     "AMOUNT_MISMATCH": "Read the order again; show what is due and ask anew.",
     "PAYMENT_UNAVAILABLE": "Offer another `OnlinePaymentMethod`, or what the shop says of paying by itself.",
+    "PAYMENT_UNDER_WAY": "Show `message`; read the order again when its `paymentAttempts` are over.",
     "ALREADY_OPEN": "Show the order's dispute that is not closed; write there.",
     "INVALID_TRANSITION": "Read the object again; offer what its `actions` say.",
     "VERSION_CONFLICT": "Somebody was faster: read again, show what changed, ask anew.",
@@ -34,6 +35,8 @@ ADVICE: Final = {
     "ITEM_CLOSED": "Read the post again; the item cannot be ordered now.",
     "PICKUP_REFUSED": "`refusal` says why; the table below says what follows.",
     "DIFFERENT_BUYERS": "Take lines of one buyer.",
+    "DELIVERY_DIFFERS": "`field` names the input that decides: ask the person which way stays, or send a parcel for each.",
+    "GIFT_DIFFERS": "Ask the person which gift all become, and send its order as `giftFrom`; or leave the gift out.",
     "TRACKING_NUMBER_USED": "Look the number up in the shop's parcels; correct the one that is wrong.",
     "BAD_IMPORT": "Check the heading and the size of the table ([shipments](shipments.md)).",
     "TOO_MANY_ANNOUNCEMENTS": "Offer it again tomorrow.",
@@ -121,7 +124,8 @@ def takes_key(name: str) -> bool:
 
 def _mutations() -> Iterator[str]:
     assert schema._schema.mutation_type is not None
-    yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same.\n"
+    yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same."
+    yield "Codes are those of the payload's enum. Mutations of one family share it: not each of them has a cause for each code.\n"
     names = sorted(schema._schema.mutation_type.fields)
     rows = [f"| `{name}` | {'yes' if takes_key(name) else ''} | {', '.join(f'`{code}`' for code in codes_of(name))} |" for name in names]
     yield "\n".join(["| Mutation | Key | Codes |", "| --- | --- | --- |", *rows])

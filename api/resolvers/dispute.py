@@ -53,7 +53,8 @@ class ShopDisputes:
     @desk_list(
         DisputeConnection,
         Permission.ANSWER_BUYERS,
-        "Buyers' problems with orders, the last written first. For staff who may answer buyers; null for others.",
+        "Buyers' problems with orders, the last written first. For staff who may answer buyers and view orders; null for others.",
+        also=Permission.VIEW_ORDERS,
     )
     async def disputes(self, listed: Listed, filter: DisputeFilter | None = None) -> Slice:
         state = None if filter is None else filter.state

@@ -78,10 +78,15 @@ def member_list(graphql_type: Any, description: str, *, screen: Show | None = No
     return _list(field(graphql_type, description, screen=screen), viewer, "me.{}")
 
 
-def desk_list(graphql_type: Any, permission: Permission, description: str) -> Callable[[Read], Any]:
-    """A list of a shop's desk, see above; null, with the reason among the errors, for who lacks the permission."""
+def desk_list(graphql_type: Any, permission: Permission, description: str, *, also: Permission | None = None) -> Callable[[Read], Any]:
+    """A list of a shop's desk, see above; null, with the reason among the errors, for who lacks the permission.
+
+    `also`: another permission that it takes, because of what can be reached from its rows.
+    """
 
     async def shop(info: Info, root: Any) -> UUID:
+        if also is not None:
+            await desk(info, root, also)
         return await desk(info, root, permission)
 
     return _list(field(graphql_type | None, description), shop, "{} of {}")

@@ -36,7 +36,8 @@ class ShopSurpluses:
     @desk_list(
         PaymentSurplusConnection,
         Permission.MARK_PAID,
-        "Money that came and has to go back, the oldest first. For staff who may mark orders paid; null for others.",
+        "Money that came and has to go back, the oldest first. For staff who may mark orders paid and view orders; null for others.",
+        also=Permission.VIEW_ORDERS,
     )
     async def payment_surpluses(self, listed: Listed) -> Slice:
         page, view = listed.page(), await staff_view(listed.info, listed.owner_id)

@@ -58,6 +58,14 @@ update claim k set review = 'OPEN', reason = 'MISSING' where k.shop_id = $2 and 
         where l.claim_id = k.id and l.quantity > 0 and o.state <> 'CANCELLED' limit 1)
        or (select true from waitlist_entry w where w.claim_id = k.id and w.state = 'WAITING' limit 1))
 returning k.id, k.outcome, k.order_id"""
+BACK: Final = """
+select c.id from social_comment c cross join lateral (select x.reason, x.review from claim x where x.comment_id = c.id offset 0) k
+where c.shop_id = $1 and c.channel_id = $2 and c.external_id = any($3::text[]) and c.platform = $4 and c.removed_at < $5
+  and k.reason = 'REMOVED' and k.review <> 'RESOLVED'"""
+REVIEW_AGAIN: Final = """
+update claim k set review = 'OPEN', reason = 'SEEN_AGAIN'
+where k.shop_id = $2 and k.comment_id = any($1::uuid[]) and k.reason = 'REMOVED' and k.review <> 'RESOLVED'
+returning k.id, k.outcome, k.order_id"""
 FLAG: Final = """
 with found as materialized (select o.id from "order" o where o.shop_id = $2 and o.id = any($1::uuid[]) order by o.id for update)
 update "order" o set flagged = true, version = o.version + 1, updated_at = $3 from found
@@ -161,9 +169,27 @@ def _removal(event: SocialEvent, gone: Standing, taken_at: datetime) -> SocialEv
 async def _ask(tx: Tx, shop_id: UUID, comment_ids: Sequence[UUID], now: datetime) -> list[Entry]:
     """Put what these comments hold on the shop's list for review, each once; buyers hear nothing."""
     new = [r["comment_id"] for r in await tx.fetch(UNTOLD, list(comment_ids), shop_id)]
-    await tx.execute(BUYERS, new, shop_id)
-    claims = await tx.fetch(TO_REVIEW, new, shop_id)
+    return await _to_review(tx, TO_REVIEW, "MISSING", shop_id, new, now)
+
+
+async def seen_again(
+    tx: Tx, event: SocialEvent, channel_id: UUID, shop_id: UUID, taken_at: datetime, *, actor: Actor, now: datetime
+) -> None:
+    """Comments that count as removed and are there all the same come to the shop's list for review, each once.
+
+    What was released is not ordered again by itself: its pieces may be somebody else's by now.
+    """
+    assert event.snapshot is not None
+    rows = await tx.fetch(BACK, shop_id, channel_id, list(event.snapshot.seen), event.source.value, taken_at)
+    if rows:
+        await record(tx, actor, await _to_review(tx, REVIEW_AGAIN, "SEEN_AGAIN", shop_id, [r["id"] for r in rows], now), now=now)
+
+
+async def _to_review(tx: Tx, sql: str, reason: str, shop_id: UUID, comment_ids: Sequence[UUID], now: datetime) -> list[Entry]:
+    """Open the reviews of these comments' claims by this statement, and flag their orders; buyers first, as everybody locks them."""
+    await tx.execute(BUYERS, comment_ids, shop_id)
+    claims = await tx.fetch(sql, comment_ids, shop_id)
     orders = [r["order_id"] for r in claims if r["order_id"] is not None]
     if orders:
         await tx.execute(FLAG, orders, shop_id, now)
-    return [Entry(shop_id, "CLAIM_DECIDED", "claim", r["id"], {"outcome": r["outcome"], "reason": "MISSING"}) for r in claims]
+    return [Entry(shop_id, "CLAIM_DECIDED", "claim", r["id"], {"outcome": r["outcome"], "reason": reason}) for r in claims]

@@ -75,6 +75,9 @@ async def _take_snapshot(tx: Tx, row: InboxRow, event: SocialEvent, *, now: date
         told = replace(row, id=links.TAKEN_UP_AGAIN, occurred_at=compared.taken_at)
         batch = Batch(await loading.shop_facts(tx, shop_id), [Item(told, removal, channel_id) for removal in compared.removals])
         await _take_shop(tx, batch, now=now, jobs=jobs)
+    elif compared.outcome != "SNAPSHOT_HELD":
+        # Buyers are locked once in a transaction: what else this list shows is told by the next one.
+        await snapshots.seen_again(tx, event, channel_id, shop_id, compared.taken_at, actor=ACTOR, now=now)
     return Verdict(row.id, compared.outcome)
 
 

@@ -73,12 +73,12 @@ async def disputes_of_shop(
 
 
 async def visible_disputes(ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:
-    """Disputes for their buyer, or for staff of the shop who may answer buyers; for anybody else they do not exist."""
+    """Disputes for their buyer, or for staff of the shop who may answer buyers and view orders; for anybody else they do not exist."""
     found = await visible(
         dispute_shape(wanted, Viewpoint(language)), DISPUTES, key="d.id", shop="d.shop_id", owner="o.member_id",
         permission=Permission.ANSWER_BUYERS, ids=ids, member_id=member_id,
     )  # fmt: skip
-    return {seen.key: as_seen(seen, language) for seen in found}
+    return {seen.key: as_seen(seen, language) for seen in found if seen.is_buyer or Permission.VIEW_ORDERS in seen.granted}
 
 
 async def is_buyer(dispute_id: UUID, member_id: UUID) -> bool:

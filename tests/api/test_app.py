@@ -206,3 +206,15 @@ async def test_giving_up_leaves_the_work_alone() -> None:
     assert not work.done()
     gate.set()
     assert await within(5, work) is True
+
+
+async def test_of_a_path_the_log_tells_our_own_words_alone(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Tickets to pay, upload and fetch with are in paths, and so is whatever somebody types."""
+    asked = {
+        "/pay/ticket77": "/pay/…", "/pay/ticket77/back": "/pay/…/back", "/slips/slip_77": "/slips/…", "/exports/export_77": "/exports/…", "/ticket77/pay": "/…/pay",
+        "/uploads/slips/ticket77": "/uploads/slips/…", "/auth/sessions": "/auth/sessions", "/webhooks/nowhere/ticket77": "/webhooks/…/…", "/health/live": "/health/live",
+    }  # fmt: skip
+    with caplog.at_level("DEBUG", logger="api.app"):
+        for path in asked:
+            await client.get(path)
+    assert [vars(record)["path"] for record in caplog.records if record.message == "request"] == list(asked.values())

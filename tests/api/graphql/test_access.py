@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain import db as database
+from domain.ids import new_id
 from tests import books, build
 from tests.api.graphql.conftest import pid
 from tests.api.graphql.matrix import (
@@ -23,6 +24,7 @@ from tests.api.graphql.matrix import (
     takes_the_same_statements,
     who_may,
 )
+from tests.api.graphql.test_relay import A_DISPUTE, A_SURPLUS
 
 MAY = who_may({what: row for what, row in TABLE.items() if what not in READS})
 
@@ -91,8 +93,11 @@ async def test_a_members_other_shops_stay_apart(people, signed_in) -> None:
     assert data == {"node": None}
 
 
-SEEN = """query ($shop: ID!, $order: ID!, $line: ID!, $comment: ID!, $claim: ID!, $pickup: ID!) {
-  shop(id: $shop) { orders(first: 5) { nodes { lines { nodes { claim { outcome comment { text } } } } } }
+SEEN = """query ($shop: ID!, $order: ID!, $line: ID!, $comment: ID!, $claim: ID!, $pickup: ID!, $dispute: ID!) {
+  dispute: node(id: $dispute) { ... on Dispute { order { number } } }
+  shop(id: $shop) { disputes(first: 5) { nodes { order { number } } } paymentSurpluses(first: 5) { nodes { order { number } } }
+                    shipments(first: 5) { nodes { lines { orderNumber } } }
+                    orders(first: 5) { nodes { lines { nodes { claim { outcome comment { text } } } } } }
                     comments(first: 5) { nodes { text claim { outcome order { number } } } } }
   order: node(id: $order) { ... on Order { number lines { nodes { claim { outcome comment { text } } } } } }
   line: node(id: $line) { ... on OrderLine { claim { outcome comment { text } } } }
@@ -116,9 +121,12 @@ async def test_a_denied_permission_is_not_walked_around_by_another_path(people, 
     await database.execute("update claim set order_id = $1", order)
     await database.execute("update order_line set claim_id = (select id from claim where outcome <> 'SUGGESTED') where id = $1", line)
     await database.execute("update social_comment set text = 'written here'")
+    dispute = new_id()
+    await database.execute(A_DISPUTE.replace("gen_random_uuid()", "$5"), people.shop.id, order, people.buyer.id, build.NOW, dispute)
+    await database.execute(A_SURPLUS, people.shop.id, order, "T1", build.NOW)
     variables = {
         "shop": things["shop"], "order": pid("order", order), "line": pid("line", line), "comment": things["comment"], "claim": things["claim"],
-        "pickup": things["pickup"],
+        "pickup": things["pickup"], "dispute": pid("dispute", dispute),
     }  # fmt: skip
     member = await build.a_membership(people.shop, role=build.Role.MANAGER, denied=denied)
     client = await signed_in(member)

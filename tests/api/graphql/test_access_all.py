@@ -6,8 +6,9 @@ A field that is new to the schema fails `test_every_field_has_its_row` until som
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 
 from api.graphql_app import schema
 from api.resolvers.node import KINDS
@@ -58,6 +59,7 @@ ROWS = {
     "Order.timeline": "order timeline",
     "Mutation.notificationPreferencesUpdate": "wishes",
     "Mutation.shopMute": "mute",
+    "Mutation.memberUpdate": "speak",
     "Mutation.announcementCreate": "announce",
 }
 """Every field of the roots and every list below: its row in the matrix."""
@@ -115,6 +117,21 @@ ELSEWHERE: dict[str, str] = {
     **dict.fromkeys((f"Subscription.{name}" for name in ("myOrders", "myNotifications", "salesPostUpdated", "pickupPassUsed")), STREAMS),
 }
 """Fields whose own test goes over everybody in another way (a subscription, say): field, and `tests/path.py::test_name`."""
+LISTS_OF_MINE = "tests/api/graphql/test_people_access.py::test_lists_hold_ones_own_alone_and_take_one_statement_each"
+OF_AN_ORDER = "tests/api/graphql/test_access.py::test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing"
+"""What hangs on an order is seen by whoever sees the order: the row `node order`."""
+INSIDE: dict[str, str] = {
+    **dict.fromkeys((f"Buyer.{name}" for name in ("deletion", "identities", "names", "identityLinks", "merges")), LISTS_OF_MINE),
+    "Buyer.notificationPreferences": "tests/api/graphql/test_inbox.py::test_preferences_are_what_holds_without_a_word_and_change_one_by_one",
+    "Shop.deliveryOptions": "tests/api/graphql/test_delivery.py::test_staff_offer_and_everybody_sees_it_in_one_statement",
+    **dict.fromkeys(
+        (f"Order.{name}" for name in ("shop", "buyer", "paymentAttempts", "payments", "shipments", "pickup", "delivery", "gift")),
+        OF_AN_ORDER,
+    ),
+    "Order.recipient": "tests/api/graphql/test_delivery.py::test_a_choice_is_priced_and_seen_by_its_buyer_and_staff",
+    "Order.transfer": "tests/api/graphql/test_transfers.py::test_a_report_is_seen_by_its_buyer_and_by_who_may_take_money",
+}
+"""Objects and lists without pages on a member, a shop and an order: each has said whose it is, with the test that holds it."""
 NODES = {
     "claim": "node claim", "comment": "node comment", "line": "node line", "member": "node member", "notice": "node notice", "order": "node order",
     "pickup": "node pickup", "post": "node post", "shipment": "node shipment", "shop": "node shop", "variant": "node variant",
@@ -143,6 +160,18 @@ def test_every_field_has_its_row() -> None:
     assert ASK.keys() == TABLE.keys()
 
 
+def test_every_object_on_a_member_a_shop_and_an_order_says_whose_it_is() -> None:
+    types: dict[str, Any] = schema._schema.type_map
+    found = {
+        f"{name}.{field}"
+        for name in ("Buyer", "Shop", "Order")
+        for field, definition in types[name].fields.items()
+        if not is_leaf_type(get_named_type(definition.type)) and get_named_type(definition.type).name != "Money"
+    }
+    assert sorted(found - fields_of_the_schema() - INSIDE.keys()) == []
+    assert sorted(INSIDE.keys() - found) == []
+
+
 def test_every_kind_of_node_has_its_row() -> None:
     assert KINDS.keys() == NODES.keys() | NODES_ELSEWHERE.keys()
     assert sorted(set(NODES.values()) - TABLE.keys()) == []
@@ -150,6 +179,6 @@ def test_every_kind_of_node_has_its_row() -> None:
 
 def test_what_is_said_to_be_elsewhere_is_there() -> None:
     root = Path(__file__).parents[3]
-    for place in ELSEWHERE.values():
+    for place in [*ELSEWHERE.values(), *INSIDE.values()]:
         path, _, name = place.partition("::")
         assert f"def {name}(" in (root / path).read_text(), place

@@ -417,6 +417,43 @@ async def test_the_shop_is_asked_once_and_may_be_believed_later(db: str) -> None
     assert (await group.missed(), await group.level()) == ([], (10, 7, 0))
 
 
+# --- what comes back -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("on_delete", "outcome", "pieces"), [(KEEP, "ORDERED", 2), (RELEASE, "CANCELLED", 0)])
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_removed_comment_that_is_seen_again_is_shown_to_the_shop_once(
+    db: str, on_delete: OnDelete, outcome: str, pieces: int, complete: bool
+) -> None:
+    group = await two(on_delete=on_delete)
+    await twice_without(group)
+    before = await seen(group, ["1", "2"])
+    await group.looks("1 2", 1.5, complete=False)
+    await group.drain()
+    assert await seen(group, ["1", "2"]) == before
+    for at in (3, 4):
+        await group.looks("1 2", at, complete=complete)
+        await group.drain()
+        found = await seen(group, ["1", "2"])
+        assert found.outcomes == [f"{outcome} SEEN_AGAIN ?", "ORDERED"]
+        assert (found.lines.get("甲", {}), found.notices) == ({"": pieces} if pieces else {}, before.notices)
+    told = await database.fetchval("select count(*) from audit_entry where detail ->> 'reason' = 'SEEN_AGAIN'")
+    assert (told, await group.removed()) == (1, {"1": minute(2)})
+
+
+async def test_what_the_shop_has_looked_at_does_not_come_back(db: str) -> None:
+    group = await two()
+    await twice_without(group)
+    comment = await database.fetchval("select id from social_comment where external_id = '1'")
+    await resolve(
+        comment_id=comment, shop_id=group.shop.id, action=ResolveAction.DISMISS, actor=STAFF, by_member_id=new_id(), now=NOW, jobs=group.services.jobs
+    )  # fmt: skip
+    before = await seen(group, ["1", "2"])
+    await group.looks("1 2", 3)
+    await group.drain()
+    assert await seen(group, ["1", "2"]) == before
+
+
 # --- in their lane ---------------------------------------------------------------------------------------------------------
 
 

@@ -144,8 +144,9 @@ async def test_a_restriction_ends_at_its_instant_by_the_comment_s_time(db: str, 
 
 async def test_restored_buyers_are_read_again_and_other_shops_never_knew(db: str) -> None:
     wall, other = await a_wall(), await a_wall()
-    await database.execute("update channel set external_id = '2' where id = $1", other.channel_id)
     author, _ = await by_restricted(wall)
+    elsewhere = await play(other, (author, "+1"))
+    assert (await picture(other, elsewhere)).outcomes == ["ORDERED"]
     buyer = await database.fetchval("select id from buyer where shop_id = $1", wall.shop.id)
     await buyers.restore(buyer_id=buyer, shop_id=wall.shop.id, actor=OWNER, now=NOW)
     comments = await play(wall, (author, "+1"))

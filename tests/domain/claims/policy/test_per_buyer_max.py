@@ -138,7 +138,17 @@ async def test_waiting_places_of_other_posts_count(db: str) -> None:
     assert (await picture(wall, [comment])).outcomes == [OVER]
 
 
-async def test_other_variants_and_other_buyers_do_not_count(db: str) -> None:
+@pytest.mark.parametrize(("item", "outcome"), [("紅", OVER), ("白", "ORDERED")])
+async def test_other_variants_of_other_posts_do_not_count(db: str, item: str, outcome: str) -> None:
+    wall = await two_posts(variants=("紅", "白"), per_buyer_max=3, per_buyer_window_hours=24)
+    await wall.says("甲", "紅+3", place=1, at=NOW)
+    await wall.drain()
+    comment = await wall.says("甲", f"{item}+3", at=NOW + timedelta(seconds=1))
+    await wall.drain()
+    assert (await picture(wall, [comment])).outcomes == [outcome]
+
+
+async def test_other_buyers_do_not_count(db: str) -> None:
     wall = await two_posts(per_buyer_max=3, per_buyer_window_hours=24)
     await wall.says("乙", "+3", place=1, at=NOW)
     await wall.drain()

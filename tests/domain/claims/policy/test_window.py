@@ -69,19 +69,19 @@ async def test_the_grace_is_the_shop_s(db: str, grace: int, after: int, outcome:
     assert (await picture(wall, [comment])).outcomes == [outcome]
 
 
-@pytest.mark.parametrize("kind", ["甲", "edited"])
+@pytest.mark.parametrize("kind", ["cancelled", "edited"])
 async def test_who_was_late_beyond_the_grace_is_seen_by_a_person_and_loses_nothing(db: str, kind: str) -> None:
     wall = await a_wall(closes_at=CLOSES)
     comment = await wall.says("甲", "+1", at=NOW)
     await wall.drain()
     if kind == "edited":
         await wall.says("甲", "+3", comment=comment, verb="edited", at=CLOSES, received_at=CLOSES + timedelta(hours=1))
-        expected = ["ORDERED EDITED_AFTER_CLOSE ?"]
+        comments, expected = [comment], ["ORDERED EDITED_AFTER_CLOSE ?"]
     else:
-        await wall.says("甲", "取消", at=CLOSES, received_at=CLOSES + timedelta(hours=1))
-        expected = ["ORDERED"]
+        late = await wall.says("甲", "取消", at=CLOSES, received_at=CLOSES + timedelta(hours=1))
+        comments, expected = [comment, late], ["ORDERED", LATE]
     await wall.drain()
-    found = await picture(wall, [comment])
+    found = await picture(wall, comments)
     assert found.outcomes == expected
     assert found.lines == {"甲": {"": 1}}
 
