@@ -18,6 +18,7 @@ from domain.jobs import RESTOCKED, JobQueue
 from domain.notices.commands import enqueue as enqueue_notices
 from domain.orders.attached import leave_slots
 from domain.orders.reminders import plan_reminders
+from domain.orders.timeline import OrderEventKind
 
 Revision = tuple[UUID, str, str, Sequence[tuple[int, int]] | None, datetime, datetime]
 """(comment, kind, text, tagged people in it, platform time, receipt)."""
@@ -318,7 +319,7 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 async def _events(tx: Tx, desk: Desk) -> None:
     """The timelines. That an order was opened, by its own row, is not written a second time."""
     shop_id, now = desk.shop.id, desk.now
-    rows = [(shop_id, order_id, kind, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
+    rows = [(shop_id, order_id, OrderEventKind(kind)._value_, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
     rows += [(shop_id, o.id, "CANCELLED", '{"reason":"EMPTY"}', "worker:ingest", now) for o in desk.closed_orders]
     await tx.copy("order_event", ("shop_id", "order_id", "kind", "data", "actor", "at"), rows)
 

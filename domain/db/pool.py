@@ -178,6 +178,8 @@ class _State:
     dsn: str = ""
     major: int = 0
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    pool: Any = None
+    """Where connections are lent at once, once there is one (`lending.Pool`)."""
 
 
 _state = _State()
@@ -187,6 +189,7 @@ async def connect(dsn: str, modules: Sequence[str], *, size: int = 10, applicati
     """Set the process's pool up; connections open as they are needed, so this works while the database is away."""
     await Tortoise.init(config=orm_config(dsn, modules, size=size, application_name=application_name), _enable_global_fallback=True)
     _state.dsn = dsn
+    _state.pool = None
     _state.gate = asyncio.Semaphore(size)
 
 
@@ -197,6 +200,7 @@ def server_major() -> int:
 
 async def close() -> None:
     """Close the pool."""
+    _state.pool = None
     await Tortoise.close_connections()
     _state.dsn = ""
 
@@ -329,22 +333,33 @@ async def transaction() -> AsyncIterator[Tx]:
 class _Connection:
     """A connection of the pool for a block; a class, since every statement of a screen enters one."""
 
-    __slots__ = ("_gate", "_lent")
+    __slots__ = ("_gate", "_lent", "_pool", "_raw")
 
     async def __aenter__(self) -> asyncpg.Connection[Any]:
         gate = self._gate = _state.gate
         await _admitted(gate)
         try:
-            self._lent: Any = get_connection("default").acquire_connection()
-            found: asyncpg.Connection[Any] = await self._lent.__aenter__()
+            outside = _current.get() is None  # within a transaction Tortoise has that one's connection
+            self._pool = _state.pool if outside else None
+            self._raw: Any = self._pool.lend() if self._pool is not None else None
+            if self._raw is None:
+                self._pool, client = None, get_connection("default")
+                self._lent: Any = client.acquire_connection()
+                self._raw = await self._lent.__aenter__()
+                if outside:
+                    _state.pool = getattr(client, "_pool", None)
         except BaseException:
             gate.release()
             raise
+        found: asyncpg.Connection[Any] = self._raw
         return found
 
     async def __aexit__(self, *error: object) -> None:
         try:
-            await self._lent.__aexit__(*error)
+            if self._pool is None:
+                await self._lent.__aexit__(*error)
+            elif not self._pool.take_back(self._raw):
+                await self._pool.release(self._raw)
         finally:
             self._gate.release()
 

@@ -15,7 +15,7 @@ import pytest
 from domain.ids import public_id
 from domain.notices.pushing import DAILY_PUSHES, DEADLINES
 from domain.orders.carriers import Carrier
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql import conftest
@@ -90,7 +90,7 @@ async def test_every_request_of_the_page_is_answered_as_shown(people, services, 
             name, _, path = request.keep.partition(" = ")
             known[name] = at(said, path)
         seen += 1
-    assert seen == {"orders.md": 2, "inbox.md": 5}[page]
+    assert seen == {"orders.md": 2, "inbox.md": 6}[page]
 
 
 def test_what_the_page_says_of_pushes_is_so() -> None:

@@ -32,7 +32,7 @@ from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.shipping import commands as shipping
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.importing import take_rows
 from domain.shipping.reminders import remind_last_days
 from domain.shipping.rules import ReturnDecision, Said, ShipmentState

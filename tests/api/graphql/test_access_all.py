@@ -59,6 +59,7 @@ ROWS = {
     "Order.timeline": "order timeline",
     "Mutation.notificationPreferencesUpdate": "wishes",
     "Mutation.shopMute": "mute",
+    "Mutation.memberUpdate": "speak",
     "Mutation.announcementCreate": "announce",
 }
 """Every field of the roots and every list below: its row in the matrix."""

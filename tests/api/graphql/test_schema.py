@@ -87,7 +87,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     assert mutation is not None
     assert set(mutation.fields) == {
         "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "disputeOpen", "disputeMessageSend", "disputeClose", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
-        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "shopMute", "announcementCreate",
+        "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "memberUpdate", "shopMute", "announcementCreate",
         "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
         "shipmentCreate", "shipmentUpdate", "shipmentCancel", "shipmentReturnSettle", "shipmentsImport",
