@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -89,7 +90,7 @@ class Registry:
 
     def _start(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._sweep(), name="live-access")
+            self._task = asyncio.create_task(self._sweep(), name="live-access", context=Context())
 
     def _look_at(self, listener: Listener) -> None:
         self._due.add(listener)
