@@ -77,8 +77,8 @@ TABLE: Final[dict[str, Words]] = {
         "SF_EXPRESS": "SF Express.", "OTHER": "Another one; `carrierName` says which.",
     },
     "Claim": {
-        "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it.", "review": "Whether a person of the shop must look.",
-        "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
+        "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it: a code such as CLOSED or UNKNOWN_ITEM. New ones may come.",
+        "review": "Whether a person of the shop must look.", "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
         "rule": "The claim policy that applied.", "order": "The order that it made or changed; null where there is none, or the viewer may not see it.",
     },
     "ClaimOutcome": {
