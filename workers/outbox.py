@@ -100,7 +100,9 @@ class Pushes:
                 self._throttled.clear()
         waits = [result.retry_after_seconds or 0.0 for _, result in outcomes if result.throttled]
         if waits and len(self._throttled) >= THROTTLED_DEVICES:
-            self._not_before = self._services.clock.now() + timedelta(seconds=max(waits))
+            until = self._services.clock.now() + timedelta(seconds=max(waits))
+            # Lots are on their way side by side: one that was asked for a short pause does not end the long one of another.
+            self._not_before = until if self._not_before is None else max(self._not_before, until)
             self._throttled.clear()
             log.warning("FCM asked for a pause of %.0f s", max(waits))
 

@@ -177,9 +177,9 @@ async def close() -> None:
     _state.dsn = ""
 
 
-async def dedicated() -> asyncpg.Connection[Any]:
-    """A connection outside of the pool, for LISTEN. The caller closes it."""
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(_state.dsn), timeout=5)
+async def dedicated(seconds: float | None = None) -> asyncpg.Connection[Any]:
+    """A connection outside of the pool, for LISTEN; no answer, LISTEN's neither, takes longer than `seconds`. The caller closes it."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(_state.dsn), timeout=5, command_timeout=seconds)
     return connection
 
 
