@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -30,6 +29,7 @@ from api.execution.documents import Documents, Prepared
 from api.execution.errors import AWAY, Code, RequestError, answer, log_unexpected
 from api.execution.executor import SchemaExecutor
 from api.execution.http import GRAPHQL, JSON, HttpError, Operation, Written, accepted, read, read_posted, refuse, respond
+from api.execution.in_time import InTime
 from api.execution.leaves import utc_text
 from api.execution.rows import SchemaRows, value_of
 from api.execution.trusted import Trusted
@@ -169,6 +169,7 @@ class Endpoint:
         self._development = services.settings.is_development
         self._documents = Documents(schema._schema, introspection=self._development, rows=ROWS)
         self._trusted = Trusted(services.clock, is_open=self._development or services.settings.open_operations)
+        self._in_time_of = InTime()
         self.budgets = Budgets(services.clock, services.settings.points_per_second)
         watching = Subscriptions(schema._schema, self._documents, self._prepared, self.budgets, development=self._development)
         self._door = Door(services, watching, limits)
@@ -210,8 +211,7 @@ class Endpoint:
 
     async def _in_time(self, asked: Question, viewer: Who, operation: What) -> Response:
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                return await self._answer(asked, viewer, operation)
+            return await self._in_time_of.within(REQUEST_SECONDS, self._answer(asked, viewer, operation))
         except TimeoutError:
             return refuse(Code.UNAVAILABLE, "This took too long; try again.", status=503)
 

@@ -25,6 +25,7 @@ from strawberry.dataloader import DataLoader
 from api.auth.bearer import viewer_of
 from api.auth.viewer import Unauthenticated
 from api.notifications.messages import push_text
+from benchmarks.ordinary_loaders import load_lines, load_parcels, load_passes
 from domain import bootstrap, db, settings
 from domain.members import keys
 from domain.notices.models import Notice as NoticeRow
@@ -33,10 +34,8 @@ from domain.orders.models import Order as OrderRow
 from domain.orders.models import OrderLine as LineRow
 from domain.orders.rules import UNPAID_STATES, OrderState
 from domain.pickup.models import Pickup as PickupRow
-from domain.pickup.models import PickupOrder as PickupOrderRow
 from domain.pickup.rules import PickupState
 from domain.shipping.models import Shipment as ParcelRow
-from domain.shipping.models import ShipmentLine as ParcelLineRow
 from domain.shops.models import Shop as ShopRow
 from plusone import processes
 
@@ -51,30 +50,6 @@ async def load_shops(wanted: list[UUID]) -> list[Shop]:
         Shop(id=strawberry.ID(str(key)), name=found[key].name, currency=found[key].currency, pickup_place=found[key].pickup_place)
         for key in wanted
     ]
-
-
-async def load_lines(wanted: list[UUID]) -> list[list[LineRow]]:
-    """Lines by order."""
-    found: dict[UUID, list[LineRow]] = defaultdict(list)
-    for row in await LineRow.filter(order_id__in=wanted).order_by("created_at", "id"):
-        found[row.order_id].append(row)
-    return [found[key] for key in wanted]
-
-
-async def load_parcels(wanted: list[UUID]) -> list[list[ParcelRow]]:
-    """Parcels by order."""
-    lies_in: dict[UUID, set[UUID]] = defaultdict(set)
-    for line in await ParcelLineRow.filter(order_id__in=wanted):
-        lies_in[line.order_id].add(line.shipment_id)
-    rows = await ParcelRow.filter(id__in={key for keys in lies_in.values() for key in keys}).order_by("created_at", "id")
-    return [[row for row in rows if row.id in lies_in[key]] for key in wanted]
-
-
-async def load_passes(wanted: list[UUID]) -> list[PickupRow | None]:
-    """The pickup of each order."""
-    of = {row.order_id: row.pickup_id for row in await PickupOrderRow.filter(order_id__in=wanted)}
-    found = {row.id: row for row in await PickupRow.filter(id__in=set(of.values()))}
-    return [found.get(of[key]) if key in of else None for key in wanted]
 
 
 @strawberry.type

@@ -124,7 +124,7 @@ async def signed_in(count: int) -> list[Who]:
 
 def request_of(way: str, screen: str, who: Who) -> bytes:
     """The request of one member for this screen."""
-    signed = {"authorization": f"Bearer {who.token}"}
+    signed = {"authorization": f"Bearer {who.token}", "accept-language": "zh-TW"}
     if way == BY_JSON:
         return load.get(f"/json/{screen}", signed)
     if way == BY_ROWS:

@@ -90,10 +90,10 @@ async def migrate(dsn: str) -> list[str]:
         await lock.execute("select pg_advisory_lock($1)", MIGRATION_LOCK)
         missing = await pending(dsn)
         if missing:
-            from tortoise.migrations.api.migrate import migrate as apply_migrations  # late: a start seldom has any
+            from domain.db.migrating import migrate as apply_migrations  # late: a start seldom has any
 
             try:
-                await apply_migrations(config=_migration_config(dsn))
+                await apply_migrations(_migration_config(dsn))
             finally:
                 await db.close()
     finally:

@@ -18,7 +18,6 @@ import httpx
 import hypothesis
 import pytest
 import uvicorn.server
-from tortoise.migrations.api.migrate import migrate
 
 from api import deliveries, health, webhooks
 from domain import db as database
@@ -26,6 +25,7 @@ from domain.bootstrap import MODEL_MODULES
 from domain.clock import FixedClock
 from domain.db import pool
 from domain.db.embedded import EmbeddedPostgres
+from domain.db.migrating import migrate
 from domain.inbox import commands
 from domain.members import keys, standing
 from domain.shops import queries as shop_queries
@@ -121,7 +121,7 @@ async def template_dsn(server_dsn: str) -> AsyncIterator[str]:
     admin = await asyncpg.connect(server_dsn)
     await admin.execute(f'create database "{name}"')
     dsn = with_database(server_dsn, name)
-    await migrate(config=database.orm_config(dsn, MODEL_MODULES))
+    await migrate(database.orm_config(dsn, MODEL_MODULES))
     await database.close()
     yield dsn
     await admin.execute(f'drop database "{name}" with (force)')

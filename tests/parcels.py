@@ -15,7 +15,8 @@ from domain.orders.rules import PaymentState
 from domain.posts.rules import DeliveryMethod
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.shipping import commands
-from domain.shipping.commands import Heard, Label
+from domain.shipping.chosen import Label
+from domain.shipping.commands import Heard
 from domain.shipping.rules import Pieces, ReturnDecision, Said, ShipmentState
 from plusone import invariants
 from tests.books import books_agree

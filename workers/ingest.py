@@ -13,6 +13,7 @@ from domain.bootstrap import Services
 from domain.claims.taking import take
 from domain.db import Tx
 from domain.inbox.drain import Cursor, Drained, Handle, InboxRow, Verdict, drain_one
+from domain.inbox.gathering import Gathering
 from domain.inbox.metrics import decision_seconds, decisions
 
 log = structlog.get_logger(__name__)
@@ -20,10 +21,8 @@ log = structlog.get_logger(__name__)
 CHANNEL = "inbox_new"
 LANES_AT_ONCE = 2
 """Lanes that one worker decides side by side; more of them wait for the same core."""
-GATHER_SECONDS = 0.04
-"""From the beginning of one small batch to the next one's: what comes meanwhile is decided together, at a fraction of what each would cost alone."""
-SMALL = range(2, 100)
-"""One event alone is never waited after: at night nobody gains by it. Nor is a batch that shows that more is waiting."""
+LOOK_SECONDS = 0.05
+"""Longest wait for a lane that is known; others may have begun meanwhile."""
 IDLE_SECONDS = 0.5
 """Longest wait for a notification; a lost one delays by no more than this."""
 
@@ -50,24 +49,24 @@ async def drain_all(services: Services) -> int:
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Drain until `stop` is set, LANES_AT_ONCE lanes at a time: while the database works for one, the other is read and decided."""
-    wakes = [asyncio.Event() for _ in range(LANES_AT_ONCE)]
+    wakes, gathering = [asyncio.Event() for _ in range(LANES_AT_ONCE)], Gathering()
     listener = asyncio.create_task(_listen(wakes, stop))
     try:
-        await asyncio.gather(*(_drain(services, stop, woken) for woken in wakes))
+        await asyncio.gather(*(_drain(services, stop, woken, gathering) for woken in wakes))
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
 
 
-async def _drain(services: Services, stop: asyncio.Event, woken: asyncio.Event) -> None:
-    """Lane after lane. A failed batch is logged and taken up again, smaller; a database that is away is waited for."""
-    cursor, handle = Cursor(), handler(services)
+async def _drain(services: Services, stop: asyncio.Event, woken: asyncio.Event, gathering: Gathering) -> None:
+    """Lane after lane, each once it is ripe. A failed batch is logged and taken up again, smaller; a database that is away is waited for."""
+    cursor, handle, clock = Cursor(), handler(services), asyncio.get_running_loop().time
     pause = 0.0
     while not stop.is_set():
-        began = asyncio.get_running_loop().time()
+        began = clock()
         try:
             woken.clear()
-            drained = await drain_one(cursor, handle, now=services.clock.now)
+            drained = await drain_one(cursor, handle, now=services.clock.now, ripe=lambda lane: gathering.ripe(lane, clock()))
         except Exception as error:
             away = isinstance(error, db.AWAY)
             pause = min(max(pause * 2, 0.05), 1.0)
@@ -75,12 +74,13 @@ async def _drain(services: Services, stop: asyncio.Event, woken: asyncio.Event) 
             await _pause(stop, pause)
             continue
         pause = 0.0
-        if drained is None:
+        if drained is not None:
+            gathering.decided(drained.lane, len(drained.verdicts), full=drained.full, began=began)
+            _count(drained)
+        elif rest := gathering.rest(clock()):
+            await _pause(stop, min(rest, LOOK_SECONDS))
+        else:
             await _wait(woken, stop)
-            continue
-        _count(drained)
-        if len(drained.verdicts) in SMALL:
-            await _pause(stop, began + GATHER_SECONDS - asyncio.get_running_loop().time())
 
 
 def _count(drained: Drained) -> None:
@@ -113,13 +113,13 @@ async def _listen(wakes: Sequence[asyncio.Event], stop: asyncio.Event) -> None:
     while not stop.is_set():
         connection = None
         try:
-            connection = await db.dedicated()
+            connection = await db.dedicated(5.0)
             await connection.add_listener(CHANNEL, lambda *_: _wake(wakes))
             _wake(wakes)
             while not connection.is_closed():
                 await asyncio.sleep(5)
                 await connection.execute("select 1", timeout=5)
-        except db.AWAY as error:
+        except Exception as error:  # whatever it is, the next connection may hear again
             log.info("ingest.listener_away", error=type(error).__name__)
             await _pause(stop, 1.0)
         finally:

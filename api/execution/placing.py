@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -217,4 +218,9 @@ class Written:
 def _whole(entry: Leaf | Rows, row: str | None) -> str:
     if row is None or not isinstance(entry, Rows):
         return entry.piece if isinstance(entry, Leaf) else ""
-    return column_of(entry.select.replace("{row}", row))
+    return _of_whole(entry.select, row)
+
+
+@lru_cache(maxsize=512)
+def _of_whole(select: str, row: str) -> str:
+    return column_of(select.replace("{row}", row))

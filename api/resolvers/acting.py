@@ -84,7 +84,7 @@ class ActingMutations:
         async def act() -> Row:
             await requests.answer(
                 order_id=order_id, shop_id=shop_id, accept=input.accept, note=note, refund_reference=reference, may_refund=may_refund,
-                actor=actor, now=info.context.now(), jobs=info.context.services.jobs,
+                anyway=input.even_if_being_paid, actor=actor, now=info.context.now(), jobs=info.context.services.jobs,
             )  # fmt: skip
             return {}
 
@@ -94,14 +94,21 @@ class ActingMutations:
 
     @mutation(ActingUserError, OrdersMergePayload, idempotent=True)
     async def orders_merge(self, info: Info, input: OrdersMergeInput) -> Row:
-        """Make one of several orders of mine; the nearest deadline counts, and one shipping fee."""
+        """Make one of several orders of mine; the nearest deadline counts, and one shipping fee. Where they are delivered differently, or one is
+        a gift, it must be said which of them the merged one follows."""
         order_ids = [key_of(each, "order") for each in input.order_ids[: merging.MOST + 1]]
         if not 2 <= len(set(order_ids)) <= merging.MOST:
             raise InvalidInput("orderIds")
+        named = {"deliveryFrom": input.delivery_from, "giftFrom": input.gift_from}
+        follow = {name: None if given is None else key_of(given, "order") for name, given in named.items()}
+        for name, key in follow.items():
+            if key is not None and key not in order_ids:
+                raise InvalidInput(name)
         return await _own(
             info, input,
             lambda member_id: merging.merge(
-                order_ids=order_ids, member_id=member_id, now=info.context.now(), jobs=info.context.services.jobs
+                order_ids=order_ids, member_id=member_id, delivery_from=follow["deliveryFrom"], gift_from=follow["giftFrom"],
+                now=info.context.now(), jobs=info.context.services.jobs,
             ),
         )  # fmt: skip
 

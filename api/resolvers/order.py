@@ -46,6 +46,7 @@ from domain.money import minor_from_text
 from domain.orders import commands, queries, unpaid
 from domain.orders.parcels import EVENTS_AT_ONCE
 from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
+from domain.orders.timeline import words_of
 from domain.paging import Args, Page, Position, Row, Slice
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
@@ -127,7 +128,17 @@ class OrderLines:
         order: Row = self
         question = asked(info, "timeline of ", None, first=first, after=after, of=order["key"])
         part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda event, after: event["position"][1] > after[1])
-        return _further_events(info, order, question) if part is None else connection(info, question, part, selected(info))
+        if part is None:
+            return _further_events(info, order, question)
+        return connection(info, question, _titled(info, part), selected(info))
+
+
+def _titled(info: Info, part: Slice) -> Slice:
+    """Events with their words, in the language of the request."""
+    if "title" in selected(info)["nodes"]:
+        for event in part.rows:
+            event["title"] = words_of(event["kind"], info.context.language)
+    return part
 
 
 def _came_along(found: list[Row], page: Page, most: int, lies_behind: Callable[[Row, Position], bool]) -> Slice | None:
@@ -144,7 +155,7 @@ async def _further_events(info: Info, order: Row, question: Asked) -> Row:
     """A page of a very long timeline beyond what came with its order."""
     wanted = selected(info)
     part = await queries.events_of_order(order["key"], page=question.page, count=counts(wanted))
-    return connection(info, question, part, wanted)
+    return connection(info, question, _titled(info, part), wanted)
 
 
 async def _further_lines(info: Info, order: Row, question: Asked) -> Row:
@@ -190,8 +201,9 @@ class OrderMutations:
 
         async def act() -> Row:
             await commands.cancel(
-                order_id=order_id, shop_id=shop_id, reason=reason, actor=actor, now=info.context.now(), jobs=info.context.services.jobs
-            )
+                order_id=order_id, shop_id=shop_id, reason=reason, anyway=input.even_if_being_paid, actor=actor, now=info.context.now(),
+                jobs=info.context.services.jobs,
+            )  # fmt: skip
             return {}
 
         await effect(info, input, act)

@@ -8,23 +8,29 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import strawberry
 
-from api.resolvers.base import Info, attach, field, key_of
+from api.resolvers.base import Info, attach, field, key_of, selected
+from api.resolvers.member import live_cursor
 from api.resolvers.mutation import InvalidInput, mutation
 from api.schema.errors import MemberUserError
 from api.schema.member import Buyer
 from api.schema.preferences import (
     KindPreferenceInput,
+    MemberUpdateInput,
+    MemberUpdatePayload,
     NotificationPreferences,
     NotificationPreferencesUpdateInput,
     NotificationPreferencesUpdatePayload,
     ShopMuteInput,
     ShopMutePayload,
 )
+from domain.members import screens
+from domain.members.commands import choose_language
 from domain.notices import settings
 from domain.notices.pushing import MOST_PUSHES
 from domain.notices.rules import NoticeKind
 from domain.notices.settings import QuietHours, Wish
 from domain.paging import Row
+from domain.words import LANGUAGES
 
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
@@ -87,6 +93,22 @@ class PreferenceMutations:
         if shop_id is not None:
             await settings.wish_of_shop(member_id=member_id, shop_id=shop_id, kinds=kinds, now=now)
         return {"preferences": await settings.settings_of(member_id, now=now)}
+
+    @mutation(MemberUserError, MemberUpdatePayload)
+    async def member_update(self, info: Info, input: MemberUpdateInput) -> Row:
+        """Change the language that I am spoken to in, and my clocks: the next notices follow. A request's `Accept-Language` still comes first."""
+        member_id, now = info.context.require_viewer().member_id, info.context.now()
+        if input.locale is not None and input.locale not in LANGUAGES:
+            raise InvalidInput("locale")
+        wanted = Wish(_zone(input.time_zone))
+        if input.locale is not None:
+            await choose_language(member_id=member_id, language=input.locale)
+        if wanted != Wish():
+            await settings.wish(member_id=member_id, wanted=wanted, now=now)
+        me = await screens.member(member_id)
+        if me is not None and "live_cursor" in selected(info, "member"):
+            me["live_cursor"] = await live_cursor(info.context)
+        return {"member": me, "preferences": await settings.settings_of(member_id, now=now)}
 
     @mutation(MemberUserError, ShopMutePayload)
     async def shop_mute(self, info: Info, input: ShopMuteInput) -> Row:

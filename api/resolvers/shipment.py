@@ -44,6 +44,7 @@ from domain.orders import queries
 from domain.paging import Args, Row, Slice
 from domain.paging.written import Screen
 from domain.shipping import commands, importing, screens
+from domain.shipping.chosen import Label
 from domain.shipping.errors import BadParcel
 from domain.shipping.rules import LONGEST_NOTE, MOST_LINES, Pieces, ReturnDecision, Said, Store
 from domain.shipping.table import LONGEST, read_table
@@ -111,7 +112,7 @@ class ShipmentMutations:
         assert key is not None
         shop_id, actor = await staff_of(info, kind, key, Permission.SHIP)
         name, number = input.carrier_name.strip(), input.tracking_number.strip()
-        label = commands.Label(input.carrier, name, number, _store(input.store))
+        label = Label(input.carrier, name, number, _store(input.store))
 
         async def act() -> Row:
             made = await commands.create(

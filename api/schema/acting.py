@@ -38,11 +38,22 @@ class OrderCancelAnswerInput:
     refund_reference: str = strawberry.field(
         default="", description="What the shop finds the returned money by; needed where money was received. At most 120 characters."
     )
+    even_if_being_paid: bool = strawberry.field(
+        default=False, description="True: accept also while an online payment may still succeed; what comes then has to go back."
+    )
 
 
 @strawberry.input(description="Orders to be made one.")
 class OrdersMergeInput:
-    order_ids: list[strawberry.ID] = strawberry.field(description="2 to 10 of my own, at one shop, unpaid, delivered alike.")
+    order_ids: list[strawberry.ID] = strawberry.field(description="2 to 10 of my own, at one shop, unpaid.")
+    delivery_from: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The one of them whose delivery stays, with its recipient and its fee. Needed where they differ (DELIVERY_DIFFERS).",
+    )
+    gift_from: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The gift among them that all become; its link then shows everything. Needed where one is a gift (GIFT_DIFFERS).",
+    )
 
 
 @strawberry.input(description="A parcel that may wait for others.")

@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from api.schema.errors import MESSAGES, REFUSALS
+from domain.orders.timeline import WORDS, OrderEventKind
 from domain.pickup.rules import PickupRefusal
 
 Words = dict[str, str]
@@ -76,8 +77,8 @@ TABLE: Final[dict[str, Words]] = {
         "SF_EXPRESS": "SF Express.", "OTHER": "Another one; `carrierName` says which.",
     },
     "Claim": {
-        "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it.", "review": "Whether a person of the shop must look.",
-        "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
+        "outcome": "What became of it.", "reason": "Why, where the outcome alone does not say it: a code such as CLOSED or UNKNOWN_ITEM. New ones may come.",
+        "review": "Whether a person of the shop must look.", "decidedAt": "When it was decided last.", "comment": "What was written; null for staff who may not view comments.",
         "rule": "The claim policy that applied.", "order": "The order that it made or changed; null where there is none, or the viewer may not see it.",
     },
     "ClaimOutcome": {
@@ -112,7 +113,7 @@ TABLE: Final[dict[str, Words]] = {
     "DevicePlatform": {"": "What an installation of the app runs on.", "IOS": "iPhone and iPad.", "ANDROID": "Phones and tablets with Android.", "WEB": "A browser."},
     "DeviceRegisterInput": {
         "installationId": "The installation's own id, as at sign-in; 1 to 120 printable ASCII characters.", "platform": "What it runs on.",
-        "targetKind": "What `target` is.", "locale": "Language of pushes, such as zh-TW.",
+        "targetKind": "What `target` is.", "locale": "Language of pushes, such as zh-TW: the phone's, or the one that the member chose.",
     },
     "DeviceRegisterPayload": {"device": "The installation."},
     "FulfilmentState": {
@@ -175,18 +176,12 @@ TABLE: Final[dict[str, Words]] = {
         "shopIds": "Only those of these shops.", "state": "Only those that stand so.", "paymentState": "Only those whose money stands so.",
         "fulfilmentState": "Only those whose goods are there.",
     },
-    "OrderEvent": {"kind": "What happened.", "by": "Who did it.", "lines": "What it was about; empty where it was the whole order. At most 100."},
+    "OrderEvent": {
+        "kind": "What happened.", "title": "What happened, in a few words of the reader's language.", "by": "Who did it.",
+        "lines": "What it was about; empty where it was the whole order. At most 100.",
+    },
     "OrderEventBy": {
         "BUYER": "The buyer: in the app, or by a comment.", "SHOP": "Somebody of the shop.", "SYSTEM": "Nobody: it fell due, or goods came in.",
-    },
-    "OrderEventKind": {
-        "LINES_ADDED": "Pieces were ordered.", "LINES_CANCELLED": "Pieces were taken back.", "PAYMENT_REMINDED": "The buyer was reminded to pay.",
-        "PAID": "The shop received the money.", "READY_FOR_PICKUP": "It may be collected.", "HANDED_OVER": "Goods were handed over.",
-        "SHIPPED": "Goods were sent.", "SHIPMENT_MOVED": "More is known of a parcel.",
-        "SHIPMENT_CREATED": "Goods were packed.", "SHIPMENT_CHANGED": "A parcel's label is another.", "SHIPMENT_CANCELLED": "A parcel was unpacked.",
-        "SHIPMENT_SETTLED": "The shop decided about goods that came back.",
-        "CANCELLED": "It was cancelled.", "EXPIRED": "It was not paid in time.",
-        "OTHER": "Something else.",
     },
     "OrderEventLine": {"title": "The product's name.", "variantLabel": "The variant's name; empty where there is only one."},
     "OrderPayment": {"method": "How it came.", "amount": "How much came."},
@@ -397,4 +392,6 @@ def _of_value(type_name: str, name: str) -> str | None:
         return MESSAGES[name][1]
     if type_name == "PickupRefusal":
         return REFUSALS[PickupRefusal(name)][1]
+    if type_name == "OrderEventKind":
+        return f"{WORDS[OrderEventKind(name)][1]}."
     return None

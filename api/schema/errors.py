@@ -21,7 +21,7 @@ KEYS = ("IDEMPOTENCY_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_UN
 
 FAMILIES: Final = {
     "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "PAYMENT_UNAVAILABLE",
-        "OVER_LIMIT", "SIGN_IN_AGAIN"),
+        "OVER_LIMIT", "PAYMENT_UNDER_WAY", "SIGN_IN_AGAIN"),
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
@@ -31,17 +31,19 @@ FAMILIES: Final = {
     ),
     "ActingErrorCode": (
         *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
-        "APPROVAL_REQUIRED", "SIGN_IN_AGAIN",
+        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY", "DELIVERY_DIFFERS", "GIFT_DIFFERS", "SIGN_IN_AGAIN",
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
-        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "TRACKING_NUMBER_USED", "BAD_IMPORT",
+        *COMMON, *KEYS, "INVALID_TRANSITION", "OVER_LIMIT", "INSUFFICIENT_STOCK", "DIFFERENT_BUYERS", "DELIVERY_DIFFERS", "TRACKING_NUMBER_USED",
+        "BAD_IMPORT",
     ),
     "MemberErrorCode": (*COMMON, "INVALID_DEVICE"),
     "AnnouncementErrorCode": (*COMMON, *KEYS, "TOO_MANY_ANNOUNCEMENTS"),
     "TransferErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "HOLD_EXPIRED"),
     "DeliveryErrorCode": (
         *COMMON, *KEYS, "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "ITEM_CLOSED", "SLOT_FULL", "DUPLICATE_ITEM", "OVER_LIMIT",
+        "PAYMENT_UNDER_WAY",
     ),
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
@@ -62,6 +64,7 @@ MESSAGES: Final = {
     "ALREADY_PAID": ("這張訂單已經付款。", "The order is paid already."),
     "AMOUNT_MISMATCH": ("金額與應付金額不符。", "The amount is not the amount due."),
     "PAYMENT_UNAVAILABLE": ("目前無法以這種方式線上付款。", "It cannot be paid online in this way now."),
+    "PAYMENT_UNDER_WAY": ("線上付款進行中，請等付款完成或失效後再試。", "An online payment is under way; wait until it is done or over."),
     "ALREADY_OPEN": ("這張訂單已經有處理中的問題。", "There is an open problem about this order already."),
     "INVALID_TRANSITION": ("目前的狀態無法這樣做。", "The present state does not allow this."),
     "VERSION_CONFLICT": ("資料已被更新，請重新整理後再試。", "It was changed meanwhile; look again."),
@@ -75,6 +78,8 @@ MESSAGES: Final = {
     "APPROVAL_REQUIRED": ("請填寫退款的參考編號。", "Say what the returned money is found by."),
     "PICKUP_REFUSED": ("這個取貨碼目前無法取貨。", "This code is not good for goods now."),
     "DIFFERENT_BUYERS": ("一個包裹只能寄給一位買家。", "A parcel goes to one buyer."),
+    "DELIVERY_DIFFERS": ("這些訂單的交貨方式或地點不同，請指定要用哪一個。", "These orders go different ways; say which one it is to be."),
+    "GIFT_DIFFERS": ("其中有送禮的訂單，請指定以哪一份禮物為準。", "One of these orders is a gift; say which gift all of them become."),
     "TRACKING_NUMBER_USED": ("這個物流單號已用於另一個包裹。", "Another parcel has this tracking number."),
     "BAD_IMPORT": ("無法讀取這份表格。", "This table cannot be read."),
     "TOO_MANY_ANNOUNCEMENTS": ("今天的公告次數已達上限，請明天再試。", "No more announcements today; try again tomorrow."),

@@ -79,6 +79,7 @@ class OrderEventLine:
 @strawberry.type(description="Something that happened to an order.")
 class OrderEvent:
     kind: OrderEventKind
+    title: str
     at: datetime = strawberry.field(description="When it happened.")
     by: OrderEventBy
     lines: list[OrderEventLine]
@@ -229,6 +230,9 @@ class OrderMarkPaidInput:
 class OrderCancelInput:
     order_id: strawberry.ID
     reason: str = strawberry.field(default="", description="Kept in the order's history; at most 200 characters.")
+    even_if_being_paid: bool = strawberry.field(
+        default=False, description="True: also while an online payment may still succeed; what comes then has to go back."
+    )
 
 
 @strawberry.type

@@ -7,6 +7,7 @@ from datetime import datetime
 import strawberry
 
 from api.schema.errors import MemberUserError
+from api.schema.member import Buyer
 from api.schema.shop import Shop
 from domain.notices.rules import NoticeKind
 
@@ -68,6 +69,21 @@ class NotificationPreferencesUpdateInput:
 @strawberry.type
 class NotificationPreferencesUpdatePayload:
     preferences: NotificationPreferences | None
+    user_errors: list[MemberUserError]
+
+
+@strawberry.input
+class MemberUpdateInput:
+    locale: str | None = strawberry.field(default=None, description="zh-TW, zh-HK, zh-CN or en; absent: unchanged.")
+    time_zone: str | None = strawberry.field(
+        default=None, description="IANA name of my clocks, such as Asia/Taipei, as in my notification preferences; absent: unchanged."
+    )
+
+
+@strawberry.type
+class MemberUpdatePayload:
+    member: Buyer | None = strawberry.field(description="Me, as I am now.")
+    preferences: NotificationPreferences | None = strawberry.field(description="As they are now.")
     user_errors: list[MemberUserError]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Final
 
 import strawberry
 
@@ -11,12 +12,23 @@ from api.schema.order import Order
 from api.schema.paging import Connection, Node
 from api.schema.shop import Shop
 from domain.orders.carriers import Carrier
-from domain.shipping.rules import ImportOutcome, ReturnDecision, ShipmentState
+from domain.shipping.rules import ImportOutcome, ReturnDecision, ShipmentDifference, ShipmentState
 
 strawberry.enum(ShipmentState, description="Where a parcel is. Treat unknown values as IN_TRANSIT.")
 strawberry.enum(Carrier, description="Who brings a parcel. Treat unknown values as OTHER.")
 strawberry.enum(ReturnDecision, description="What the shop does with the pieces of a parcel that came back.")
+strawberry.enum(ShipmentDifference, description="What of a parcel is other than its buyer chose.")
 strawberry.enum(ImportOutcome, name="ShipmentImportOutcome", description="What became of a row of an import.")
+
+
+UNLIKE: Final = {
+    ShipmentDifference.METHOD: "The buyer chose to collect it face to face.",
+    ShipmentDifference.CARRIER: "The buyer chose another chain of stores, or home instead of a store.",
+    ShipmentDifference.STORE: "The buyer chose another store of this chain, and the parcel names this one or none.",
+    ShipmentDifference.SEVERAL: "Its orders go to different places or people.",
+}
+for _value in ShipmentDifference.__strawberry_definition__.values:  # type: ignore[attr-defined]
+    _value.description = UNLIKE[ShipmentDifference(_value.value)]
 
 
 @strawberry.type(description="Something said about a parcel, by the carrier or the shop.")
@@ -54,6 +66,9 @@ class Shipment(Node):
     store_address: str | None = strawberry.field(description="Where the store is; null where it is not known.")
     last_pickup_day: date | None = strawberry.field(
         description="The last day it waits at the store, by the shop's calendar; null where it is not known."
+    )
+    differences: list[ShipmentDifference] = strawberry.field(
+        description="What of it is other than its buyer chose for its orders, as both stand now; empty when nothing is, or nothing was chosen."
     )
     return_decision: ReturnDecision | None = strawberry.field(description="Once it came back: what the shop did with it; null until then.")
     lines: list[ShipmentLine] = strawberry.field(description="What lies in it; at most 100.")
@@ -102,14 +117,18 @@ class ShipmentStoreInput:
 
 @strawberry.input
 class ShipmentCreateInput:
-    carrier: Carrier = strawberry.field(description="Who brings it.")
+    carrier: Carrier | None = strawberry.field(
+        default=None, description="Who brings it. Left out: the carrier of the convenience store that the buyer chose, to that store."
+    )
     lines: list[ShipmentLineInput] | None = strawberry.field(
         default=None, description="What goes into it: lines of paid orders of one buyer; instead of `orderId`. At most 100."
     )
     order_id: strawberry.ID | None = strawberry.field(default=None, description="All that is left of this order; instead of `lines`.")
     carrier_name: str = strawberry.field(default="", description="With OTHER: the carrier's name, at most 60 characters.")
     tracking_number: str = strawberry.field(default="", description="Letters, digits and hyphens, at most 40; it may come later.")
-    store: ShipmentStoreInput | None = strawberry.field(default=None, description="For the carriers of the store chains.")
+    store: ShipmentStoreInput | None = strawberry.field(
+        default=None, description="For the carriers of the store chains. Left out: the one that the buyer chose there."
+    )
 
 
 @strawberry.input

@@ -67,7 +67,7 @@ class SimulatedLine:
 @strawberry.type(description="What became of one comment in the end.")
 class SimulatedDecision:
     outcome: ClaimOutcome = strawberry.field(description="The outcome.")
-    reason: str | None = strawberry.field(description="Why, where the outcome alone does not say it.")
+    reason: str | None = strawberry.field(description="As `Claim.reason`.")
     lines: list[SimulatedLine] = strawberry.field(description="What it orders or waits for.")
 
 

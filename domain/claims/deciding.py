@@ -15,7 +15,7 @@ from domain.claims import planning
 from domain.claims.desk import NO_TEXT, Claim, Comment, Decision, Desk, Reading, ShopFacts, Turn
 from domain.claims.ports import EventKind, SocialEvent, SourcePlatform
 from domain.claims.recognition import Intent, Reason, Result
-from domain.claims.rules import ClaimOutcome, ReviewState
+from domain.claims.rules import ClaimOutcome, RepeatMode, ReviewState
 from domain.claims.writing import Revision
 from domain.ids import id_of
 from domain.inbox.drain import InboxRow
@@ -56,6 +56,8 @@ class Batch:
 
     shop: ShopFacts
     items: list[Item]
+    private_links: frozenset[str] = frozenset()
+    """Pages of the events, by their ids, whose private replies carry links."""
     comments: dict[tuple[UUID, str], Comment] = field(default_factory=dict)
     revisions: dict[UUID, list[Revision]] = field(default_factory=dict)
     """By channel."""
@@ -98,6 +100,16 @@ def may_change(item: Item, batch: Batch, desk: Desk) -> bool:
         return True
     stored = batch.comments.get(item.key)
     return item.event.kind in (EventKind.EDIT, EventKind.REMOVE) and (stored is None or stored.id in desk.claims)
+
+
+def only_more(item: Item, batch: Batch, once: bool) -> bool:
+    """Is this a comment that nobody has heard of before, which orders more, whatever its buyer has already? `once`: no other event of
+    the batch speaks of it."""
+    reading, result = item.reading, item.result
+    if not once or item.event.kind is not EventKind.ADD or result is None or reading is None or item.key in batch.comments:
+        return False
+    policy = reading.policy
+    return result.intent is Intent.ORDER and policy.repeat_mode is RepeatMode.ADD and policy.per_buyer_max is None
 
 
 # --- one event -------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from domain.values import value
 Heard = tuple[str, tuple[tuple[int, int], ...] | None, bool, bool]
 """(text, mentions, written by the shop, written after the close): all that a result depends on beside the post."""
 
+UNCOUNTED = 1 << 40
+"""Pieces of an order that nobody counted: it cannot become empty."""
 NO_TEXT = datetime(1970, 1, 1, tzinfo=UTC)
 """`text_at` of a comment whose removal came before its text."""
 
@@ -113,7 +115,7 @@ class OpenOrder:
     pay_by: datetime | None
     """None: no deadline at all. See `holding.hold`."""
     pieces: int = 0
-    """Over all its lines, of other posts too."""
+    """Over all its lines, of other posts too; UNCOUNTED where nothing of this batch can take any away."""
     closed: bool = False
     """All its pieces were taken back: it is cancelled when the batch is written."""
     reminders: frozenset[Reminder] | None = None
@@ -247,6 +249,10 @@ class Desk:
     """Platform time of the batch's first event; None when no comment is decided."""
     staff: set[UUID] = field(default_factory=set)
     """Buyers of this batch who work in the shop."""
+    members: dict[UUID, UUID | None] = field(default_factory=dict)
+    """Whose the buyers are that this batch holds."""
+    private_links: frozenset[str] = frozenset()
+    """Pages, by their ids, whose strangers get a private reply with a link that makes them a member's."""
     restricted: dict[UUID, datetime] = field(default_factory=dict)
     """Buyers of this batch whom the shop restricted, until when."""
     elsewhere: dict[tuple[UUID, UUID], list[tuple[datetime, int]]] = field(default_factory=lambda: defaultdict(list))
@@ -261,6 +267,10 @@ class Desk:
     decisions: list[Decision] = field(default_factory=list)
     freed: set[UUID] = field(default_factory=set)
     """Variants of which pieces became free."""
+
+    def is_stranger(self, buyer_id: UUID | None) -> bool:
+        """Whether it is known that no member has this buyer."""
+        return buyer_id in self.members and self.members[buyer_id] is None
 
     def reading(self, post_id: UUID | None, at: datetime) -> Reading | None:
         """The post by the policy that was in force at an instant; what happened before the first version is read by the first."""

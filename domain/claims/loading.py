@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.claims.desk import Claim, Comment, Desk, Heard, Level, Line, OpenOrder, Reading, ShopFacts, Turn, Wait
+from domain.claims.buyers import buyers_for as buyers_for
+from domain.claims.desk import UNCOUNTED, Claim, Comment, Desk, Heard, Level, Line, OpenOrder, Reading, ShopFacts, Turn, Wait
 from domain.claims.ports import EventKind, SocialEvent
 from domain.claims.recognition import Context, Result, compile_context
 from domain.claims.rules import ClaimOutcome, ClaimPolicy, Proxy, ReviewState, person
 from domain.db import Tx, from_jsonb
-from domain.ids import ids_for, new_id, new_ids
+from domain.ids import ids_for, new_id
 from domain.orders.numbers import numbers_of_day
 from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, policies_before, post_facts
 from domain.posts.rules import DeliveryMethod
@@ -167,69 +168,18 @@ async def claims_of(tx: Tx, comment_ids: Sequence[UUID]) -> dict[UUID, Claim]:
     }  # fmt: skip
 
 
-async def buyers_for(
-    tx: Tx, desk: Desk, people: Mapping[tuple[str, str], str], known: Collection[UUID] = ()
-) -> dict[tuple[str, str], UUID]:
-    """Buyers by (provider, external id), created where new (linked to the member who owns that identity).
+async def fill_desk(
+    tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iterable[UUID], *, only_more: Collection[UUID] = frozenset()
+) -> None:
+    """Lock and read what these buyers hold and wait for on the desk's posts, and the levels of all variants concerned.
 
-    They are locked together with the `known` ones, whose events name no author: all of them in one statement, in key order. Newcomers are
-    written after that, so that a live's regulars cost no write; two lanes with the same newcomer wait for each other by its key. The desk
-    learns who of them works in the shop, and whom the shop restricted.
+    `only_more`: those of them who only order more, under no rule that counts what they have; of them only the open orders are read.
     """
-    keys = sorted(people)
-    found = await _lock_buyers(tx, desk, keys, known)
-    new = [key for key in keys if key not in found]
-    if not new:
-        return found
-    rows = await tx.fetch(
-        """insert into buyer as b (id, shop_id, provider, external_id, name, member_id, created_at)
-           select k.id, $1, k.provider, k.external_id, k.name, i.member_id, $2
-           from unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) k(id, provider, external_id, name)
-           left join identity i on i.provider = k.provider and i.subject = k.external_id
-           order by k.provider, k.external_id
-           on conflict (shop_id, provider, external_id) do nothing
-           returning b.id, b.provider, b.external_id, b.member_id is not null and exists (
-             select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff""",
-        desk.shop.id,
-        desk.now,
-        new_ids(len(new)),
-        [key[0] for key in new],
-        [key[1] for key in new],
-        [people[key][:120] for key in new],
-    )
-    desk.staff.update(row["id"] for row in rows if row["staff"])
-    found |= {(row["provider"], row["external_id"]): row["id"] for row in rows}
-    met = [key for key in new if key not in found]  # of another lane, which wrote them meanwhile
-    return found | await _lock_buyers(tx, desk, met, ()) if met else found
-
-
-async def _lock_buyers(tx: Tx, desk: Desk, keys: Sequence[tuple[str, str]], known: Collection[UUID]) -> dict[tuple[str, str], UUID]:
-    rows = await tx.fetch(
-        """select b.id, b.provider, b.external_id, b.restricted_until,
-                  b.member_id is not null and exists (
-                    select from membership m where m.shop_id = $1 and m.member_id = b.member_id and m.ended_at is null) as staff
-           from buyer b
-           where b.id = any(array(
-             select found.id from unnest($2::text[], $3::text[]) k(provider, external_id)
-             cross join lateral (
-               select x.id from buyer x where x.shop_id = $1 and x.provider = k.provider and x.external_id = k.external_id limit 1) found
-             union select unnest($4::uuid[])))
-           order by b.id for no key update of b""",
-        desk.shop.id,
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        list(known),
-    )
-    desk.staff.update(row["id"] for row in rows if row["staff"])
-    desk.restricted.update((row["id"], row["restricted_until"]) for row in rows if row["restricted_until"] is not None)
-    return {(row["provider"], row["external_id"]): row["id"] for row in rows}
-
-
-async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iterable[UUID]) -> None:
-    """Lock and read what these buyers hold and wait for on the desk's posts, and the levels of all variants concerned."""
-    await _open_orders(tx, desk, buyers)
-    await _held(tx, desk, buyers)
-    await _waited_for(tx, desk, buyers)
+    known = [buyer for buyer in buyers if buyer not in only_more]
+    await _open_orders(tx, desk, buyers, known)
+    if known:
+        await _held(tx, desk, known)
+        await _waited_for(tx, desk, known)
     things = (thing for kind in (desk.lines, desk.waits) for of_buyer in kind.values() for thing in of_buyer)
     wanted = set(variants) | {thing.variant_id for thing in things}
     await _levels(tx, desk, wanted)
@@ -237,8 +187,9 @@ async def fill_desk(tx: Tx, desk: Desk, buyers: Collection[UUID], variants: Iter
     await _elsewhere(tx, desk, buyers, wanted)
 
 
-async def _held(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+async def _held(tx: Tx, desk: Desk, buyers: Sequence[UUID]) -> None:
     """Lines on the desk's posts and of its claims."""
+    asked = set(buyers)
     rows = await tx.fetch(
         # By their comments under these posts: over their orders, a regular of many years would cost more with every order.
         """with spoken as (
@@ -257,7 +208,7 @@ async def _held(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
         desk.shop.id,
     )
     for row in rows:
-        if row["buyer_id"] not in buyers:
+        if row["buyer_id"] not in asked:
             continue
         desk.lines[row["buyer_id"]].append(
             Line(
@@ -283,7 +234,7 @@ async def _waited_for(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
         desk.waits[row["buyer_id"]].append(Wait(*row.values()))
 
 
-async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID], counted: Sequence[UUID]) -> None:
     """Lock the orders that claims stack on, and with them those that the desk's claims may flag: none is to be locked after the levels."""
     rows = await tx.fetch(
         # Each way to an order by its own key: an OR of both compares every order with every buyer.
@@ -294,15 +245,18 @@ async def _open_orders(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
                  select x.id from "order" x where x.buyer_id = b.id and x.state = 'OPEN' and x.payment_state = 'UNPAID' offset 0) o
                union select unnest($3::uuid[])))
              order by id for update)
-           select locked.*, coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) as pieces from locked where open""",
+           select locked.*, case when $4::uuid[] <> '{}' and buyer_id = any($4::uuid[]) then
+             coalesce((select sum(quantity) from order_line l where l.order_id = locked.id), 0) end as pieces from locked where open""",
         desk.shop.id,
         list(buyers),
         [c.order_id for c in desk.claims.values() if c.order_id is not None],
+        counted,
     )
     for row in rows:
+        pieces = UNCOUNTED if row["pieces"] is None else row["pieces"]
         method = DeliveryMethod(row["delivery_method"])
         desk.orders[row["buyer_id"], method] = OpenOrder(
-            row["id"], row["number"], row["buyer_id"], method, row["subtotal_minor"], row["created_at"], row["pay_by"], pieces=row["pieces"]
+            row["id"], row["number"], row["buyer_id"], method, row["subtotal_minor"], row["created_at"], row["pay_by"], pieces=pieces
         )
 
 

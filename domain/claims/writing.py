@@ -18,6 +18,7 @@ from domain.jobs import RESTOCKED, JobQueue
 from domain.notices.commands import enqueue as enqueue_notices
 from domain.orders.attached import leave_slots
 from domain.orders.reminders import plan_reminders
+from domain.orders.timeline import OrderEventKind
 
 Revision = tuple[UUID, str, str, Sequence[tuple[int, int]] | None, datetime, datetime]
 """(comment, kind, text, tagged people in it, platform time, receipt)."""
@@ -32,7 +33,7 @@ async def write_desk(tx: Tx, desk: Desk, *, actor: Actor, jobs: JobQueue) -> Non
     await _movements(tx, desk)
     await _waits(tx, desk)
     await _events(tx, desk)
-    await enqueue_notices(tx, desk.shop.id, desk.notices, now=desk.now, jobs=jobs)
+    await enqueue_notices(tx, desk.shop.id, desk.notices, now=desk.now, jobs=jobs, members=desk.members)
     await enqueue_replies(tx, desk.shop.id, desk.replies, now=desk.now, jobs=jobs)
     await record(tx, actor, _audit(desk), now=desk.now)
     waited_for = sorted(str(v) for v in desk.freed if desk.levels[v].waiting > 0)
@@ -223,8 +224,11 @@ async def _new_orders(tx: Tx, desk: Desk, orders: Sequence[OpenOrder]) -> None:
     if not orders:
         return
     now, shop = desk.now, desk.shop
-    rows = await tx.fetch("select id, member_id from buyer where id = any($1::uuid[])", [o.buyer_id for o in orders])
-    members = {row["id"]: row["member_id"] for row in rows}
+    members = desk.members
+    unknown = [o.buyer_id for o in orders if o.buyer_id not in members]
+    if unknown:
+        rows = await tx.fetch("select id, member_id from buyer where id = any($1::uuid[])", unknown)
+        members = {**members, **{row["id"]: row["member_id"] for row in rows}}
     new = [
         (
             o.id, shop.id, o.number, o.buyer_id, members[o.buyer_id], "CANCELLED" if o.closed else "OPEN", "UNPAID", "UNFULFILLED", o.method,
@@ -318,7 +322,7 @@ async def _waits(tx: Tx, desk: Desk) -> None:
 async def _events(tx: Tx, desk: Desk) -> None:
     """The timelines. That an order was opened, by its own row, is not written a second time."""
     shop_id, now = desk.shop.id, desk.now
-    rows = [(shop_id, order_id, kind, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
+    rows = [(shop_id, order_id, OrderEventKind(kind)._value_, jsonb(data), actor, now) for order_id, kind, data, actor in desk.events]
     rows += [(shop_id, o.id, "CANCELLED", '{"reason":"EMPTY"}', "worker:ingest", now) for o in desk.closed_orders]
     await tx.copy("order_event", ("shop_id", "order_id", "kind", "data", "actor", "at"), rows)
 

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -25,6 +24,8 @@ from tortoise import models as tortoise_models
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.transactions import in_transaction
+
+from domain.db.instants import by_microseconds
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ A_FEW = 3
 
 BY_KEYS = """
 select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+       set_config('plan_cache_mode', 'force_generic_plan', true)
 """
 
 Record = asyncpg.Record
@@ -112,40 +114,10 @@ async def _keep_session(_: asyncpg.Connection[Any]) -> None:
     """Replaces asyncpg's reset query: see the module's docstring."""
 
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_MOST_INSTANTS = 4_096
-
-
-class _Micros(dict[datetime, tuple[int]]):
-    """PostgreSQL's microseconds of instants that were written lately: a batch writes the same few again and again."""
-
-    def __missing__(self, at: datetime) -> tuple[int]:
-        if at.tzinfo is not UTC:
-            # Not kept: of one zone the two times of an hour that comes twice are equal, but not the same instant.
-            return ((at.astimezone(UTC) - _EPOCH) // _MICROSECOND,)
-        if len(self) >= _MOST_INSTANTS:
-            self.clear()
-        micros = self[at] = ((at - _EPOCH) // _MICROSECOND,)
-        return micros
-
-
-def _instant(micros: tuple[int]) -> datetime:
-    """PostgreSQL's infinities become the last and the first instant there are."""
-    try:
-        return _EPOCH + timedelta(0, 0, micros[0])
-    except OverflowError:
-        return _LAST if micros[0] > 0 else _FIRST
-
-
-async def _instants(connection: asyncpg.Connection[Any]) -> None:
-    """Read and write `timestamptz` by way of its microseconds: asyncpg's own way to write one takes 0.95 µs, this one 0.1.
-
-    A decided comment's rows hold sixteen of them, most of them the same few. Reading one costs the same either way.
-    """
+async def _introduced(connection: asyncpg.Connection[Any]) -> None:
+    """What each new connection is told and asked once."""
     _state.major = connection.get_server_version().major
-    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=_Micros().__getitem__, decoder=_instant, format="tuple")
+    await by_microseconds(connection)
 
 
 def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_name: str = "plusone") -> dict[str, Any]:
@@ -164,7 +136,7 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
         "timeout": CONNECT_SECONDS,
         "command_timeout": COMMAND_SECONDS,
         "reset": _keep_session,
-        "init": _instants,
+        "init": _introduced,
         "server_settings": settings,
     }
     return {
@@ -180,6 +152,8 @@ class _State:
     dsn: str = ""
     major: int = 0
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    pool: Any = None
+    """Where connections are lent at once, once there is one (`lending.Pool`)."""
 
 
 _state = _State()
@@ -189,6 +163,7 @@ async def connect(dsn: str, modules: Sequence[str], *, size: int = 10, applicati
     """Set the process's pool up; connections open as they are needed, so this works while the database is away."""
     await Tortoise.init(config=orm_config(dsn, modules, size=size, application_name=application_name), _enable_global_fallback=True)
     _state.dsn = dsn
+    _state.pool = None
     _state.gate = asyncio.Semaphore(size)
 
 
@@ -199,13 +174,14 @@ def server_major() -> int:
 
 async def close() -> None:
     """Close the pool."""
+    _state.pool = None
     await Tortoise.close_connections()
     _state.dsn = ""
 
 
-async def dedicated() -> asyncpg.Connection[Any]:
-    """A connection outside of the pool, for LISTEN. The caller closes it."""
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(_state.dsn), timeout=5)
+async def dedicated(seconds: float | None = None) -> asyncpg.Connection[Any]:
+    """A connection outside of the pool, for LISTEN; no answer, LISTEN's neither, takes longer than `seconds`. The caller closes it."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(_state.dsn), timeout=5, command_timeout=seconds)
     return connection
 
 
@@ -255,7 +231,10 @@ class Tx:
         return [row for row in rows if await self.execute(sql, *row)]
 
     async def by_keys(self) -> None:
-        """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed."""
+        """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed.
+
+        And by plans that are kept: with so little left to choose, planning a statement anew costs more than running it for sixty comments.
+        """
         await self.raw.execute(BY_KEYS)
 
 
@@ -331,22 +310,33 @@ async def transaction() -> AsyncIterator[Tx]:
 class _Connection:
     """A connection of the pool for a block; a class, since every statement of a screen enters one."""
 
-    __slots__ = ("_gate", "_lent")
+    __slots__ = ("_gate", "_lent", "_pool", "_raw")
 
     async def __aenter__(self) -> asyncpg.Connection[Any]:
         gate = self._gate = _state.gate
         await _admitted(gate)
         try:
-            self._lent: Any = get_connection("default").acquire_connection()
-            found: asyncpg.Connection[Any] = await self._lent.__aenter__()
+            outside = _current.get() is None  # within a transaction Tortoise has that one's connection
+            self._pool = _state.pool if outside else None
+            self._raw: Any = self._pool.lend() if self._pool is not None else None
+            if self._raw is None:
+                self._pool, client = None, get_connection("default")
+                self._lent: Any = client.acquire_connection()
+                self._raw = await self._lent.__aenter__()
+                if outside:
+                    _state.pool = getattr(client, "_pool", None)
         except BaseException:
             gate.release()
             raise
+        found: asyncpg.Connection[Any] = self._raw
         return found
 
     async def __aexit__(self, *error: object) -> None:
         try:
-            await self._lent.__aexit__(*error)
+            if self._pool is None:
+                await self._lent.__aexit__(*error)
+            elif not self._pool.take_back(self._raw):
+                await self._pool.release(self._raw)
         finally:
             self._gate.release()
 

@@ -18,7 +18,7 @@ from domain.db import Record, Tx
 from domain.delivery.errors import FeeFixed, InvalidDelivery, OfferOver, OtherOrderOpen, SlotFull
 from domain.delivery.rules import METHOD, PHONE, STORE_CODE, STORE_PHONE, DeliveryKind, StoreChain
 from domain.errors import NotFound
-from domain.orders.commands import LockedOrder, add_events, lock_own_order
+from domain.orders.commands import LockedOrder, add_events, end_attempts, lock_own_order
 from domain.orders.errors import InvalidTransition, VersionConflict
 from domain.orders.rules import AMOUNT_OPEN, OrderState, PaymentState, may_choose_delivery
 from domain.posts.rules import DeliveryMethod
@@ -55,6 +55,7 @@ async def choose(*, order_id: UUID, member_id: UUID, choice: Choice, expected_ve
         OfferOver: the offer was withdrawn, or the slot is closed or past.
         InvalidDelivery: what the kind needs is missing or cannot be, or something is given that it does not need.
         FeeFixed: money is underway or here, and this way would cost another amount or be of another method.
+        PaymentUnderWay: an online payment of the amount may still succeed, and this way would change it.
         OtherOrderOpen: another unpaid order of the buyer goes this way already.
         SlotFull: the slot takes no more orders.
     """
@@ -77,7 +78,7 @@ async def choose(*, order_id: UUID, member_id: UUID, choice: Choice, expected_ve
             raise OfferOver
         await _take_slot(tx, before["slot_id"] if before is not None else None, choice, now)
         await _write(tx, order, choice, now)
-        await _price(tx, order, METHOD[kind], offer["fee_minor"], now)
+        await _price(tx, order, METHOD[kind], offer["fee_minor"], actor, now)
         facts = {"kind": kind.value, "feeMinor": offer["fee_minor"], "slotId": str(choice.slot_id) if choice.slot_id else None}
         await add_events(tx, "DELIVERY_CHOSEN", [order], {order.id: facts}, actor=actor, now=now)
         detail = {"number": order.number, "kind": kind.value, "fee_minor": offer["fee_minor"]}
@@ -173,11 +174,13 @@ async def _write(tx: Tx, order: LockedOrder, choice: Choice, now: datetime) -> N
     )
 
 
-async def _price(tx: Tx, order: LockedOrder, method: DeliveryMethod, fee_minor: int, now: datetime) -> None:
+async def _price(tx: Tx, order: LockedOrder, method: DeliveryMethod, fee_minor: int, actor: Actor, now: datetime) -> None:
     """The order goes this way at this price: its total follows while it may, and its version rises in any case."""
     shipping = await tx.fetchval('select shipping_minor from "order" where id = $1', order.id)
     if order.payment_state not in AMOUNT_OPEN and (shipping != fee_minor or method is not order.delivery_method):
         raise FeeFixed(order.id)
+    if shipping != fee_minor:
+        await end_attempts(tx, [order], actor=actor, now=now)
     if method is not order.delivery_method and order.payment_state is PaymentState.UNPAID:
         other = await tx.fetchval(
             """select id from "order" where buyer_id = $1 and shop_id = $2 and delivery_method = $3 and state = 'OPEN' and payment_state = 'UNPAID'

@@ -109,25 +109,34 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """One batch: how many events, and their outcomes."""
+    """One batch: how many events, and their outcomes. `full`: it could take no more."""
 
     lane: int
     verdicts: Sequence[Verdict]
+    full: bool = False
 
 
-async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetime], most: int = NARROWING[0]) -> Drained | None:
-    """Claim the next lane and decide one batch of it; None when no lane is free.
+async def drain_one(
+    cursor: Cursor,
+    handle: Handle,
+    *,
+    now: Callable[[], datetime],
+    most: int = NARROWING[0],
+    ripe: Callable[[int], bool] = lambda _: True,
+) -> Drained | None:
+    """Claim the next lane and decide one batch of it; None when no lane is free. `ripe`: whether a lane may be taken up now.
 
     Raises:
         Whatever `handle` raised, after the try was counted; the lane's next batch is smaller. Errors of NOT_THE_BATCH are not counted.
     """
     async with db.transaction() as tx:
-        lane = await _claim(tx, cursor)
+        lane = await _claim(tx, cursor, ripe)
         if lane is None:
             return None
         tries = await _count_try(lane)
         await tx.by_keys()
-        rows = await _take(tx, lane, min(batch_limit(tries), most))
+        limit = min(batch_limit(tries), most)
+        rows = await _take(tx, lane, limit)
         if not rows:
             await _forget(tx, lane, 0)
             return Drained(lane, ())
@@ -140,7 +149,7 @@ async def drain_one(cursor: Cursor, handle: Handle, *, now: Callable[[], datetim
         if len(verdicts) < len(rows):
             await tx.execute(WAIT_AGAIN, [row.id for row in rows[len(verdicts) :]])
         await _forget(tx, lane, tries)
-    return Drained(lane, verdicts)
+    return Drained(lane, verdicts, full=len(rows) >= limit or len(verdicts) < len(rows))
 
 
 async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, tries: int) -> Sequence[Verdict]:
@@ -158,12 +167,13 @@ async def _handled(handle: Handle, tx: Tx, rows: Sequence[InboxRow], lane: int, 
         raise
 
 
-async def _claim(tx: Tx, cursor: Cursor) -> int | None:
-    """The next lane of the round that is free. Lanes are looked up for a round at a time."""
+async def _claim(tx: Tx, cursor: Cursor, ripe: Callable[[int], bool]) -> int | None:
+    """The next lane of the round that is free and ripe. Lanes are looked up for a round at a time."""
     for look in (False, True):
         if look:
             cursor.ahead = await _lanes(tx, cursor.lane)
-        lane = await tx.fetchval(FREE_LANE, cursor.ahead, LOCK_SPACE << 32) if cursor.ahead else None
+        wanted = [lane for lane in cursor.ahead if ripe(lane)]
+        lane = await tx.fetchval(FREE_LANE, wanted, LOCK_SPACE << 32) if wanted else None
         if lane is not None:
             cursor.lane = lane
             del cursor.ahead[: cursor.ahead.index(lane) + 1]

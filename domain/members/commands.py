@@ -13,6 +13,7 @@ from domain.members.errors import InvalidDevice, SignInRefused
 from domain.members.linking import link_buyers
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DevicePlatform, PushTarget
+from domain.members.standing import forget_member
 from domain.words import TAIWAN
 
 PLAIN = re.compile(r"[\x21-\x7e]+")
@@ -115,6 +116,15 @@ async def register_device(
             now,
         )
         return device_id
+
+
+async def choose_language(*, member_id: UUID, language: str) -> None:
+    """Speak one of `domain.words.LANGUAGES` with the member from now on, also on the installations that they have: pushes that wait, digests
+    and alerts follow it. An installation that registers anew says its language anew."""
+    async with db.transaction() as tx:
+        await tx.execute("update member set locale = $2 where id = $1 and deleted_at is null and locale <> $2", member_id, language)
+        await tx.execute("update device set locale = $2 where member_id = $1 and revoked_at is null and locale <> $2", member_id, language)
+    forget_member(member_id)
 
 
 async def _leave_earlier_devices(tx: Tx, member_id: UUID, installation_id: str, kind: PushTarget, target: str, now: datetime) -> None:

@@ -128,6 +128,7 @@ INDEXES = (
     "create index buyer_of_member on buyer (member_id) where member_id is not null",
     "create index notice_of_member on notice (member_id, created_at, id) where member_id is not null",
     "create index notice_unread on notice (member_id, created_at, id) where read_at is null and member_id is not null",
+    "create index notice_question on notice (member_id) where kind = 'SUGGESTION' and read_at is null and member_id is not null",
     "create index notice_read on notice (read_at) where read_at is not null",
     "create index notice_of_buyer on notice (buyer_id) where member_id is null",
     "create index push_due on push_delivery (next_try_at) where state = 'PENDING'",

@@ -40,8 +40,8 @@ begin
     insert into live_change (member_id, kind, object_id, at)
     select f.member_id, 'ORDER', f.id, f.updated_at from fresh f where f.member_id is not null
     union all
-    select g.member_id, 'ORDER', g.id, f.updated_at from gone g join fresh f on f.id = g.id
-    where g.member_id is not null and g.member_id is distinct from f.member_id
+    select g.member_id, 'ORDER', g.id, (select max(updated_at) from fresh)
+    from (select id, member_id from gone except select id, member_id from fresh) g where g.member_id is not null
     returning member_id)
   select array_agg(distinct member_id) into members from told;
   perform live_ring('o', members);
@@ -52,7 +52,8 @@ create trigger live after insert on "order" referencing new table as fresh for e
 create trigger live_changed after update on "order" referencing old table as gone new table as fresh
   for each statement execute function live_orders_changed();
 """
-"""An order that leaves a member (another person's from now on) is a change of both."""
+"""An order that leaves a member (another person's from now on) is a change of both. Found by EXCEPT: a join of the two images compares each row with each
+other in a transaction of `Tx.by_keys`, or by a plan that was kept from a statement of one row."""
 
 NOTICES = """
 create function live_notices_new() returns trigger language plpgsql as $$

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from domain import db
@@ -14,6 +15,7 @@ from domain.jobs import PUSH, JobQueue, lots
 from domain.notices.rules import NoticeKind
 from domain.values import value
 
+NOBODY: Final[Mapping[UUID, UUID | None]] = MappingProxyType({})
 USE_BY = timedelta(hours=2)
 """A push that could not be sent for so long is dropped; the notice stays in the inbox."""
 
@@ -27,13 +29,20 @@ class NoticeDraft:
     dedupe_key: str
     data: Mapping[str, Any]
     """Facts only (ids, numbers, amounts, titles); the app and `api/notifications/messages.py` make the words."""
+    first: bool = False
+    """Its cause began in this transaction: nobody can have told of it before."""
 
 
-async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: datetime, jobs: JobQueue) -> int:
-    """Write notices of one shop, a push row per device of the member, and the jobs; answers how many notices were new."""
+async def enqueue(
+    tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: datetime, jobs: JobQueue, members: Mapping[UUID, UUID | None] = NOBODY
+) -> int:
+    """Write notices of one shop, a push row per device of the member, and the jobs; answers how many notices were new.
+
+    `members`: whose the buyers are whom the caller holds; of others it is looked up.
+    """
     if not drafts:
         return 0
-    new = await _write(tx, shop_id, {d.dedupe_key: d for d in reversed(drafts)}, now)
+    new = await _write(tx, shop_id, {d.dedupe_key: d for d in reversed(drafts)}, members, now)
     read_by = [(notice_id, member_id) for notice_id, member_id in new.items() if member_id is not None]
     devices: list[db.Record] = []
     if read_by:
@@ -59,26 +68,34 @@ async def enqueue(tx: Tx, shop_id: UUID, drafts: Sequence[NoticeDraft], *, now: 
     return len(new)
 
 
-async def _write(tx: Tx, shop_id: UUID, drafts: Mapping[str, NoticeDraft], now: datetime) -> dict[UUID, UUID | None]:
+async def _write(
+    tx: Tx, shop_id: UUID, drafts: Mapping[str, NoticeDraft], known: Mapping[UUID, UUID | None], now: datetime
+) -> dict[UUID, UUID | None]:
     """Write those of the drafts whose keys are not there yet; answers their ids with the members who will read them.
 
     Whoever tells of a cause holds the row that it is about, so that a key hardly ever comes twice at one time; if one does, `copy_new` knows.
     """
-    rows = await tx.fetch(
-        # Scalar sub-selects are looked up by key for each row, whatever the planner thinks of the tables.
-        """select k.key, (select b.member_id from buyer b where b.id = k.buyer_id and b.shop_id = $1) as member_id
-           from unnest($2::text[], $3::uuid[]) k(key, buyer_id)
-           where (select true from notice n where n.shop_id = $1 and n.dedupe_key = k.key) is null""",
-        shop_id,
-        list(drafts),
-        [d.buyer_id for d in drafts.values()],
-    )
-    members = {row["key"]: row["member_id"] for row in rows}
+    members = {key: known[d.buyer_id] for key, d in drafts.items() if d.first and d.buyer_id in known}
+    asked = [(key, d.buyer_id) for key, d in drafts.items() if key not in members]
+    if asked:
+        rows = await tx.fetch(
+            # Scalar sub-selects are looked up by key for each row, whatever the planner thinks of the tables.
+            """select k.key, (select b.member_id from buyer b where b.id = k.buyer_id and b.shop_id = $1) as member_id
+               from unnest($2::text[], $3::uuid[]) k(key, buyer_id)
+               where (select true from notice n where n.shop_id = $1 and n.dedupe_key = k.key) is null""",
+            shop_id,
+            [key for key, _ in asked],
+            [buyer_id for _, buyer_id in asked],
+        )
+        members.update((row["key"], row["member_id"]) for row in rows)
     unsaid = [(key, d) for key, d in reversed(list(drafts.items())) if key in members]
     new = [
         (made, shop_id, d.buyer_id, members[key], d.kind.value, jsonb(d.data), key, now)
         for made, (key, d) in zip(new_ids(len(unsaid)), unsaid, strict=True)
     ]
+    if not asked:  # no key of these can be there
+        await tx.copy("notice", NOTICE, new)
+        return {row[0]: row[3] for row in new}
     written = await tx.copy_new("notice", NOTICE, new)
     return {row[0]: row[3] for row in written}
 

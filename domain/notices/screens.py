@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -16,8 +16,9 @@ from domain.notices.rules import NoticeKind
 from domain.notices.suggestions import EXPIRED
 from domain.paging import SHOP, Args, Listing, Page, Row, Shape, Slice, Wanted, fetch_page, same, shape
 from domain.paging.shape import Read
-from domain.paging.written import NOW, SHOP_FIELDS, Fields, Screen, Within, flag, instant, public, text, whole, word
+from domain.paging.written import NOW, SHOP_FIELDS, Fields, Leaf, Rows, Screen, Within, flag, instant, public, text, whole, word
 
+MOST_UNREAD = 1_000
 NOTICES = "notice n join shop s on s.id = n.shop_id"
 TOPIC = f"""case {" ".join(f"when n.kind in ({', '.join(repr(k.value) for k in NoticeKind if TOPICS[k] is topic)}) then '{topic.value}'" for topic in NoticeTopic)} end"""
 
@@ -101,8 +102,19 @@ async def notices_of_member(
 def notices_screen(member_id: UUID, args: Args, *, page: Page, narrowed: NoticeFilter, fields: Fields, now: datetime) -> Screen:
     """The same, written as text. `fields`: NOTICE_FIELDS and the words."""
     member = args(member_id)
-    whole_list = {"unread_count": whole(f"({_unread(member, NOW)})")}
-    return Screen(fields, _of_member(member, narrowed, args, NOW), page, args, whole_list, now)
+    listing = _all_of(member) if narrowed == NoticeFilter() else _of_member(member, narrowed, args, NOW)
+    return Screen(fields, listing, page, args, _written(member), now)
+
+
+@lru_cache(maxsize=64)
+def _written(member: str) -> Mapping[str, Leaf | Rows]:
+    return {"unread_count": whole(f"({_unread(member, NOW)})")}
+
+
+@lru_cache(maxsize=64)
+def _all_of(member: str) -> Listing:
+    """What nearly every request asks for; `member` is a parameter."""
+    return _of_member(member, NoticeFilter(), Args(), NOW)
 
 
 def _of_member(member: str, narrowed: NoticeFilter, args: Args, now: str) -> Listing:
@@ -110,9 +122,12 @@ def _of_member(member: str, narrowed: NoticeFilter, args: Args, now: str) -> Lis
 
 
 def _unread(member: str, now: str) -> str:
-    """The number of a member's unread notices, at most 1,000."""
-    return f"""select count(*)::int from (select from notice n
-        where n.member_id = {member} and n.read_at is null and not {EXPIRED.format(now=now)} limit 1000) unread"""
+    """The number of a member's unread notices, at most MOST_UNREAD. All of them are counted in their index alone; of the few questions among them,
+    which have an index of their own, those that are over are looked for and taken off."""
+    return f"""select (select count(*)::int from (select from notice u where u.member_id = {member} and u.read_at is null
+        limit {MOST_UNREAD} + asked.over) unread) - asked.over
+        from (select count(*)::int as over from notice n where n.member_id = {member} and n.read_at is null and n.kind = 'SUGGESTION'
+          and {EXPIRED.format(now=now)}) asked"""
 
 
 async def notices_by_id(member_id: UUID, notice_ids: Collection[UUID], *, wanted: Wanted, now: datetime) -> dict[UUID, Row]:

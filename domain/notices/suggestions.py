@@ -12,10 +12,10 @@ OPEN_SUGGESTION: Final = """c.outcome = 'SUGGESTED' and c.review <> 'RESOLVED' a
     and (sp.opens_at is null or sp.opens_at <= {now}) and coalesce(sp.closes_at, c.decided_at + interval '24 hours') >= {now}"""
 
 EXPIRED: Final = (
-    """case when n.kind <> 'SUGGESTION' then false else not exists (select from claim c join social_comment sc on sc.id = c.comment_id
+    """case when n.kind <> 'SUGGESTION' then false else (select c.id from claim c join social_comment sc on sc.id = c.comment_id
     join sales_post sp on sp.id = c.post_id
     where c.id = (n.data ->> 'claimId')::uuid and left(c.text_hash, 16) = n.data ->> 'version' and """
     + OPEN_SUGGESTION
-    + ") end"
+    + ") is null end"
 )
-"""Of a notice `n`: it asked for a yes that is no longer taken."""
+"""Of a notice `n`: it asked for a yes that is no longer taken. A value, so that the claim is looked up by its key also within a list."""

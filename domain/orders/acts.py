@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from domain.orders.attached import CHOSEN, NO_GIFT
+from domain.orders.attached import BEING_PAID
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState
 
 F, P = FulfilmentState, PaymentState
@@ -29,20 +29,21 @@ REDUCIBLE_UNTIL: Final = f"""case coalesce(pv.policy ->> 'cancel_until', 'CLOSE'
 RULE_OF_LINE: Final = """left join claim_policy_version pv on pv.id = al.policy_version_id left join sales_post sp on sp.id = al.post_id"""
 LINES: Final = f"""(select concat_ws(' ', coalesce(max({_MS.format("al.created_at")}), 0) + s.undo_minutes * 60000, coalesce(max({REDUCIBLE_UNTIL}), 0))
     from order_line al {RULE_OF_LINE} where al.order_id = o.id and al.quantity > 0)"""
-ANOTHER: Final = f"""(select count(*) from (select from "order" x
+ANOTHER: Final = f"""exists (select from "order" x
     where x.buyer_id = any(array(select xb.id from buyer xb where xb.member_id = o.member_id and xb.shop_id = o.shop_id)) and x.shop_id = o.shop_id
-    and x.delivery_method = o.delivery_method and x.state = 'OPEN' and x.payment_state = 'UNPAID'
-    and {CHOSEN.format("x")} is not distinct from {CHOSEN.format("o")} and {NO_GIFT.format("x")} and {NO_GIFT.format("o")} limit 2) two) > 1"""
-"""The order itself is one of the two."""
+    and x.state = 'OPEN' and x.payment_state = 'UNPAID' and x.id <> o.id and x.cancel_requested_at is null and not {BEING_PAID.format("x")})"""
+"""There is another order of the member's to merge with; whether this one may be merged is for its own states to say."""
 ACTS: Final = f"""case when o.state <> 'OPEN' then '' else concat_ws(' ',
     case when o.payment_state in ('UNPAID', 'FAILED') then {LINES} else '0 0' end,
     case when o.payment_state = 'UNPAID' and {ANOTHER} then 1 else 0 end,
     case when o.cancel_requested_at is null then 0 else 1 end,
-    coalesce({_MS.format("o.ship_later_until")}, 0), s.ship_later_days) end"""
+    coalesce({_MS.format("o.ship_later_until")}, 0), s.ship_later_days,
+    case when o.payment_state in ('UNPAID', 'FAILED', 'REPORTED') and {BEING_PAID.format("o")} then 1 else 0 end) end"""
 """Aliases `o` and `s` (the order's shop)."""
 
 
-UNDO_UNTIL: Final = """case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0 then
+UNDO_UNTIL: Final = f"""case when o.state = 'OPEN' and o.payment_state in ('UNPAID', 'FAILED') and s.undo_minutes > 0
+    and not {BEING_PAID.format("o")} then
     (select max(al.created_at) + s.undo_minutes * interval '1 minute' from order_line al where al.order_id = o.id and al.quantity > 0) end"""
 """The same aliases."""
 
@@ -56,9 +57,11 @@ class Acts(NamedTuple):
     cancel_requested: bool
     ship_later_until: int
     ship_later_days: int
+    being_paid: bool
+    """An online payment may still succeed."""
 
 
-NOTHING: Final = Acts(0, 0, may_merge=False, cancel_requested=False, ship_later_until=0, ship_later_days=0)
+NOTHING: Final = Acts(0, 0, may_merge=False, cancel_requested=False, ship_later_until=0, ship_later_days=0, being_paid=False)
 
 
 @lru_cache(maxsize=1_024)
@@ -66,8 +69,8 @@ def read_acts(text: str) -> Acts:
     """A value of ACTS."""
     if not text:
         return NOTHING
-    undo, reduce, merge, requested, later, days = map(int, text.split(" "))
-    return Acts(undo, reduce, merge == 1, requested == 1, later, days)
+    undo, reduce, merge, requested, later, days, paying = map(int, text.split(" "))
+    return Acts(undo, reduce, merge == 1, requested == 1, later, days, paying == 1)
 
 
 def buyer_acts(
@@ -78,14 +81,14 @@ def buyer_acts(
         return []
     found: list[OrderAction] = []
     at = None if now is None else now.timestamp() * 1000
-    if at is not None and payment in AMOUNT_OPEN:
+    if at is not None and payment in AMOUNT_OPEN and not acts.being_paid:
         if at < acts.undo_until:
             found.append(OrderAction.UNDO)
         if at <= acts.reduce_until:
             found.append(OrderAction.REDUCE)
     if fulfilment in NOT_GONE and not acts.cancel_requested:
         found.append(OrderAction.REQUEST_CANCEL)
-    if acts.may_merge and payment is P.UNPAID:
+    if acts.may_merge and payment is P.UNPAID and not acts.being_paid and not acts.cancel_requested:
         found.append(OrderAction.MERGE)
     return found
 
@@ -101,6 +104,6 @@ def parcel_acts(
     return [OrderAction.SHIP_LATER] if acts.ship_later_days else []
 
 
-def seller_acts(state: OrderState, fulfilment: FulfilmentState, acts: Acts) -> list[OrderAction]:
-    """What staff may do beside the rest."""
-    return [OrderAction.ANSWER_CANCEL] if state is OrderState.OPEN and acts.cancel_requested and fulfilment in NOT_GONE else []
+def seller_acts(state: OrderState, acts: Acts) -> list[OrderAction]:
+    """What staff may do beside the rest. A request may be declined also once goods are packed or gone; left alone, it would stand for ever."""
+    return [OrderAction.ANSWER_CANCEL] if state is OrderState.OPEN and acts.cancel_requested else []

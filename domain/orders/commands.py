@@ -19,8 +19,8 @@ from domain.errors import NotFound
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
-from domain.orders.attached import end_reports, leave_slots
-from domain.orders.errors import InvalidTransition
+from domain.orders.attached import end_reports, end_unopened, leave_slots, one_being_paid
+from domain.orders.errors import InvalidTransition, PaymentUnderWay
 from domain.orders.rules import (
     NEXT_FULFILMENT,
     NEXT_ORDER,
@@ -32,6 +32,7 @@ from domain.orders.rules import (
     amount_due_minor,
     may_move,
 )
+from domain.orders.timeline import OrderEventKind
 from domain.posts.rules import DeliveryMethod
 from domain.stock.commands import Move, OutOfStep, lock_levels, restocked
 from domain.stock.commands import move as move_stock
@@ -214,12 +215,12 @@ async def _end_what_hangs(tx: Tx, before: LockedOrder, after: LockedOrder, now: 
 async def add_events(
     tx: Tx, kind: str, orders: Iterable[LockedOrder], data: Mapping[UUID, Mapping[str, Any]], *, actor: Actor, now: datetime
 ) -> None:
-    """One timeline entry of this kind per order; `data` by order id, empty where missing."""
+    """One timeline entry of this kind (an OrderEventKind) per order; `data` by order id, empty where missing."""
     told = list(orders)
     await tx.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
            select s, o, $1, d::jsonb, $2, $3 from unnest($4::uuid[], $5::uuid[], $6::text[]) e(s, o, d)""",
-        kind,
+        OrderEventKind(kind).value,
         actor.name,
         now,
         [order.shop_id for order in told],
@@ -228,14 +229,31 @@ async def add_events(
     )
 
 
-async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, now: datetime, jobs: JobQueue) -> None:
+async def end_attempts(tx: Tx, orders: Sequence[LockedOrder], *, actor: Actor, now: datetime, anyway: bool = False) -> None:
+    """Make sure that no money comes for these locked orders: attempts to pay that the provider cannot know of end here.
+
+    Raises:
+        PaymentUnderWay: one that it does know of may still succeed; not with `anyway`.
+    """
+    ids = [order.id for order in orders]
+    ended = await end_unopened(tx, ids, now=now)
+    if not anyway and (paid := await one_being_paid(tx, ids)) is not None:
+        raise PaymentUnderWay(paid)
+    if ended:
+        of = [order for order in orders if order.id in ended]
+        await add_events(tx, "PAYMENT_EXPIRED", of, {order: {"method": method} for order, method in ended.items()}, actor=actor, now=now)
+
+
+async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, anyway: bool = False, actor: Actor, now: datetime, jobs: JobQueue) -> None:
     """Cancel an open order that is not paid: its pieces are free again and its buyer is told. Its lines stay as history.
 
-    A cancelled order stays cancelled, and cancelling it again changes nothing. `reason` is kept in the timeline.
+    A cancelled order stays cancelled, and cancelling it again changes nothing. `reason` is kept in the timeline. `anyway`: also while an
+    online payment may succeed; the money then has to go back.
 
     Raises:
         NotFound: this shop has no such order.
         InvalidTransition: the order is past OPEN, or paid, even in part: money would be left without an order.
+        PaymentUnderWay: an online payment may still succeed.
     """
     async with db.transaction() as tx:
         order = await lock_order(tx, order_id, shop_id)
@@ -243,6 +261,7 @@ async def cancel(*, order_id: UUID, shop_id: UUID, reason: str, actor: Actor, no
             return
         if order.state is OrderState.OPEN and (order.payment_state not in UNPAID_STATES or order.paid_minor):
             raise InvalidTransition(order.id, "payment", order.payment_state.value, OrderState.CANCELLED.value)
+        await end_attempts(tx, [order], actor=actor, now=now, anyway=anyway)
         await _release(tx, [order], MovementKind.RELEASED, actor=actor, now=now, jobs=jobs)
         await move(tx, order, state=OrderState.CANCELLED, now=now)
         await add_events(tx, "CANCELLED", [order], {order.id: {"reason": reason}}, actor=actor, now=now)

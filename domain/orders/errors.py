@@ -40,6 +40,14 @@ class IsPaid(DomainError):
 
 
 @dataclass
+class PaymentUnderWay(DomainError):
+    """An online payment may still succeed: what it costs must not change, and the order must not end, before that is known."""
+
+    code: ClassVar[str] = "PAYMENT_UNDER_WAY"
+    order_id: UUID
+
+
+@dataclass
 class UndoOver(DomainError):
     """The shop's minutes for taking a line back without asking are over."""
 
@@ -82,10 +90,27 @@ class CrossShopMerge(DomainError):
 
 @dataclass
 class NotMergeable(DomainError):
-    """They are delivered in different ways or to different places, or one is a gift."""
+    """The shop was asked to cancel one of them, or the merged order would be the second unpaid one of its way: that one belongs to it too."""
 
     code: ClassVar[str] = "NOT_EDITABLE"
     order_id: UUID
+    field: str = "orderIds"
+
+
+@dataclass
+class DeliveryDiffers(DomainError):
+    """They are delivered in different ways or to different places: `deliveryFrom` says which of them goes for all."""
+
+    code: ClassVar[str] = "DELIVERY_DIFFERS"
+    field: str = "deliveryFrom"
+
+
+@dataclass
+class GiftDiffers(DomainError):
+    """One of them is a gift, whose link shows what is in it: `giftFrom` says which gift all of them become."""
+
+    code: ClassVar[str] = "GIFT_DIFFERS"
+    field: str = "giftFrom"
 
 
 @dataclass

@@ -15,7 +15,7 @@ from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.acts import AMOUNT_OPEN, REDUCIBLE_UNTIL, RULE_OF_LINE
-from domain.orders.commands import COLUMNS, Line, LockedOrder, add_events, as_locked, move
+from domain.orders.commands import COLUMNS, Line, LockedOrder, add_events, as_locked, end_attempts, move
 from domain.orders.errors import InvalidTransition, IsPaid, NotFewer, NotReducible, UndoOver, VersionConflict
 from domain.orders.rules import OrderState, PaymentState
 from domain.stock.commands import Move, lock_levels, restocked
@@ -57,6 +57,7 @@ async def undo(*, line_id: UUID, member_id: UUID, now: datetime, jobs: JobQueue)
     Raises:
         NotFound: no such line of this member's.
         IsPaid, InvalidTransition: the order is paid, or past that.
+        PaymentUnderWay: an online payment may still succeed.
         UndoOver: too late; it may still be reduced, if the rule allows that.
     """
     async with db.transaction() as tx:
@@ -78,6 +79,7 @@ async def reduce(
         NotFound: no such line of this member's.
         VersionConflict: the order is another than the one that was looked at.
         IsPaid, InvalidTransition: the order is paid, or past that.
+        PaymentUnderWay: an online payment may still succeed.
         NotFewer: more than there are.
         NotReducible: the rule that the line was ordered under lets nobody take it back any more.
     """
@@ -125,6 +127,7 @@ async def _take_back(
     tx: Tx, order: LockedOrder, row: Record, pieces: int, why: str, member_id: UUID, now: datetime, jobs: JobQueue
 ) -> TakenBack:
     actor = Actor(f"member:{member_id}", "buyer")
+    await end_attempts(tx, [order], actor=actor, now=now)
     line = Line(
         **{name: row[name] for name in ("id", "shop_id", "order_id", "variant_id", "title", "variant_label", "quantity", "handed_over")}
     )

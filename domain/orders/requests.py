@@ -14,7 +14,7 @@ from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.orders.acts import NOT_GONE
-from domain.orders.commands import COLUMNS, LockedOrder, add_events, as_locked, lines_of, move
+from domain.orders.commands import COLUMNS, LockedOrder, add_events, as_locked, end_attempts, lines_of, move
 from domain.orders.errors import InvalidTransition, ReferenceMissing
 from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, PaymentState
 from domain.stock.commands import Move, lock_levels, restocked
@@ -65,19 +65,22 @@ async def answer(
     note: str,
     refund_reference: str,
     may_refund: bool,
+    anyway: bool = False,
     actor: Actor,
     now: datetime,
     jobs: JobQueue,
 ) -> None:
     """Answer a request: the order is cancelled and its pieces are free again, or it stands. The buyer is told; `note` is kept in the timeline.
 
-    Money that was received goes back outside of this house; `refund_reference` is what the shop finds it by.
+    Money that was received goes back outside of this house; `refund_reference` is what the shop finds it by. `anyway`: cancel also while an
+    online payment may succeed; what comes then has to go back too.
 
     Raises:
         NotFound: this shop has no such order.
         InvalidTransition: nobody asks, or goods have left or been packed meanwhile.
         PermissionDenied: money is to go back, and `may_refund` is false.
         ReferenceMissing: money is to go back, and there is no reference.
+        PaymentUnderWay: an online payment may still succeed.
     """
     async with db.transaction() as tx:
         order, asked_at = _read(await tx.fetchrow(LOCK_OF_SHOP, order_id, shop_id))
@@ -94,6 +97,7 @@ async def answer(
                 raise PermissionDenied
             if not refund_reference:
                 raise ReferenceMissing()
+        await end_attempts(tx, [order], actor=actor, now=now, anyway=anyway)
         await _cancel(tx, order, note, refund_reference, actor, now, jobs)
 
 

@@ -215,13 +215,18 @@ def buyer_actions(
 
 
 def seller_actions(
-    state: OrderState, payment: PaymentState, fulfilment: FulfilmentState, method: DeliveryMethod = DeliveryMethod.PICKUP
+    state: OrderState,
+    payment: PaymentState,
+    fulfilment: FulfilmentState,
+    method: DeliveryMethod = DeliveryMethod.PICKUP,
+    *,
+    being_paid: bool = False,
 ) -> list[OrderAction]:
-    """What staff may do now, before their own permissions are looked at."""
+    """What staff may do now, before their own permissions are looked at. `being_paid`: an online payment may still succeed."""
     actions: list[OrderAction] = []
     if state is State.OPEN and payment in UNPAID_STATES:
         actions.append(OrderAction.MARK_PAID)
-        if payment is not P.PARTIALLY_PAID:
+        if payment is not P.PARTIALLY_PAID and not being_paid:
             actions.append(OrderAction.CANCEL)
     if state is State.OPEN and payment is P.REPORTED:
         actions.append(OrderAction.ANSWER_TRANSFER)

@@ -69,7 +69,8 @@ class Viewpoint:
         if self.granted is None:
             return own_actions(state, payment, fulfilment, method, acts, delivers=delivers)
         axes = OrderState(state), PaymentState(payment), FulfilmentState(fulfilment)
-        found = [*seller_actions(*axes, DeliveryMethod(method)), *seller_acts(axes[0], axes[2], read_acts(acts))]
+        read = read_acts(acts)
+        found = [*seller_actions(*axes, DeliveryMethod(method), being_paid=read.being_paid), *seller_acts(axes[0], read)]
         return [action for action in found if NEEDED[action] in self.granted]
 
 

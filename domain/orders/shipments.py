@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from domain.ids import public_id
-from domain.orders.carriers import TRACKING_URL
+from domain.orders.carriers import STORES, TRACKING_URL
 from domain.paging import SHOP, Row, Shape, Wanted, shape
 from domain.paging.shape import Read
-from domain.paging.written import SHOP_FIELDS, Fields, Rows, Within, day, flag, instant, public, text, whole, word
+from domain.paging.written import SHOP_FIELDS, Fields, Made, Part, Rows, Within, day, flag, instant, public, text, whole, word
 
+STORES_SQL: Final = ", ".join(f"'{carrier.value}'" for carrier in sorted(STORES))
 MOST_EVENTS: Final = 100
 """Events of a parcel that are shown, the newest."""
 MOST_PARCELS: Final = 50
@@ -28,6 +29,24 @@ SHIPMENT_EVENTS: Final = (
 )
 SHIPMENT_LINES: Final = """select {row} from shipment_line x join order_line l on l.id = x.order_line_id join "order" o on o.id = x.order_id
     where x.shipment_id = sh.id order by x.id limit 100"""
+
+DIFFERENCES: Final = f"""(select array_remove(array[
+      case when bool_or(f.kind = 'FACE_TO_FACE') then 'METHOD' end,
+      case when bool_or(case f.kind when 'CONVENIENCE_STORE' then sh.carrier <> f.chain when 'HOME' then sh.carrier in ({STORES_SQL}) else false end)
+        then 'CARRIER' end,
+      case when bool_or(f.kind = 'CONVENIENCE_STORE' and sh.carrier = f.chain and d.store_code <> '' and d.store_code <> sh.store_code)
+        then 'STORE' end,
+      case when count(distinct (f.kind, f.chain, d.store_code, d.recipient_name, d.recipient_phone, d.postal_code, d.address)) > 1 then 'SEVERAL' end
+    ]::text[], null)
+  from (select distinct x.order_id from shipment_line x where x.shipment_id = sh.id) within
+  join order_delivery d on d.order_id = within.order_id join delivery_offer f on f.id = d.offer_id)"""
+"""What of a parcel is other than its buyer chose for its orders, words of ShipmentDifference; a store that was erased is like any."""
+
+
+@lru_cache(maxsize=64)
+def _words(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
 
 EVENT_FIELDS: Final = Fields(
     {
@@ -58,6 +77,7 @@ SHIPMENT_FIELDS: Final = Fields(
         "store_address": text("nullif(sh.store_address, '')", nullable=True),
         "last_pickup_day": day("sh.last_pickup_day"),
         "return_decision": word("sh.return_decision", nullable=True),
+        "differences": Part(Made((f"array_to_string({DIFFERENCES}, ' ')",), _words)),
         "version": whole("sh.version"),
         "created_at": instant("sh.created_at"),
         "updated_at": instant("sh.updated_at"),
@@ -97,13 +117,15 @@ def _shipment(row: Any) -> Row:
 
 @lru_cache(maxsize=128)
 def shipment_shape(wanted: Wanted) -> Shape:
-    """A parcel; aliases `sh` and `s`. Branches: shop, lines, events."""
+    """A parcel; aliases `sh` and `s`. Branches: shop, lines, events, differences."""
     branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
     if "lines" in wanted:
         columns = "row(x.order_line_id, x.order_id, o.number, l.title, l.variant_label, x.quantity)"
         branches.append(("lines", f"array({SHIPMENT_LINES.format(row=columns)})", _lines))
     if "events" in wanted:
         branches.append(("events", f"array({SHIPMENT_EVENTS.format(row='row(e.state, e.at, e.note, e.recorded_at)')})", _events))
+    if "differences" in wanted:
+        branches.append(("differences", DIFFERENCES, list))
     return shape(SHIPMENT, _shipment, branches)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,6 +41,9 @@ class UnpaidFilter:
             f"o.pay_by < {args(self.due_before)}" if self.due_before is not None else "",
         ]
         return "".join(f" and {part}" for part in parts if part)
+
+
+ALL: Final = UnpaidFilter()
 
 
 TOTALS: Final = """select {row} from (select o.currency, sum(o.total_minor - o.paid_minor)::bigint due from "order" o
@@ -135,11 +139,29 @@ async def unpaid_of_buyer(
 
 def unpaid_screen(member_id: UUID, args: Args, *, page: Page, narrowed: UnpaidFilter) -> Screen:
     """The same, written as text."""
-    listing = _unpaid(member_id, narrowed, args)
-    whole_list = {name: Rows(fields, sql.replace("{where}", listing.where)) for name, (sql, fields) in WRITTEN.items()}
+    if narrowed == ALL:
+        listing, whole_list = _whole_screen(args(member_id))
+    else:
+        listing = _unpaid(member_id, narrowed, args)
+        whole_list = _written(listing)
     return Screen(ORDER_FIELDS, listing, page, args, whole_list)
 
 
+@lru_cache(maxsize=64)
+def _whole_screen(member: str) -> tuple[Listing, Mapping[str, Rows]]:
+    """What nearly every request for this screen asks for; `member` is a parameter."""
+    listing = _of_member(member, "")
+    return listing, _written(listing)
+
+
+def _written(listing: Listing) -> Mapping[str, Rows]:
+    return {name: Rows(fields, sql.replace("{where}", listing.where)) for name, (sql, fields) in WRITTEN.items()}
+
+
 def _unpaid(member_id: UUID, narrowed: UnpaidFilter, args: Args) -> Listing:
-    where = f"o.member_id = {args(member_id)} and {OWED}{narrowed.where(args)}"
+    return _of_member(args(member_id), narrowed.where(args))
+
+
+def _of_member(member: str, narrowed: str) -> Listing:
+    where = f"o.member_id = {member} and {OWED}{narrowed}"
     return Listing(ORDERS, where, at=f"coalesce(o.pay_by, {NO_DEADLINE})", id="o.id", newest_first=False, counted='"order" o')

@@ -101,9 +101,14 @@ def tail_sql(listing: Listing, page: Page, args: Args) -> str:
             if listing.of_two_tables:
                 conditions.append(f"{listing.at} {sign}= {args(position[0])}::timestamptz")
             conditions.append(f"({listing.at}, {listing.id}) {sign} ({args(position[0])}::timestamptz, {args(position[1])}::uuid)")
-    way = "desc" if listing.newest_first is not page.backwards else "asc"
-    return f"""from {listing.source} where {" and ".join(conditions)}
-        order by {listing.at} {way}, {listing.id} {way} limit {args(page.size + 1)}"""
+    return end_sql(listing, backwards=page.backwards, limit=args(page.size + 1), where=" and ".join(conditions))
+
+
+def end_sql(listing: Listing, *, backwards: bool, limit: str, where: str = "") -> str:
+    """The same at one end of the list; `where`: instead of the list's own."""
+    way = "desc" if listing.newest_first is not backwards else "asc"
+    return f"""from {listing.source} where {where or listing.where}
+        order by {listing.at} {way}, {listing.id} {way} limit {limit}"""
 
 
 def count_sql(listing: Listing) -> str:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from domain import db
-from domain.paging.page import Args, Listing, Page, count_sql, tail_sql
+from domain.paging.page import Args, Listing, Page, count_sql, end_sql, tail_sql
 
 DEEPEST: Final = 6
 """Lists within lists."""
@@ -240,12 +241,43 @@ class Screen:
 
         `pieces`: their SQL, one after the other.
         """
-        page = f"select concat_ws({TOP}, {pieces}) {tail_sql(self.listing, self.page, self.args)}"
-        found = [column_of(page), *([count_sql(self.listing)] if count else []), *whole]
-        if self.now is None or not any(NOW in column for column in found):
+        if self.page.after is None and self.page.before is None:
+            column = _beginning(pieces, self.listing, self.page.backwards, self.args(self.page.size + 1))
+        else:
+            column = _page(pieces, tail_sql(self.listing, self.page, self.args))
+        found = [column, *([count_sql(self.listing)] if count else []), *whole]
+        if self.now is None or not any(map(_is_dated, found)):
             return found
         now = f"{self.args(self.now)}::timestamptz"
-        return [column.replace(NOW, now) for column in found]
+        return [_dated(column, now) for column in found]
+
+
+# Statements are long, and nearly all of them the same few: each is put together once. What is asked for by a text that is known already is found by
+# its identity, here and among asyncpg's prepared statements.
+
+
+@lru_cache(maxsize=512)
+def _beginning(pieces: str, listing: Listing, backwards: bool, limit: str) -> str:
+    return _page(pieces, end_sql(listing, backwards=backwards, limit=limit))
+
+
+def _page(pieces: str, tail: str) -> str:
+    return column_of(f"select concat_ws({TOP}, {pieces}) {tail}")
+
+
+@lru_cache(maxsize=512)
+def _is_dated(column: str) -> bool:
+    return NOW in column
+
+
+@lru_cache(maxsize=512)
+def _dated(column: str, now: str) -> str:
+    return column.replace(NOW, now)
+
+
+@lru_cache(maxsize=512)
+def _statement(columns: tuple[str, ...], quoted: str) -> str:
+    return f"select {', '.join(columns)}".replace(QUOTED, quoted)
 
 
 def row_text(pieces: Sequence[str], depth: int) -> str:
@@ -272,7 +304,6 @@ TOP: Final = _quoted(between_pieces(0))
 
 async def fetch_columns(columns: Sequence[str], args: Args) -> db.Record:
     """One row of these columns."""
-    sql = f"select {', '.join(columns)}".replace(QUOTED, QUOTED_BY_SERVER[db.server_major() >= 17])
-    row = await db.fetchrow(sql, *args.values)
+    row = await db.fetchrow(_statement(tuple(columns), QUOTED_BY_SERVER[db.server_major() >= 17]), *args.values)
     assert row is not None
     return row

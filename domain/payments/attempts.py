@@ -35,6 +35,7 @@ LARGEST_MINOR: Final = 200_000
 LARGEST_CODE_MINOR: Final = 20_000
 """What a card or an account number takes at most, and a store's code."""
 SMALLEST_CODE_MINOR: Final = 31
+OPEN: Final = "update payment_attempt set opened_at = coalesce(opened_at, $2) where id = $1 and state = 'PENDING'"
 _SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -105,7 +106,7 @@ async def page(*, token: str, base_url: str, ecpay_url: str | None, vault: Vault
         return None
     row = await db.fetchrow(
         """select t.trade_no, t.amount_minor, t.method, t.state, t.page_until, t.created_at, o.pay_by, o.number, o.state as order_state,
-                  s.name as shop_name, a.id, a.shop_id, a.slug, a.merchant_id, a.hash_key_encrypted, a.hash_iv_encrypted, a.live
+                  t.opened_at, s.name as shop_name, a.id, a.shop_id, a.slug, a.merchant_id, a.hash_key_encrypted, a.hash_iv_encrypted, a.live
            from payment_attempt t join payment_account a on a.id = t.account_id join "order" o on o.id = t.order_id
            join shop s on s.id = t.shop_id where t.id = $1""",
         attempt_id,
@@ -113,6 +114,9 @@ async def page(*, token: str, base_url: str, ecpay_url: str | None, vault: Vault
     if row is None:
         return None
     usable = row["state"] == "PENDING" and row["order_state"] == "OPEN" and now < row["page_until"]
+    if usable and row["opened_at"] is None:
+        # From here on the provider may know of it. Who ends it does that by the same row, so one of the two comes first.
+        usable = await db.execute(OPEN, attempt_id, now) == 1
     state = row["state"] if row["state"] != "PENDING" or usable else "EXPIRED"
     account = opened(row, vault)
     fields = (

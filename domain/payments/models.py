@@ -77,6 +77,8 @@ class PaymentAttempt(Model):
     created_at = fields.DatetimeField()
     page_until = fields.DatetimeField()
     """The page that leads to the provider opens until then."""
+    opened_at = fields.DatetimeField(null=True)
+    """When it was opened first; null: the provider cannot know of the attempt, and no money can come for it."""
     hold_until = fields.DatetimeField(null=True)
     """The order is not expired before this while the attempt is pending; None: it holds nothing."""
     ask_at = fields.DatetimeField(null=True)

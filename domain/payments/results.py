@@ -154,13 +154,15 @@ async def _part(tx: Tx, order: LockedOrder, takes: int, reference: str, now: dat
 async def _number(tx: Tx, order: LockedOrder, attempt: Record, told: Told, now: datetime) -> None:
     """A number was made: the order waits for it a little beyond its end, and never longer than its own deadline allows."""
     await tx.execute(
-        "update payment_attempt set provider_no = $2, code = $3, bank = $4, number = $5, number_until = $6 where id = $1",
+        """update payment_attempt set provider_no = $2, code = $3, bank = $4, number = $5, number_until = $6, opened_at = coalesce(opened_at, $7)
+           where id = $1""",
         attempt["id"],
         told.provider_no[:40],
         told.code,
         told.bank,
         told.number,
         told.until,
+        now,
     )
     await add_events(tx, "PAYMENT_NUMBER", [order], {order.id: {"method": attempt["method"]}}, actor=ECPAY, now=now)
 

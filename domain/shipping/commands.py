@@ -7,7 +7,6 @@ buyer's pass. What a carrier or the seller says about a parcel is kept once; it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, auto
 from typing import Final
@@ -27,6 +26,7 @@ from domain.orders.errors import InvalidTransition
 from domain.orders.goods import follow_goods
 from domain.orders.rules import SETTLED_STATES, OrderState
 from domain.orders.timeline import OrderEventKind
+from domain.shipping.chosen import Label, completed, differences, places_of
 from domain.shipping.errors import InvalidMove, NumberTaken, PiecesGone, TwoBuyers
 from domain.shipping.goods import close_passes, give_back, leave, make_ready, pack, unpack
 from domain.shipping.parcels import Parcel, lock_parcel, tell, write_state
@@ -62,45 +62,41 @@ class Heard(Enum):
     """It was said before; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What a parcel says on its outside."""
-
-    carrier: Carrier
-    carrier_name: str = ""
-    tracking_number: str = ""
-    store: Store | None = None
-
-
 async def create(
     *, shop_id: UUID, pieces: Sequence[Pieces] | None, order_id: UUID | None = None, label: Label, actor: Actor, now: datetime
 ) -> UUID:
     """Pack pieces of paid orders of one buyer into a parcel; answers its id. Without `pieces`, all that is left of the order `order_id`.
 
-    Packed pieces are kept for the parcel: nobody can collect them meanwhile.
+    Packed pieces are kept for the parcel: nobody can collect them meanwhile. What `label` leaves open is as the buyer chose.
 
     Raises:
         NotFound: this shop has no such line or order.
         TwoBuyers: the lines are not of one buyer.
         InvalidTransition: an order is not open, or not paid.
         PiecesGone: more than is left of a line.
-        BadParcel: the label cannot be.
+        BadParcel: the label cannot be, or it names no carrier and none was chosen.
+        ChoicesDiffer: it names no carrier, and different places were chosen.
         NumberTaken: another parcel has this number.
     """
-    check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
+    if label.carrier is not None:
+        check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
     async with db.transaction() as tx:
         orders, lines, wanted = await _wanted(tx, shop_id, pieces, order_id)
         _check_orders(orders)
         for line_id, count in wanted.items():
             if not 1 <= count <= lines[line_id].left:
                 raise PiecesGone(line_id, count, lines[line_id].left)
-        parcel_id = await _write(tx, orders[0], label, [(lines[line_id], count) for line_id, count in wanted.items()], now)
+        carrier, label = completed(label, await places_of(tx, [order.id for order in orders]))
+        check_parcel(carrier, label.carrier_name, label.tracking_number, label.store)
+        parcel_id = await _write(tx, orders[0], carrier, label, [(lines[line_id], count) for line_id, count in wanted.items()], now)
         await pack(tx, wanted)
         moved = await follow_goods(tx, orders, now=now)
         await close_passes(tx, [order.id for order in orders])
         parcel = await lock_parcel(tx, shop_id, parcel_id)
         await tell(tx, parcel, moved, OrderEventKind.SHIPMENT_CREATED, actor=actor, now=now)
-        detail = {"carrier": label.carrier.value, "pieces": sum(wanted.values()), "orders": [order.number for order in moved]}
+        detail = {"carrier": carrier.value, "pieces": sum(wanted.values()), "orders": [order.number for order in moved]}
+        if unlike := await differences(tx, parcel_id):
+            detail["unlike"] = unlike
         await record(tx, actor, [Entry(shop_id, "shipment.create", "shipment", parcel_id, detail)], now=now)
         return parcel_id
 
@@ -139,7 +135,7 @@ def _check_orders(orders: Sequence[LockedOrder]) -> None:
             raise InvalidTransition(order.id, "payment", order.payment_state.value, "SHIPPED")
 
 
-async def _write(tx: Tx, order: LockedOrder, label: Label, lines: Sequence[tuple[Line, int]], now: datetime) -> UUID:
+async def _write(tx: Tx, order: LockedOrder, carrier: Carrier, label: Label, lines: Sequence[tuple[Line, int]], now: datetime) -> UUID:
     parcel_id, store = new_id(), label.store or Store("")
     try:
         async with tx.raw.transaction():
@@ -147,7 +143,7 @@ async def _write(tx: Tx, order: LockedOrder, label: Label, lines: Sequence[tuple
                 """insert into shipment (id, shop_id, buyer_id, member_id, state, state_at, carrier, carrier_name, tracking_number, store_code, store_name,
                      store_address, last_pickup_day, version, created_at, updated_at)
                    select $1, b.shop_id, b.id, b.member_id, 'PREPARING', $3, $4, $5, $6, $7, $8, $9, $10, 1, $3, $3 from buyer b where b.id = $2""",
-                parcel_id, order.buyer_id, now, label.carrier.value, label.carrier_name, label.tracking_number, store.code, store.name, store.address,
+                parcel_id, order.buyer_id, now, carrier.value, label.carrier_name, label.tracking_number, store.code, store.name, store.address,
                 store.last_pickup_day,
             )  # fmt: skip
     except asyncpg.UniqueViolationError as error:
@@ -172,8 +168,8 @@ async def relabel(
     *, shop_id: UUID, shipment_id: UUID, carrier: Carrier | None = None, carrier_name: str | None = None, tracking_number: str | None = None,
     store: Store | None = None, last_pickup_day: date | None = None, actor: Actor, now: datetime,
 ) -> bool:  # fmt: skip
-    """Change what a parcel says on its outside; what is None stays. A carrier that knows no stores takes the store away. Answers whether
-    anything is another.
+    """Change what a parcel says on its outside; what is None stays. Another carrier takes the store away, and brings the one that the buyer
+    chose there. Answers whether anything is another.
 
     Raises:
         NotFound: this shop has no such parcel.
@@ -186,6 +182,8 @@ async def relabel(
         parcel = await lock_parcel(tx, shop_id, shipment_id)
         if parcel.is_over:
             raise InvalidMove(parcel.id, parcel.state.value, parcel.state.value)
+        if carrier is not None and carrier is not parcel.carrier and store is None:
+            store = completed(Label(carrier), await places_of(tx, [order.id for order in orders]))[1].store
         label = parcel.relabelled(carrier, carrier_name, tracking_number, store, last_pickup_day, now)
         check_parcel(label.carrier, label.carrier_name, label.tracking_number, label.store)
         if label == parcel:

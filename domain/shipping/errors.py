@@ -41,6 +41,14 @@ class TwoBuyers(DomainError):
 
 
 @dataclass
+class ChoicesDiffer(DomainError):
+    """The orders of a parcel go to different places, and its label names none: a parcel for each, or carrier and store by hand."""
+
+    code: ClassVar[str] = "DELIVERY_DIFFERS"
+    field: str = "carrier"
+
+
+@dataclass
 class NumberTaken(DomainError):
     """Another parcel of the shop has this carrier's tracking number."""
 

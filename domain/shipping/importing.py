@@ -17,7 +17,8 @@ from domain.audit.commands import Actor
 from domain.db import Tx
 from domain.errors import DomainError, NotFound
 from domain.jobs import JobQueue
-from domain.shipping.commands import Heard, Label, create, hear, relabel
+from domain.shipping.chosen import Label
+from domain.shipping.commands import Heard, create, hear, relabel
 from domain.shipping.errors import BadParcel
 from domain.shipping.rules import NUMBER, ImportOutcome
 from domain.shipping.table import ImportRow

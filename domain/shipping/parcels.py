@@ -15,7 +15,7 @@ from domain.errors import NotFound
 from domain.jobs import JobQueue
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
-from domain.orders.carriers import STORES, Carrier
+from domain.orders.carriers import Carrier
 from domain.orders.commands import LockedOrder, add_events
 from domain.orders.timeline import OrderEventKind
 from domain.shipping.rules import WITH_CARRIER, ReturnDecision, ShipmentState, Store, remind_at
@@ -91,10 +91,10 @@ class Parcel:
         last_pickup_day: date | None,
         now: datetime,
     ) -> Parcel:
-        """With what is not None; another carrier than OTHER has no name of its own, one without stores has no store."""
-        carrier = carrier or self.carrier
+        """With what is not None; another carrier than OTHER has no name of its own, another carrier than before none of its stores."""
+        carrier, keeps_store = carrier or self.carrier, carrier in (None, self.carrier)
         name = (self.carrier_name if carrier_name is None else carrier_name) if carrier is Carrier.OTHER else carrier_name or ""
-        there = store or (self.store if carrier in STORES else None)
+        there = store or (self.store if keeps_store else None)
         if there is not None and last_pickup_day is not None:
             there = replace(there, last_pickup_day=last_pickup_day)
         there = there or Store("")

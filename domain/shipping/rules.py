@@ -39,6 +39,15 @@ class ReturnDecision(StrEnum):
     WRITE_OFF = "WRITE_OFF"
 
 
+class ShipmentDifference(StrEnum):
+    """What of a parcel is other than its buyer chose."""
+
+    METHOD = "METHOD"
+    CARRIER = "CARRIER"
+    STORE = "STORE"
+    SEVERAL = "SEVERAL"
+
+
 class ImportOutcome(StrEnum):
     """What became of one row of an import."""
 

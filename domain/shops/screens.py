@@ -94,6 +94,10 @@ def _level_shape(wanted: Wanted) -> Shape:
 
 
 _LEVELS = "stock_level l join variant v on v.id = l.variant_id join product p on p.id = v.product_id join shop s on s.id = l.shop_id"
+_LISTED = """product p cross join lateral (select * from variant of_product where of_product.product_id = p.id offset 0) v
+    cross join lateral (select * from stock_level of_variant where of_variant.variant_id = v.id offset 0) l join shop s on s.id = l.shop_id"""
+"""The same, each product's variants and levels by their keys: as a plain join all variants of all shops are read for the few of one, as long as
+that is the cheaper guess."""
 
 
 async def levels_of_shop(
@@ -104,10 +108,10 @@ async def levels_of_shop(
     # Said of the product too, whose index is the order of the list.
     where = "l.shop_id = $1 and p.shop_id = $1"
     if product_id is not None:
-        where += f" and v.product_id = {args(product_id)}"
+        where += f" and p.id = {args(product_id)}"
     if sold_out is not None:
         where += f" and l.on_hand + l.backorder_limit - l.held - l.committed {'<=' if sold_out else '>'} 0"
-    listing = Listing(_LEVELS, where, at="p.created_at", id="v.id", of_two_tables=True)
+    listing = Listing(_LISTED, where, at="p.created_at", id="v.id", of_two_tables=True)
     return await fetch_page(_level_shape(wanted), listing, page, args, count=count)
 
 

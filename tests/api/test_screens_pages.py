@@ -1,4 +1,4 @@
-"""docs/api/orders.md and inbox.md: every request with its variables, and the answer as it is shown."""
+"""docs/api/orders.md, inbox.md and disputes.md: every request with its variables, and the answer as it is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from domain.ids import public_id
 from domain.notices.pushing import DAILY_PUSHES, DEADLINES
 from domain.orders.carriers import Carrier
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql import conftest
@@ -78,7 +78,7 @@ async def a_world(people: Any) -> dict[str, str]:
     return {"SHOP": public_id("shop", people.shop.id)}
 
 
-@pytest.mark.parametrize("page", ["orders.md", "inbox.md"])
+@pytest.mark.parametrize("page", ["orders.md", "inbox.md", "disputes.md"])
 async def test_every_request_of_the_page_is_answered_as_shown(people, services, signed_in, page) -> None:
     known: dict[str, Any] = await a_world(people)
     clients = {"BUYER": await signed_in(people.member), "SELLER": await signed_in(people.owner)}
@@ -90,7 +90,7 @@ async def test_every_request_of_the_page_is_answered_as_shown(people, services, 
             name, _, path = request.keep.partition(" = ")
             known[name] = at(said, path)
         seen += 1
-    assert seen == {"orders.md": 2, "inbox.md": 5}[page]
+    assert seen == {"orders.md": 2, "inbox.md": 6, "disputes.md": 5}[page]
 
 
 def test_what_the_page_says_of_pushes_is_so() -> None:

@@ -19,10 +19,6 @@ ALLOWED = {
         "social_comment|claim_of_shop",
         "the platform stands with the comment and the order of the list with the claim: a platform that a shop hardly uses is looked for",
     ),
-    "desk stock: filter: {soldOut: false}": (
-        "drops .* of stock_level",
-        "bounded by the shop's goods; an index on figures that every order changes would cost each order more than this list",
-    ),
     "simulation": ("sorts", "all comments of one post are read, 5,000 at most: that is what is asked for"),
     "whole, whole": (
         "drops .* of order_line",

@@ -32,7 +32,7 @@ from domain.pickup import commands as pickup
 from domain.posts.commands import place_post
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.shipping import commands as shipping
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.importing import take_rows
 from domain.shipping.reminders import remind_last_days
 from domain.shipping.rules import ReturnDecision, Said, ShipmentState
@@ -56,6 +56,18 @@ LOT, LOTS = 100, 10
 """So small that what a lot of the upkeep reads and sorts is far below what the seed holds."""
 
 
+POSTS_OF_YEARS = """
+/* arranged */ with old as (
+  insert into sales_post (id, shop_id, title, state, delivery_method, version, created_at)
+  select gen_random_uuid(), id, 'old ' || n, 'CLOSED', 'PICKUP', 1, $1 from shop cross join generate_series(1, 100) n returning id, shop_id)
+insert into post_placement (id, shop_id, post_id, channel_id, external_post_id, created_at)
+select gen_random_uuid(), shop_id, old.id, c.id, 'old-' || old.id, $1 from old join channel c using (shop_id)"""
+"""The seed's channels have a dozen posts each, and of so few it is all the same by what they are found."""
+REPLIES_OF_YEARS = """
+/* arranged */ insert into platform_reply (id, shop_id, comment_id, kind, text, state, tries, external_id, last_error, dedupe_key, created_at, sent_at)
+select gen_random_uuid(), shop_id, id, 'PUBLIC', 'ok', 'SENT', 1, '', '', 'upkeep:' || id, received_at, received_at from social_comment order by id limit 400"""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A part of the workers: how it is run, how many statements that shows at least, and texts of statements that may do more."""
@@ -63,6 +75,13 @@ class Work:
     run: Callable[[Seeded], Awaitable[object]]
     at_least: int = 1
     allowed: Mapping[str, str] = field(default_factory=dict)
+
+
+async def analyse(tables: str = "") -> None:
+    """Have the planner know these tables, or all, on a connection without a limit: it waits wherever the server cleans just then."""
+    connection = await db.dedicated()
+    await connection.execute(f"/* arranged */ analyze {tables}")
+    await connection.close()
 
 
 async def wall_of(seed: Seeded) -> Wall:
@@ -177,6 +196,8 @@ async def outbox(seed: Seeded) -> int:
         await deliveries.retry_at(tx, pushes[70:], NOW, "later", jobs=jobs)
     await deliveries.claim_due(now=NOW, ids=[push.id for push in pushes])
     await deliveries.drop_late("late", now=NOW + timedelta(days=1))
+    await db.execute(POSTS_OF_YEARS, NOW)
+    await analyse("sales_post, post_placement")
     comments = await db.fetch("/* arranged */ select id, shop_id from social_comment order by id desc limit 50")
     async with db.transaction() as tx:
         for row in comments:
@@ -308,9 +329,12 @@ async def sweeps(seed: Seeded) -> int:
         "/* arranged */ insert into idempotency_key (id, actor_id, key, request_hash, created_at) select gen_random_uuid(), gen_random_uuid(), n::text, '', $1 from generate_series(1, 500) n",
         NOW,
     )
-    await db.execute("analyze idempotency_key")
+    await analyse("idempotency_key")
     forgotten = await idempotency.forget(before=NOW + timedelta(days=3), limit=5_000)
     over = await sweeping.forget_expired(NOW + timedelta(days=200))
+    wall = await wall_of(seed)
+    await wall.says("newcomer-4", f"{await code_of(wall)}+1")
+    await wall.drain()
     await db.execute(
         "/* arranged */ insert into identity (id, member_id, provider, subject, created_at, last_seen_at) values ($1, $2, 'facebook', 'newcomer-4', $3, $3)",
         new_id(), seed.member, NOW,
@@ -353,9 +377,8 @@ async def upkeep(seed: Seeded) -> int:
            select gen_random_uuid(), shop_id, order_id, 'REFUSED', '12345', created_at, 1, 'TWD', id, '', created_at, created_at, created_at
            from transfer_slip order by id limit 200"""
     )
-    connection = await db.dedicated()  # without a limit: it waits wherever the server cleans just then
-    await connection.execute("/* arranged */ analyze")
-    await connection.close()
+    await db.execute(REPLIES_OF_YEARS)
+    await analyse()
     kept = commands.LOT, commands.LOTS
     commands.LOT, commands.LOTS = LOT, LOTS
     try:

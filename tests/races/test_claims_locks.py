@@ -154,9 +154,9 @@ async def test_a_paid_order_is_flagged_without_a_deadlock(db: str) -> None:
 async def test_twin_that_locks_the_flagged_order_after_the_levels_ends_in_a_deadlock(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     locks = loading._open_orders
 
-    async def open_ones_only(tx: Tx, desk: Desk, buyers: Collection[UUID]) -> None:
+    async def open_ones_only(tx: Tx, desk: Desk, buyers: Collection[UUID], counted: Sequence[UUID]) -> None:
         claims, desk.claims = desk.claims, {}
-        await locks(tx, desk, buyers)
+        await locks(tx, desk, buyers, counted)
         desk.claims = claims
 
     monkeypatch.setattr(loading, "_open_orders", open_ones_only)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from domain import db as database
@@ -144,6 +145,27 @@ async def test_two_workers_never_take_one_lane_at_once(db: str) -> None:
     assert seen == list(range(40))
 
 
+async def test_a_lane_that_is_not_ripe_is_left_for_later(db: str) -> None:
+    wall = await a_wall(places=2)
+    for place in (0, 1, 0, 1):
+        await wall.says("b", "+1", place=place)
+
+    async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+        return [Verdict(row.id, "SEEN") for row in rows]
+
+    cursor = Cursor()
+    first = await drain_one(cursor, handle, now=lambda: NOW, most=1)
+    assert first is not None
+    assert first.full
+    second = await drain_one(cursor, handle, now=lambda: NOW, ripe=lambda lane: lane != first.lane)
+    assert second is not None
+    assert (second.lane != first.lane, len(second.verdicts), second.full) == (True, 2, False)
+    assert await drain_one(cursor, handle, now=lambda: NOW, ripe=lambda lane: lane != first.lane) is None
+    last = await drain_one(cursor, handle, now=lambda: NOW)
+    assert last is not None
+    assert (last.lane, len(last.verdicts)) == (first.lane, 1)
+
+
 TEXTS = ["+1", "+2", "紅+1", "白+1", "紅+2", "紅+1 白+1", "取消", "還有嗎？", "好可愛", "白+9", "+1？"]
 
 
@@ -208,3 +230,26 @@ async def test_run_wakes_on_notification_and_stops(db: str) -> None:
         stop.set()
         await asyncio.wait_for(task, 30)
     assert await wall.pieces("小美") == {"": 1}
+
+
+async def test_whatever_ends_the_ear_it_hears_again(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, failures = database.dedicated, [asyncpg.InvalidCatalogNameError("being restored"), OSError()]
+
+    async def dedicated(seconds: float) -> object:
+        if failures:
+            raise failures.pop(0)
+        return await connect(seconds)
+
+    async def at_once(*_: object) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(database, "dedicated", dedicated)
+    monkeypatch.setattr(ingest, "_pause", at_once)
+    woken = asyncio.Event()
+    listening = asyncio.create_task(ingest._listen([woken], asyncio.Event()))
+    waiting = asyncio.create_task(woken.wait())
+    await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    assert woken.is_set()
+    for task in (listening, waiting):
+        task.cancel()
+    await asyncio.gather(listening, waiting, return_exceptions=True)

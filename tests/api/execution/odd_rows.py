@@ -102,16 +102,18 @@ KEYS = {"order_delivery": "order_id", "order_gift": "order_id"}
 """Keys that are not called id."""
 
 
-async def odd(chance: Random) -> None:
-    """Every row that screens show holds something odd; the guards of the tables look away meanwhile."""
+async def odd(chance: Random, *, fits: bool = True) -> None:
+    """Every row that screens show holds something odd; the guards of the tables look away meanwhile. `fits` False: also days that no text has."""
     async with database.transaction() as tx:
         await tx.execute("set local session_replication_role = replica")
         for table, columns in COLUMNS.items():
             key = KEYS.get(table, "id")
-            for row in await tx.fetch(f"select {key} from {table}"):
+            for row in await tx.fetch(f"select {key} from {table} order by 1"):
                 values = [chance.choice(list(choices)) for choices in columns.values()]
                 sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, 2))
                 await _update(tx, f"update {table} set {sets} where {key} = $1", row[key], values)
+        if fits:
+            await tx.execute("update shipment set last_pickup_day = null where not isfinite(last_pickup_day)")
 
 
 async def _update(tx: Any, sql: str, key: Any, values: Sequence[Any]) -> None:

@@ -78,7 +78,6 @@ async def test_a_screen_with_every_field_is_one_statement_and_no_resolver(people
     for seed in (None, 1, 2):
         if seed is not None:
             await odd(Random(seed))
-            await database.execute("update shipment set last_pickup_day = null where not isfinite(last_pickup_day)")
         seen.written.clear()
         with recorded() as sql:
             answer = await client.ask(WHOLE[screen])

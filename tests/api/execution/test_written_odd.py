@@ -31,7 +31,7 @@ async def test_random_rows_and_selections_answer_the_same(people, signed_in, see
     for seed in range(168):
         chance = Random(seed)
         if seed % 12 == 0:
-            await odd(chance)
+            await odd(chance, fits=seed % 24 == 0)
         fields = [
             f"{name}(first: {chance.randint(1, 7)}) {{ {selection(chance, _type(types, name), 6)} }}"
             for name in chance.sample(["orders", "unpaid", "notifications", "pickups", "shipments"], chance.choice([1, 1, 2, 3]))
@@ -48,7 +48,7 @@ def _type(types: Any, name: str) -> GraphQLNamedType:
 
 LEFT_OUT = {"receipt", "rule", "items", "matched", "revisions"}
 """Fields without a writer: with them, few operations had one."""
-UNWRITTEN = {"Claim.order", "SocialComment.claim", "Shop.deliveryOptions"}
+UNWRITTEN = {"OrderEvent.title", "Claim.order", "SocialComment.claim", "Shop.deliveryOptions"}
 
 
 def selection(chance: Random, type_: GraphQLNamedType, depth: int) -> str:
@@ -125,7 +125,7 @@ async def test_nobody_sees_nothing(people, signed_in, monkeypatch) -> None:
 ROOTS: dict[str, Fields] = {"Order": ORDER_FIELDS, "Shipment": SHIPMENT_FIELDS, "Pickup": PICKUP_FIELDS, "Notification": _fields("en")}
 WITHOUT = {
     "Claim": {"rule", "matched", "order", "receipt"}, "SocialComment": {"claim", "revisions"},
-    "SalesPost": {"rule", "items"},
+    "SalesPost": {"rule", "items"}, "OrderEvent": {"title"},
 }  # fmt: skip
 """Fields that are read as rows: sentences in the reader's language, stored trails, signatures, and what leads back to where one came from."""
 

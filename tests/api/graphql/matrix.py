@@ -112,6 +112,7 @@ ASK: dict[str, Ask] = {
         {"id": t["order"]},
     ),
     "wishes": mutation("notificationPreferencesUpdate", dailyPushes=3),
+    "speak": mutation("memberUpdate", locale="zh-HK", timeZone="Asia/Hong_Kong"),
     "mute": mutation("shopMute", shopId=lambda t: t["shop"]),
     "announce": mutation("announcementCreate", shopId=lambda t: t["shop"], title="週五開團"),
     "pack": mutation("shipmentCreate", lines=lambda t: [{"lineId": t["sendable"], "quantity": 1}], carrier="POST"),
@@ -171,6 +172,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "my suggestions":   (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
     "order timeline":   (YES,       NULL,      YES,       YES,       YES,       NULL,      NULL,      NULL,      SIGN_IN),
     "wishes":           (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
+    "speak":            (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "mute":             (YES,       YES,       YES,       YES,       YES,       YES,       YES,       YES,       SIGN_IN),
     "announce":         (NOT_FOUND, NOT_FOUND, YES,       YES,       DENIED,    DENIED,    NOT_FOUND, NOT_FOUND, SIGN_IN),
     "my waitlist":      (YES,       NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      NONE,      SIGN_IN),
@@ -196,7 +198,7 @@ READS = [
     for what in TABLE
     if what.startswith(("node", "shop", "my ")) or what in ("sales post", "me", "order lines", "order timeline", "server time", "simulate")
 ]
-OWN = {"read notices", "device", "wishes", "mute"}
+OWN = {"read notices", "device", "wishes", "speak", "mute"}
 """Everybody may, for themselves alone: `test_marking_anothers_notice_changes_nothing` and tests/domain/members hold what they change."""
 
 

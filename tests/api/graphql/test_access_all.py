@@ -59,6 +59,7 @@ ROWS = {
     "Order.timeline": "order timeline",
     "Mutation.notificationPreferencesUpdate": "wishes",
     "Mutation.shopMute": "mute",
+    "Mutation.memberUpdate": "speak",
     "Mutation.announcementCreate": "announce",
 }
 """Every field of the roots and every list below: its row in the matrix."""
@@ -79,7 +80,11 @@ ELSEWHERE: dict[str, str] = {
         (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
     ),
     **dict.fromkeys(
-        (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
+        (
+            f"Mutation.{name}"
+            for name in ("identityLinkStart", "identityLinkOpen", "dataExportRequest", "membersMerge", "accountDeleteRequest")
+        ),
+        ANYBODYS,
     ),
     **dict.fromkeys(
         (

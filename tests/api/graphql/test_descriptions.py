@@ -6,13 +6,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, build_schema
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+)
 from graphql.type import is_introspection_type, is_specified_directive, is_specified_scalar_type
 
 from api.graphql_app import schema
 from api.schema.descriptions import TABLE
 
 PRINTED = Path(__file__).parents[3] / "api" / "schema" / "schema.graphql"
+
+
+SOMEBODY = ("phone", "mail", "subject", "externalid", "userid", "membername", "buyername", "displayname")
+"""Parts of names by which people could be looked up, as they are called anywhere in this house."""
+
+
+def test_nobody_is_looked_up_by_phone_mail_or_name() -> None:
+    """What a query takes, filters too: ids that an answer gave, states, times, and one's own search text."""
+    types: Any = schema._schema.type_map
+    queries = [type_ for type_ in types.values() if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")]
+    taken: dict[str, Any] = {
+        f"{type_.name}.{name}({argument})": definition.type
+        for type_ in queries
+        if type_.name != "Mutation"
+        for name, field in type_.fields.items()
+        for argument, definition in field.args.items()
+    }
+    inputs = {get_named_type(type_) for type_ in taken.values()}
+    taken |= {
+        f"{each.name}.{name}": field.type
+        for each in inputs
+        if isinstance(each, GraphQLInputObjectType)
+        for name, field in each.fields.items()
+    }
+    assert len(taken) > 60
+    assert [place for place in taken if any(part in place.rpartition("(")[2].rpartition(".")[2].lower() for part in SOMEBODY)] == []
 
 
 def named(schema: GraphQLSchema) -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from domain.orders.carriers import Carrier
 from domain.orders.rules import UNPAID_STATES, FulfilmentState, OrderState, PaymentState
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests import build
 from tests.api.graphql.conftest import pid
@@ -204,7 +204,7 @@ async def test_paying_takes_an_order_off_the_screen(people, signed_in, services)
 
 
 WHOLE = """{ me { orders(first: 4) { nodes { number actions payments { method amount { amount currencyCode } paidAt }
-  timeline(first: 6) { totalCount totalCountIsExact nodes { kind at by lines { title variantLabel quantity } } }
+  timeline(first: 6) { totalCount totalCountIsExact nodes { kind title at by lines { title variantLabel quantity } } }
   pickup { state shop { name } orders { number } } shipments { state carrier trackingNumber storeName lastPickupDay events { state at note }
     lines { lineId title quantity orderNumber } shop { name } } } } } }"""
 
@@ -228,9 +228,10 @@ async def test_an_order_shows_receipt_timeline_and_pass(people, signed_in, servi
         "number": order.number, "actions": ["MAKE_GIFT", "SHOW_CODE", "REQUEST_CANCEL"], "shipments": [],
         "payments": [{"method": "BANK_TRANSFER", "amount": {"amount": "1180", "currencyCode": "TWD"}, "paidAt": at}],
         "timeline": {"totalCount": 4, "totalCountIsExact": True, "nodes": [
-            {"kind": "PAID", "at": at, "by": "SHOP", "lines": []}, {"kind": "READY_FOR_PICKUP", "at": at, "by": "SHOP", "lines": []},
-            {"kind": "LINES_ADDED", "at": at, "by": "BUYER", "lines": [{"title": "法式方巾", "variantLabel": "紅", "quantity": 2}]},
-            {"kind": "OTHER", "at": at, "by": "SYSTEM", "lines": []},
+            {"kind": "PAID", "title": "已收到款項", "at": at, "by": "SHOP", "lines": []},
+            {"kind": "READY_FOR_PICKUP", "title": "可以取貨", "at": at, "by": "SHOP", "lines": []},
+            {"kind": "LINES_ADDED", "title": "已加入品項", "at": at, "by": "BUYER", "lines": [{"title": "法式方巾", "variantLabel": "紅", "quantity": 2}]},
+            {"kind": "OTHER", "title": "訂單有更新", "at": at, "by": "SYSTEM", "lines": []},
         ]},
         "pickup": {"state": "OPEN", "shop": {"name": "小鹿團購"}, "orders": [{"number": order.number}]},
     }  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from domain import db as database
-from domain.claims import loading
+from domain.claims import loading, taking
 from domain.claims.rules import OnDelete, OnEdit, PublicReply, RepeatMode, Shortage
 from domain.db import Tx
 from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
@@ -172,6 +172,32 @@ async def test_an_evening_in_batches_ends_as_one_by_one(db: str, evening: Evenin
     assert not found, found
 
 
+@settings(
+    max_examples=4,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(evening=evenings(), policy=st.sampled_from(POLICIES))
+async def test_what_plain_orders_do_not_look_at_changes_nothing(db: str, evening: Evening, policy: dict[str, Any]) -> None:
+    events = [step for step in evening if isinstance(step, Told)]
+    plain, looking = await a_stage(policy), await a_stage(policy)
+    await one_by_one(plain, events)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taking, "only_more", lambda *args, **named: False)
+        await one_by_one(looking, events)
+    found = apart(await ending(plain), await ending(looking))
+    assert not found, found
+
+
+async def test_twin_that_never_looks_at_what_a_buyer_has_ends_elsewhere(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, with a desk on which nothing lies of what buyers have: who takes an order back is told that there is none."""
+    events = [Told("buyer0", text, f"c{n}", "add", NOW + timedelta(seconds=7 * n), 0) for n, text in enumerate(("白+3", "取消"))]
+    plain, blind = await a_stage({}), await a_stage({})
+    await one_by_one(plain, events)
+    monkeypatch.setattr(taking, "only_more", lambda *args, **named: True)
+    await one_by_one(blind, events)
+    assert apart(await ending(plain), await ending(blind))
+
+
 RUSH: Evening = [Told(f"buyer{n}", "白+3", f"c{n}", "add", NOW + timedelta(seconds=7 * n), n % 2) for n in range(4)]
 """Four pieces, and four who want three of them; two in each lane."""
 
@@ -202,8 +228,8 @@ async def test_twin_that_forgets_what_the_batch_did_before_ends_elsewhere(db: st
     ]
     read = loading.fill_desk
 
-    async def of_nothing(tx: Tx, desk: Any, *args: Any) -> None:
-        await read(tx, desk, *args)
+    async def of_nothing(tx: Tx, desk: Any, *args: Any, **more: Any) -> None:
+        await read(tx, desk, *args, **more)
         desk.lines = _Forgetful()
 
     monkeypatch.setattr(loading, "fill_desk", of_nothing)

@@ -17,7 +17,7 @@ from domain.members.errors import OnlyOwner, OpenOrders
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASED, AlertKind
 from domain.orders.carriers import Carrier
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from domain.shops.rules import Role
 from plusone.invariants import check

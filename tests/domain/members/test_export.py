@@ -18,7 +18,7 @@ from domain.members.errors import TooManyExports, TooManyGuesses
 from domain.members.rules import AlertKind
 from domain.orders.carriers import Carrier
 from domain.orders.rules import OrderState
-from domain.shipping.commands import Label
+from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests.build import NOW, a_buyer, a_device, a_member, a_shop, a_variant, an_order
 from tests.domain.members.test_linking import a_notice

@@ -133,7 +133,7 @@ async def test_the_screen_offers_undo_until_the_instant(db: str) -> None:
 
 
 def test_an_order_that_is_over_says_nothing() -> None:
-    assert read_acts("") == (0, 0, False, False, 0, 0)
+    assert read_acts("") == (0, 0, False, False, 0, 0, False)
 
 
 async def test_a_closed_post_is_no_reason_not_to_undo(db: str) -> None:

@@ -14,7 +14,8 @@ from domain.orders.errors import InvalidTransition
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState
 from domain.posts.rules import DeliveryMethod
 from domain.shipping import commands
-from domain.shipping.commands import Heard, Label
+from domain.shipping.chosen import Label
+from domain.shipping.commands import Heard
 from domain.shipping.errors import BadParcel, InvalidMove, NumberTaken, PiecesGone, TwoBuyers
 from domain.shipping.rules import Pieces, Store
 from domain.stock.errors import InsufficientStock
