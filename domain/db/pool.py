@@ -34,6 +34,8 @@ MIGRATIONS = "domain.migrations"
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 3_000
 GATE_WAIT_SECONDS = 2.0
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 10.0
 SPARE = 4
 """Connections beyond the gate, for statements that must commit apart from a transaction in hand."""
 
@@ -131,8 +133,8 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
     pool = {
         "minsize": 1,
         "maxsize": size + SPARE,
-        "timeout": 2.0,
-        "command_timeout": 10,
+        "timeout": CONNECT_SECONDS,
+        "command_timeout": COMMAND_SECONDS,
         "reset": _keep_session,
         "init": _introduced,
         "server_settings": settings,
