@@ -15,13 +15,14 @@ ANY = "…"
 
 @dataclass(slots=True)
 class Request:
-    """One request of a page: the document, who asks, what later ones use of its answer, its variables, and the answer that is shown."""
+    """One request of a page: the document or command, who asks, what later ones use of its answer, its variables, and the answer that is shown."""
 
     text: str
     who: str = "BUYER"
     keep: str = ""
     variables: str = "{}"
     answer: str = ""
+    kind: str = "graphql"
 
     @property
     def kept(self) -> dict[str, str]:
@@ -30,13 +31,13 @@ class Request:
 
 
 def requests(page: str) -> Iterator[Request]:
-    """A page's requests in order; JSON blocks belong to the GraphQL block before them."""
+    """A page's requests in order; JSON blocks belong to the block before them."""
     found: Request | None = None
     for block in BLOCK.finditer((DOCS / page).read_text()):
-        if block["kind"] == "graphql":
+        if block["kind"] in ("graphql", "sh"):
             if found is not None:
                 yield found
-            found = Request(block["text"])
+            found = Request(block["text"], kind=block["kind"])
             for part in filter(None, (block["note"] or "").split("; ")):
                 name, _, value = part.partition(": ")
                 setattr(found, {"as": "who"}.get(name, name), value)
