@@ -80,7 +80,7 @@ async def delivery(services: Any, signed_in: conftest.As) -> dict[str, Any]:
     return tokens(clients) | {"ORDER": public_id("order", order.id)}
 
 
-WORLDS = {"acting.md": (acting, 14), "delivery.md": (delivery, 14)}
+WORLDS = {"acting.md": (acting, 15), "delivery.md": (delivery, 15)}
 
 
 @pytest.mark.parametrize("page", list(WORLDS))
