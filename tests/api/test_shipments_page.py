@@ -17,7 +17,7 @@ from domain.shipping.rules import EXPECTED, MOST_ROWS, ImportOutcome, ReturnDeci
 from domain.shipping.table import COLUMNS
 from tests import build
 from tests.api.graphql.conftest import http, people, services, signed_in
-from tests.api.live.test_pages import steps
+from tests.api.live.test_pages import holds, steps
 from tests.api.test_guide import at, run
 from tests.parcels import an_order_to_send
 
@@ -46,6 +46,7 @@ async def test_every_request_of_the_page_works_as_it_stands(people, signed_in, s
         for step, _ in steps("shipments.md"):
             clock.at += timedelta(seconds=20)
             answer = await run(client, step, known)
+            holds(step, answer)
             known |= {name: at(answer, path) for name, path in step.keep.items()}
             answers.append(answer)
     assert len(answers) == 12

@@ -20,19 +20,20 @@ from tests import build
 from tests.api.live.acts import announce, ask
 from tests.api.live.conftest import Place, SignIn
 from tests.api.live.wire import PATIENCE, wired
-from tests.api.test_guide import BLOCK, Step, at, filled, user_errors
+from tests.api.pages import BLOCK, fits
+from tests.api.test_guide import Step, at, filled, user_errors
 from tests.counter import paid
 
 PAGES = Path(__file__).parents[3] / "docs" / "api"
 
 
 def steps(page: str) -> Iterator[tuple[Step, bool]]:
-    """A page's requests and programs in order, and whether each is a stream; a JSON block belongs to the block before it."""
+    """A page's requests and programs in order, and whether each is a stream; JSON blocks belong to the block before them."""
     waiting: tuple[Step, bool] | None = None
     for found in BLOCK.finditer((PAGES / page).read_text()):
         if found["kind"] == "json":
             assert waiting is not None
-            waiting[0].variables = found["text"]
+            setattr(waiting[0], "answer" if found["note"] == "answer" else "variables", found["text"])
             continue
         if waiting is not None:
             yield waiting
@@ -54,11 +55,18 @@ async def run(base: str, page: str, known: dict[str, Any], program: Any = None) 
             async with wired(base, token) as wire:
                 await wire.subscribe(step.text, variables)
                 streamed.append(await wire.data())
+            holds(step, streamed[-1])
         else:
             answer = await ask(base, token, step.text, variables)
             assert user_errors(answer) == [], step.text
+            holds(step, answer)
             known |= {name: at(answer, path) for name, path in step.keep.items()}
     return streamed
+
+
+def holds(step: Step, answer: Any) -> None:
+    """The answer, or a stream's first message, is the one that the page shows."""
+    assert fits(json.loads(step.answer), answer), (step.text, json.dumps(answer, ensure_ascii=False, indent=2))
 
 
 async def test_the_page_of_streams_is_true(base: str, place: Place) -> None:
