@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from domain.ids import public_id
 from tests import build
 from tests.api.graphql import conftest
 from tests.api.graphql.test_acting_page import the_shop
-from tests.api.pages import DOCS, Request, fits, requests
+from tests.api.pages import ANY, DOCS, Request, fits, requests
 from tests.api.test_guide import at, filled
 from tests.domain.delivery.acts import a_shop_with_ways
 from tests.domain.payments.pictures import from_a_phone
@@ -142,3 +142,30 @@ def test_the_page_names_codes_that_its_mutations_have(page: str) -> None:
     assert len(rows) == len(sent)
     assert named - {"THROTTLED"} <= {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
     assert Path(DOCS / page).name in (DOCS.parents[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", ["acting.md", "delivery.md", "account.md"])
+def test_an_answer_that_is_another_does_not_fit(page: str) -> None:
+    """The twin: each shown answer fits itself, and not with a field more, a field less, or one value changed."""
+    for request in requests(page):
+        if not request.answer:
+            continue
+        shown = json.loads(request.answer)
+        assert fits(shown, json.loads(request.answer.replace("…", "anything")))
+        assert not fits(shown, {**shown, "more": None})
+        assert not fits(shown, {})
+        for changed in others(shown):
+            assert not fits(shown, changed), request.answer
+
+
+def others(value: Any) -> Iterator[Any]:
+    """The value with one leaf changed, for each of its leaves that is not left open."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from ({**value, key: changed} for changed in others(child))
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield from ([*value[:number], changed, *value[number + 1 :]] for changed in others(child))
+        yield [*value, "one more"]
+    elif not isinstance(value, str) or ANY not in value:
+        yield f"not {value}"

@@ -1,4 +1,4 @@
-"""Every request of `docs/api/sign-in.md`, in its order, with every provider on."""
+"""Every request of `docs/api/sign-in.md`, in its order, with every provider on; the answers that it shows are the ones that come."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ from domain.members import keys, rules
 from domain.settings import Settings
 from tests.api.auth.conftest import served
 from tests.api.auth.test_sign_in_with_providers import IDS, Outside, made, outside, services_of
+from tests.api.pages import fits
 
 __all__ = ["outside"]
 PAGE = Path(__file__).parents[2] / "docs" / "api" / "sign-in.md"
-BLOCK = re.compile(r"(?:<!-- (?P<note>.*?) -->\n)?```sh\n(?P<text>curl .*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<note>[^\n]*?) -->\n)?```sh\n(?P<text>curl .*?)```\n(?:<!-- answer -->\n```json\n(?P<answer>.*?)```)?", re.DOTALL
+)
 CURL = re.compile(r"curl -s \$API(?P<path>\S+)(?P<rest>.*?)(?:-d '(?P<body>.*?)')?\s*$", re.DOTALL)
 LINE_SECRET = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 WAYS = {
@@ -53,13 +56,14 @@ class Step:
     nonce: str = ""
     keep: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    answer: str = ""
 
 
 def steps() -> Iterator[Step]:
     for found in BLOCK.finditer(PAGE.read_text()):
         curl = CURL.search(found["text"])
         assert curl is not None, found["text"]
-        step = Step(curl["path"], curl["rest"], curl["body"])
+        step = Step(curl["path"], curl["rest"], curl["body"], answer=found["answer"] or "")
         for part in filter(None, (found["note"] or "").split(";")):
             name, _, value = part.strip().partition(": ")
             match name:
@@ -120,7 +124,9 @@ async def test_every_request_of_the_page_works_as_it_stands(http: httpx.AsyncCli
         headers = {"authorization": f"Bearer {known['ACCESS']}"} if "$ACCESS" in step.rest else {}
         answer = await (http.post(step.path, json=json.loads(body), headers=headers) if step.body else http.get(step.path, headers=headers))
         assert answer.status_code == step.status, (step, answer.text)
+        assert not step.answer or fits(json.loads(step.answer), answer.json()), (step, answer.text)
         known |= {name: at(answer.json(), path) for name, path in step.keep.items()}
+    assert len([step for step in todo if step.answer]) == 7
     assert used == {*WAYS, "LINE_WEB_TOKEN"}
     found = [tuple(row) for row in await database.fetch("select provider, subject from identity order by provider, subject")]
     assert [provider for provider, _ in found] == ["apple", "facebook_login", "firebase", "google", "line", "line", "telegram"]
