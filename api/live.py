@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import Context
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -61,8 +63,8 @@ class Watch:
 class Hub:
     """Listens from the first watch on; `connect` gives a connection of its own."""
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]] = db.dedicated) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]] | None = None) -> None:
+        self._connect = connect or partial(db.dedicated, BEAT_TIMEOUT)  # LISTEN, too, may wait for a server that is gone
         self._watches: dict[str, set[Watch]] = {}
         self._all: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +74,7 @@ class Hub:
     def watching(self, wake: Callable[[], None], *topics: str) -> Iterator[Watch]:
         """A watch for as long as the block runs. What is read after this line and what is rung together miss nothing."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="live")
+            self._task = asyncio.create_task(self._run(), name="live", context=Context())  # it is nobody's request
         watch = Watch(self, wake)
         self._all.add(watch)
         watch.set(*topics)
@@ -162,14 +164,29 @@ class Together:
         self._hub = hub
         self._gather = gather_seconds
         self._next: dict[Any, asyncio.Task[Any]] = {}
+        self._asking: dict[asyncio.Task[Any], int] = {}
 
     async def ask(self, key: object, question: Callable[[], Awaitable[T]]) -> T:
         """The answer as of now or later; a topic that is rung all the time is read some times a second, whoever watches."""
         task: asyncio.Task[T] | None = self._next.get(key)
         if task is None:
-            task = self._next[key] = asyncio.create_task(self._run(key, question))
+            task = self._next[key] = asyncio.create_task(self._run(key, question), context=Context())
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        self._asking[task] = self._asking.get(task, 0) + 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._leave(key, task)
+
+    def _leave(self, key: object, task: asyncio.Task[Any]) -> None:
+        """One less waits for this answer. Nobody's is asked for no more: while the database is away that would go on without end."""
+        self._asking[task] -= 1
+        if not self._asking[task]:
+            del self._asking[task]
+            if not task.done():
+                if self._next.get(key) is task:
+                    del self._next[key]
+                task.cancel()
 
     async def _run(self, key: object, question: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(self._gather)

@@ -23,6 +23,8 @@ ANNOUNCE: Final = "announce"
 """{"announcement": id, "after": buyer id or null}: the next lot of buyers is told."""
 RESTOCKED: Final = "restocked"
 """{"shop_id": …, "variants": [variant id, …]}: pieces became free; waiting buyers come first."""
+ACCOUNT_LINK: Final = "account-link"
+"""{"links": [account_link id, …]}: people who wrote to a bot and get an address to link their account by."""
 LOT: Final = 20
 
 

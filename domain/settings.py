@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8000"
     """Issuer of our tokens and base of addresses shown to people."""
+    app_link_url: str | None = Field(default=None, pattern=r"^https?://[^\s#]{1,150}$")
+    """An address that the member app opens (universal link, app link). Addresses in private replies and from bots begin with it; without it none is sent."""
     open_operations: bool = False
     """Answer documents that nobody registered with `plusone operations add`; development always does."""
     points_per_second: int = Field(default=100, ge=0, le=1_000_000)
@@ -42,6 +44,8 @@ class Settings(BaseSettings):
     line_login_channel_id: str | None = None
     line_login_channel_secret: SecretStr | None = None
     """Set for web login (HS256); native login (ES256) needs only the id."""
+    line_api_url: str = "https://api.line.me"
+    """Where bots ask for link tokens and send addresses."""
     line_login_jwks_url: str = "https://api.line.me/oauth2/v2.1/certs"
     google_client_ids: str | None = None
     """Client ids of Sign in with Google, by commas: the audiences that we take. Each provider is off until its ids are set."""

@@ -16,6 +16,7 @@ from domain.members.commands import expect
 from domain.payments.accounts import set_account
 from domain.posts.policy import ClaimPolicy
 from domain.shops.commands import add_channel, add_endpoint, add_membership, change_shop, create_shop, rename_channel, reseal_endpoint
+from domain.shops.linking import set_access_token, set_channel_linking
 from domain.shops.queries import OpenShop, shop_by_handle
 from domain.shops.rules import Role
 from plusone.shopfile_checks import endpoint_of
@@ -139,11 +140,15 @@ async def _endpoints(work: Work) -> dict[str, UUID]:
         }
         endpoint_id = await work.tx.fetchval("select id from webhook_endpoint where source = $1 and slug = $2", part.source, part.slug)
         with at(f"endpoints[{place}]"):
+            token = work.secrets[part.access_token_env] if part.access_token_env else ""
             if endpoint_id is None:
                 found[part.path] = await add_endpoint(source=part.source, slug=part.slug, vault=work.vault, now=work.now, **sealed)
+                await set_access_token(endpoint_id=found[part.path], token=token, vault=work.vault, now=work.now, actor=ACTOR)
                 work.note(Mark.CREATED, "endpoint", part.path)
                 continue
             changed = await reseal_endpoint(endpoint_id=endpoint_id, vault=work.vault, now=work.now, actor=ACTOR, **sealed)
+            if await set_access_token(endpoint_id=endpoint_id, token=token, vault=work.vault, now=work.now, actor=ACTOR):
+                changed = (*changed, "access_token")
         found[part.path] = endpoint_id
         work.note_changes("endpoint", part.path, changed)
     return found
@@ -179,6 +184,7 @@ async def _channel(work: Work, shop_id: UUID, endpoint_id: UUID, part: ChannelPa
             now=work.now,
             actor=ACTOR,
         )
+        await _linking(work, shop_id, channel_id, part)
         work.note(Mark.CREATED, "channel", shown, part.platform.value)
         return channel_id
     found: UUID = row["id"]
@@ -188,8 +194,14 @@ async def _channel(work: Work, shop_id: UUID, endpoint_id: UUID, part: ChannelPa
         work.note(Mark.LEFT, "channel", shown, f"stays {row['platform']}: its orders say where they came from")
         return found
     renamed = await rename_channel(shop_id=shop_id, channel_id=found, name=part.name, now=work.now, actor=ACTOR)
-    work.note_changes("channel", shown, ["name"] if renamed else [])
+    work.note_changes("channel", shown, [*(["name"] if renamed else []), *await _linking(work, shop_id, found, part)])
     return found
+
+
+async def _linking(work: Work, shop_id: UUID, channel_id: UUID, part: ChannelPart) -> tuple[str, ...]:
+    return await set_channel_linking(
+        shop_id=shop_id, channel_id=channel_id, contact=part.contact, private_links=part.private_links, now=work.now, actor=ACTOR
+    )
 
 
 # --- money ---------------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from plusone.shopfile_parts import SOURCE_OF, ChannelPart, EndpointPart, FileRef
 P = SourcePlatform
 CHANNEL_IDS: Final[Mapping[SourcePlatform, tuple[re.Pattern[str], str]]] = {
     P.FACEBOOK_PAGE: (re.compile(r"[0-9]{5,20}"), "the Page's id, digits only (GET /me/accounts shows it)"),
+    P.INSTAGRAM: (re.compile(r"[0-9]{5,20}"), "the professional account's id, digits only (GET /me shows it as user_id)"),
     P.LINE_GROUP: (
         re.compile(r"[CR][0-9a-f]{16,64}"),
         "the id of the group: C (a room: R) and hexadecimal digits; `plusone shop show` lists it",
@@ -24,10 +25,14 @@ CHANNEL_IDS: Final[Mapping[SourcePlatform, tuple[re.Pattern[str], str]]] = {
 }
 POST_IDS: Final[Mapping[SourcePlatform, tuple[re.Pattern[str], str]]] = {
     P.FACEBOOK_PAGE: (re.compile(r"[0-9]+_[0-9]+"), "the post's id: {page id}_{post id}, digits only; on a Page every post is named"),
+    P.INSTAGRAM: (re.compile(r"[0-9]+"), "the id of the media, digits only; at Instagram every post is named"),
     P.LINE_GROUP: (re.compile(r"[0-9]*"), "the id of a message, or leave it out: then the whole chat is meant"),
     P.TELEGRAM: (re.compile(r"[0-9]*"), "the number of a thread or channel post, or leave it out: then the whole chat is meant"),
     P.FACEBOOK_GROUP: (re.compile(r".+"), "the post's id; in a Facebook group every post is named"),
 }
+META: Final = ("facebook", "instagram")
+CONTACTS: Final = (P.INSTAGRAM, P.TELEGRAM)
+PRIVATE: Final = (P.FACEBOOK_PAGE, P.INSTAGRAM)
 TELEGRAM_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
@@ -79,10 +84,12 @@ def _payments(file: ShopFile) -> Iterator[Problem]:
 
 
 def _endpoint(path: str, endpoint: EndpointPart) -> Iterator[Problem]:
-    if endpoint.source == "facebook" and endpoint.verify_token_env is None:
+    if endpoint.source in META and endpoint.verify_token_env is None:
         yield Problem(f"{path}.verify_token_env", "is missing: Facebook's handshake asks for a word of yours")
-    if endpoint.source != "facebook" and endpoint.verify_token_env is not None:
-        yield Problem(f"{path}.verify_token_env", "leave it out: only Facebook has a handshake")
+    if endpoint.source != "line" and endpoint.access_token_env is not None:
+        yield Problem(f"{path}.access_token_env", "leave it out: only LINE links accounts")
+    if endpoint.source not in META and endpoint.verify_token_env is not None:
+        yield Problem(f"{path}.verify_token_env", "leave it out: only Facebook and Instagram have a handshake")
     if endpoint.source != "line" and endpoint.destination:
         yield Problem(f"{path}.destination", "leave it out: only LINE names the receiving bot")
 
@@ -95,6 +102,10 @@ def _channel(path: str, channel: ChannelPart, file: ShopFile) -> Iterator[Proble
     if endpoint_of(channel, file) is None:
         slugs = ", ".join(e.slug for e in file.endpoints if e.source == source)
         yield Problem(f"{path}.endpoint", f"names no [[endpoints]] with source {source}; " + (f"there are {slugs}" if slugs else "add one"))
+    if channel.contact and channel.platform not in CONTACTS:
+        yield Problem(f"{path}.contact", "leave it out: only Instagram accounts and Telegram bots are written to by their names")
+    if channel.private_links and channel.platform not in PRIVATE:
+        yield Problem(f"{path}.private_links", "leave it out: only Pages and Instagram accounts answer comments privately")
     form = CHANNEL_IDS.get(channel.platform)
     if form is not None and not form[0].fullmatch(channel.external_id):
         yield Problem(f"{path}.external_id", form[1])
@@ -201,7 +212,12 @@ def secrets_for(file: ShopFile, environment: Mapping[str, str | None]) -> dict[s
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for place, endpoint in enumerate(file.endpoints):
-        for field, name in (("secret_env", endpoint.secret_env), ("verify_token_env", endpoint.verify_token_env)):
+        named = (
+            ("secret_env", endpoint.secret_env),
+            ("verify_token_env", endpoint.verify_token_env),
+            ("access_token_env", endpoint.access_token_env),
+        )
+        for field, name in named:
             if name is None:
                 continue
             value = environment.get(name) or ""

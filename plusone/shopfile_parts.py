@@ -36,14 +36,16 @@ from domain.posts.policy import (
 )
 from domain.posts.rules import DeliveryMethod
 from domain.shops.commands import HANDLE, LOCALE, LONGEST_PAY_WITHIN_MINUTES
+from domain.shops.linking import CONTACT
 from domain.shops.queries import SLUG
 from domain.shops.rules import Role, SourcePlatform
 from domain.stock.commands import MAX_PIECES
 from domain.stock.rules import SellBeyond
 
-Source = Literal["facebook", "line", "telegram", "generic"]
+Source = Literal["facebook", "instagram", "line", "telegram", "generic"]
 SOURCE_OF: Final[Mapping[SourcePlatform, Source]] = {
     SourcePlatform.FACEBOOK_PAGE: "facebook",
+    SourcePlatform.INSTAGRAM: "instagram",
     SourcePlatform.LINE_GROUP: "line",
     SourcePlatform.TELEGRAM: "telegram",
     SourcePlatform.FACEBOOK_GROUP: "generic",
@@ -182,6 +184,8 @@ class EndpointPart(Part):
     destination: Annotated[
         StrictStr, _must(re.compile(r"(?:U[0-9a-f]{32})?").fullmatch, "the bot's own user id: U and 32 hexadecimal digits")
     ] = ""
+    access_token_env: Variable | None = None
+    """LINE: the channel access token, for linking accounts."""
 
     @property
     def path(self) -> str:
@@ -197,6 +201,9 @@ class ChannelPart(Part):
     platform: SourcePlatform
     external_id: Annotated[ExternalId, Field(min_length=1)]
     name: Annotated[StrictStr, ONE_LINE, Field(max_length=120)] = ""
+    contact: Annotated[StrictStr, _must(CONTACT.fullmatch, "a user name without @: letters, digits, . and _, at most 64")] = ""
+    """Instagram: the account's name; Telegram: the bot's."""
+    private_links: StrictBool = False
 
 
 class PaymentsPart(Part):

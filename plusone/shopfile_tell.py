@@ -19,6 +19,9 @@ from plusone.shopfile_work import Mark, Row
 COLOURS: Final = {Mark.CREATED: "green", Mark.CHANGED: "cyan", Mark.SAME: "dim", Mark.LEFT: "yellow"}
 FACEBOOK_FIELDS: Final = ("feed",)
 """What the readers of `domain/providers/platforms` know; live videos' comments come in `feed` too."""
+MESSENGER_FIELDS: Final = ("messages", "messaging_postbacks", "messaging_referrals", "messaging_optins")
+"""Claim codes in Messenger; the permission `pages_messaging` is asked for."""
+INSTAGRAM_FIELDS: Final = ("comments", "live_comments", "messages", "messaging_postbacks", "messaging_referral")
 TELEGRAM_UPDATES: Final = tuple(KINDS)
 
 
@@ -44,7 +47,7 @@ def consoles(file: ShopFile, public_url: str, out: Console) -> None:
 
 
 def _console(endpoint: EndpointPart, url: str, file: ShopFile) -> Iterator[str]:
-    steps = {"facebook": _facebook, "line": _line, "telegram": _telegram, "generic": _generic}
+    steps = {"facebook": _facebook, "instagram": _instagram, "line": _line, "telegram": _telegram, "generic": _generic}
     yield from steps[endpoint.source](endpoint, url, file)
 
 
@@ -57,7 +60,18 @@ def _facebook(endpoint: EndpointPart, url: str, file: ShopFile) -> Iterator[str]
     for channel in file.channels:
         if channel.endpoint == endpoint.slug and channel.platform == "FACEBOOK_PAGE":
             yield f"  POST /{channel.external_id}/subscribed_apps?subscribed_fields={','.join(FACEBOOK_FIELDS)}"
+    yield f"With pages_messaging also, for claim codes in Messenger: {', '.join(MESSENGER_FIELDS)}"
     yield f"The app secret is read from {endpoint.secret_env}; the app must be Live."
+
+
+def _instagram(endpoint: EndpointPart, url: str, _: ShopFile) -> Iterator[str]:
+    yield "App dashboard > Webhooks > Instagram:"
+    yield f"  Callback URL  {url}"
+    yield f"  Verify token  the value of {endpoint.verify_token_env}"
+    yield f"  Fields        {', '.join(INSTAGRAM_FIELDS)}"
+    yield "Then subscribe every account to the app, with its token:"
+    yield f"  POST /me/subscribed_apps?subscribed_fields={','.join(INSTAGRAM_FIELDS)}"
+    yield f"The secret is read from {endpoint.secret_env}; the app must be Live, and the account public."
 
 
 def _line(endpoint: EndpointPart, url: str, _: ShopFile) -> Iterator[str]:

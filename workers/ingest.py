@@ -113,13 +113,13 @@ async def _listen(wakes: Sequence[asyncio.Event], stop: asyncio.Event) -> None:
     while not stop.is_set():
         connection = None
         try:
-            connection = await db.dedicated()
+            connection = await db.dedicated(5.0)
             await connection.add_listener(CHANNEL, lambda *_: _wake(wakes))
             _wake(wakes)
             while not connection.is_closed():
                 await asyncio.sleep(5)
                 await connection.execute("select 1", timeout=5)
-        except db.AWAY as error:
+        except Exception as error:  # whatever it is, the next connection may hear again
             log.info("ingest.listener_away", error=type(error).__name__)
             await _pause(stop, 1.0)
         finally:

@@ -18,7 +18,7 @@ from domain.notices import announcements
 from domain.pickup import commands as pickup
 from domain.providers.apple_tokens import tokens_of
 from domain.providers.pgqueuer_jobs import PgQueuerRunner
-from workers import deadlines, ingest, outbox, payments, people, upkeep
+from workers import account_links, deadlines, ingest, outbox, payments, people, upkeep
 from workers.grants import EVERY_HOUR, give_back
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ def register(runner: JobRunner, services: Services) -> Callable[[], Awaitable[No
     runner.every(FORGET_EXPIRED, "forget-expired", expired)
     runner.every(FORGET_KEYS, "forget-idempotency-keys", answered)
     people.register(runner, services)
+    account_links.register(runner, services)
     payments.register(runner, services)
     upkeep.register(runner, services)
     return outbox.register(runner, services)

@@ -24,12 +24,14 @@ from domain.claims.ports import ReplyDelayed, ReplyRefused, ReplySender
 from domain.claims.replies import Reply
 from domain.ids import public_id
 from domain.jobs import PUSH, REPLY, JobRunner, Payload
+from domain.members import inbox_ids
 from domain.notices import deliveries
 from domain.notices.deciding import admit
 from domain.notices.deliveries import Push
 from domain.providers.platforms.fake import HttpReplySender
 from workers.alerts import send_due
 from workers.digests import send_digests
+from workers.private_links import CannotCarry, carrying, without_address
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,9 @@ class Pushes:
                 self._throttled.clear()
         waits = [result.retry_after_seconds or 0.0 for _, result in outcomes if result.throttled]
         if waits and len(self._throttled) >= THROTTLED_DEVICES:
-            self._not_before = self._services.clock.now() + timedelta(seconds=max(waits))
+            until = self._services.clock.now() + timedelta(seconds=max(waits))
+            # Lots are on their way side by side: one that was asked for a short pause does not end the long one of another.
+            self._not_before = until if self._not_before is None else max(self._not_before, until)
             self._throttled.clear()
             log.warning("FCM asked for a pause of %.0f s", max(waits))
 
@@ -205,11 +209,16 @@ class Replies:
             await replies.park(reply, replies.IN_FLIGHT)
             return False
         try:
-            external_id = await sender.send(reply.outgoing)
-        except ReplyRefused as error:
+            outgoing = carrying(reply.outgoing, reply.id, self._services)
+        except CannotCarry as error:
             await replies.refuse(reply, str(error))
+            return False
+        try:
+            sent = await sender.send(outgoing)
+        except ReplyRefused as error:
+            await replies.refuse(reply, without_address(str(error), outgoing))
         except ReplyDelayed as error:
-            await self._later(reply, str(error), error.retry_after_seconds)
+            await self._later(reply, without_address(str(error), outgoing), error.retry_after_seconds)
         except Exception as error:
             log.warning("reply %s: %s", reply.id, type(error).__name__)
             if self._keyed:
@@ -217,7 +226,9 @@ class Replies:
             else:
                 await replies.park(reply, f"{replies.IN_FLIGHT}: {type(error).__name__}")
         else:
-            await replies.mark_sent(reply, external_id, now=self._services.clock.now())
+            await replies.mark_sent(reply, sent.external_id, now=self._services.clock.now())
+            if sent.recipient_id:
+                await inbox_ids.learn(reply.id, sent.recipient_id, self._services.clock.now())
             return True
         return False
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from domain.bootstrap import Services
 from domain.jobs import JobRunner
-from domain.members import claim_codes, deletion, export, merging
+from domain.members import account_links, claim_codes, deletion, export, merging
 
 FOLLOW_MISSED: Final = "*/5 * * * *"
 DELETE_DUE: Final = "47 * * * *"
 KEPT: Final = timedelta(days=30)
-"""Old codes and exports stay so long, for whoever asks what happened."""
+"""Old codes, links and exports stay so long, for whoever asks what happened."""
 
 
 def register(runner: JobRunner, services: Services) -> None:
@@ -26,6 +26,7 @@ def register(runner: JobRunner, services: Services) -> None:
         await deletion.run_due(now, services.jobs)
         await deletion.erase_again(now)
         await claim_codes.forget_codes(now - KEPT)
+        await account_links.forget_links(now - KEPT)
         await export.forget_exports(now - KEPT)
 
     runner.every(FOLLOW_MISSED, "follow-missed-names", missed)

@@ -40,6 +40,8 @@ class Plans:
         """Names of the variables that decide what is selected."""
         self._chosen: OrderedDict[tuple[bool | None, ...], Chosen] = OrderedDict()
         self._lock = threading.Lock()
+        self._counted = 0
+        """Fields of the screens' operations that the room counts."""
         self._operations = Operations(schema, document, rows, MOST_FIELDS, self.conditions) if isinstance(rows, SchemaRows) else None
 
     def __len__(self) -> int:
@@ -50,10 +52,15 @@ class Plans:
         kept = self._operations
         if kept is None:
             return None
-        before = kept.fields
-        done = await kept.answer(operation, variables, context)
-        self._room.fields += kept.fields - before
-        return done
+        try:
+            return await kept.answer(operation, variables, context)
+        finally:
+            self._count(kept)
+
+    def _count(self, kept: Operations) -> None:
+        """The room counts what there is now: others were answered, or all was forgotten, while one waited."""
+        self._room.fields += kept.fields - self._counted
+        self._counted = kept.fields
 
     @property
     def fields(self) -> int:
@@ -86,8 +93,8 @@ class Plans:
             while self._chosen:
                 self._chosen.popitem()[1].release()
             if self._operations is not None:
-                self._room.fields -= self._operations.fields
                 self._operations.clear()
+                self._count(self._operations)
 
 
 class Chosen:

@@ -8,10 +8,13 @@ from api.resolvers.base import Info, attach, field, key_of, selected
 from api.resolvers.mutation import mutation, text
 from api.schema.errors import IdentityUserError
 from api.schema.identity import (
+    AccountLink,
     BuyerName,
     IdentityLink,
     IdentityLinkConfirmInput,
     IdentityLinkConfirmPayload,
+    IdentityLinkOpenInput,
+    IdentityLinkOpenPayload,
     IdentityLinkStartInput,
     IdentityLinkStartPayload,
     IdentityLinkWay,
@@ -26,12 +29,13 @@ from api.schema.identity import (
 )
 from api.schema.member import Buyer
 from domain.ids import read_public_id
-from domain.members import claim_codes, linking_names, merging, people_screens
+from domain.members import account_links, claim_codes, link_places, linking_names, merging, opening, people_screens
 from domain.members.merging import Asking
 from domain.members.rules import CodeKind
 from domain.paging import Row
 
 LONGEST_CODE = 60
+LONGEST_ADDRESS = 100
 KINDS = {IdentityLinkWay.CLAIM_CODE: CodeKind.NAME, IdentityLinkWay.ACCOUNT_CODE: CodeKind.MERGE}
 
 
@@ -51,6 +55,10 @@ class BuyerNames:
     async def identity_links(self, info: Info) -> list[Row]:
         return await people_screens.links(info.context.require_viewer().member_id, info.context.now())
 
+    @field(list[AccountLink], description="Account links that I opened in the last 30 days, the newest first.")
+    async def account_links(self, info: Info) -> list[Row]:
+        return await account_links.of_member(info.context.require_viewer().member_id, info.context.now())
+
     @field(list[MemberMerge], description="Accounts that became part of this one in the last 30 days, the newest first.")
     async def merges(self, info: Info) -> list[Row]:
         return await people_screens.merges(info.context.require_viewer().member_id, info.context.now())
@@ -65,10 +73,30 @@ class IdentityMutations:
     async def identity_link_start(self, info: Info, input: IdentityLinkStartInput) -> Row:
         """A claim code for a name of mine, or a code for another account of mine."""
         context = info.context
+        shop_id = key_of(input.shop_id, "shop") if input.shop_id and input.way is IdentityLinkWay.CLAIM_CODE else None
+        if shop_id is not None:
+            await link_places.addresses(shop_id, "")
         made = await claim_codes.start(
             member_id=context.require_viewer().member_id, kind=KINDS[input.way], now=context.now(), request_id=context.request_id
         )
-        return {"code": {"text": made.text, "expires_at": made.expires_at}}
+        places = [] if shop_id is None else await link_places.addresses(shop_id, made.text)
+        return {"code": {"text": made.text, "expires_at": made.expires_at, "addresses": places}}
+
+    @mutation(IdentityUserError, IdentityLinkOpenPayload)
+    async def identity_link_open(self, info: Info, input: IdentityLinkOpenInput) -> Row:
+        """Open an address: one from a private reply asks me whether I wrote the comment, one from a shop's bot leads on to the platform."""
+        context, member_id = info.context, info.context.require_viewer().member_id
+        opened = await opening.open_address(
+            member_id=member_id,
+            text=text(input.text, "text", LONGEST_ADDRESS, shortest=1),
+            vault=context.services.vault,
+            now=context.now(),
+            client_address=context.client_address,
+            request_id=context.request_id,
+        )
+        if opened.link_id is None:
+            return {"url": opened.url}
+        return {"link": next(iter(await people_screens.links(member_id, context.now(), opened.link_id)), None)}
 
     @mutation(IdentityUserError, IdentityLinkConfirmPayload)
     async def identity_link_confirm(self, info: Info, input: IdentityLinkConfirmInput) -> Row:

@@ -105,11 +105,11 @@ class LiveSubscription:
     @stream(OrderChange, "My orders of all shops, as they are placed and change. Without `since` from now on.")
     async def my_orders(self, info: Info, since: str | None = None) -> AsyncIterator[Row]:
         context, wanted = info.context, selected(cast("Any", info))["order"]
-        asked(context.now())
         member_id, view = context.require_viewer().member_id, Viewpoint(context.language)
         sent: OrderedDict[UUID, int] = OrderedDict()
 
         async def read(ids: Collection[UUID]) -> dict[UUID, Row]:
+            asked(context.now())  # anew each time: what may be done with an order goes by the clock, and a stream lasts for hours
             return await orders_of_member(member_id, ids, wanted=wanted, viewpoint=view)
 
         async for ids, before, behind in _changes(context, ChangeKind.ORDER, since):

@@ -44,21 +44,61 @@ class BuyerName:
     met_at: datetime = strawberry.field(description="When the shop first met this name.")
 
 
-@strawberry.type(description="Somebody wrote my claim code. Was it me?")
+@strawberry.type(description="Somebody wrote my claim code, or I opened the link of a private reply. Was it me?")
 class IdentityLink:
     id: strawberry.ID = strawberry.field(description="For `identityLinkConfirm`.")
     provider: str = strawberry.field(description="Where it was written.")
-    name: str = strawberry.field(description="Who wrote it, as the platform shows them; show it in full before asking.")
+    name: str = strawberry.field(
+        description="Who wrote it, as the platform shows them, empty where it does not; show it in full before asking."
+    )
     shop_names: list[str] = strawberry.field(description="The shops where this name would become mine.")
     seen_at: datetime = strawberry.field(description="When the code was written.")
     answer_by: datetime = strawberry.field(description="Afterwards the question is gone, and a new code is needed.")
     accepted: bool | None = strawberry.field(description="My answer; null while there is none.")
 
 
+class AccountLinkState(StrEnum):
+    """How an account link stands."""
+
+    OPENED = "OPENED"
+    LINKED = "LINKED"
+    FAILED = "FAILED"
+
+
+strawberry.enum(AccountLinkState, description="How an account link stands.")
+for _state in AccountLinkState.__strawberry_definition__.values:  # type: ignore[attr-defined]
+    _state.description = {
+        "OPENED": "I opened the address and was sent on to the platform, which has not said anything yet.",
+        "LINKED": "The platform said that I am the person who asked its account; the name is mine at the account's shops.",
+        "FAILED": "The platform said no, an hour went by, or I have another name of this platform at one of the shops.",
+    }[_state.name]
+
+
+@strawberry.type(description="An address of a shop's account that I opened to link my account of the platform.")
+class AccountLink:
+    id: strawberry.ID = strawberry.field(description="Of this link.")
+    provider: str = strawberry.field(description="The platform, such as line.")
+    state: AccountLinkState = strawberry.field(description="How it stands.")
+    opened_at: datetime = strawberry.field(description="When I opened it last.")
+    done_at: datetime | None = strawberry.field(description="When the platform answered; null before.")
+
+
+@strawberry.type(
+    description="An address that carries a claim code into a chat of the shop: opening it and sending it off is all that is left to do."
+)
+class LinkAddress:
+    provider: str = strawberry.field(description="The platform whose app opens it: facebook (Messenger), instagram, telegram.")
+    channel_name: str = strawberry.field(description="What the shop calls the channel.")
+    url: str = strawberry.field(description="To open; it holds the code, so never show it to others.")
+
+
 @strawberry.type(description="A code, shown once. It is good for 15 minutes and one use; a newer one of the same kind makes it void.")
 class LinkCode:
     text: str = strawberry.field(description="What to write or to hand in, such as claim_7K3QX9AB.")
     expires_at: datetime = strawberry.field(description="When it is over.")
+    addresses: list[LinkAddress] = strawberry.field(
+        description="One per chat of the shop that takes such addresses; empty without `shopId` and for ACCOUNT_CODE."
+    )
 
 
 @strawberry.type(description="Another account that became part of this one.")
@@ -73,12 +113,27 @@ class MemberMerge:
 @strawberry.input(description="What is to be linked.")
 class IdentityLinkStartInput:
     way: IdentityLinkWay = strawberry.field(default=IdentityLinkWay.CLAIM_CODE, description="What the code is for.")
+    shop_id: strawberry.ID | None = strawberry.field(default=None, description="A shop whose chats are to be opened with the code.")
 
 
 @strawberry.type(description="The code.")
 class IdentityLinkStartPayload:
     code: LinkCode | None = strawberry.field(description="To be shown now; it cannot be read again.")
     user_errors: list[IdentityUserError]
+
+
+@strawberry.input(description="An address that opened the app.")
+class IdentityLinkOpenInput:
+    text: str = strawberry.field(description="What stands behind its `#`.")
+
+
+@strawberry.type(description="Where it leads: to a question, or on to the platform.")
+class IdentityLinkOpenPayload:
+    link: IdentityLink | None = strawberry.field(description="From a private reply: was it me who commented? For `identityLinkConfirm`.")
+    url: str | None = strawberry.field(
+        description="From a bot: open this address of the platform now; the answer comes into `me.accountLinks`."
+    )
+    user_errors: list[IdentityUserError] = strawberry.field(description="Why it was refused; empty when it was done.")
 
 
 @strawberry.input(description="The answer to a question in `me.identityLinks`.")

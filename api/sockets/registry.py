@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import Context
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -89,20 +90,22 @@ class Registry:
 
     def _start(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._sweep(), name="live-access")
+            self._task = asyncio.create_task(self._sweep(), name="live-access", context=Context())
 
     def _look_at(self, listener: Listener) -> None:
         self._due.add(listener)
         self._rung.set()
 
     async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        all_at = loop.time() + self._limits.sweep
         while True:
-            try:
-                async with asyncio.timeout(self._limits.sweep):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(all_at):
                     await self._rung.wait()
-                those = set(self._due)
-            except TimeoutError:
-                those = set(self._open)
+            those = set(self._due)
+            if loop.time() >= all_at:  # also while there is ringing all the time: no bell tells that a token ran out
+                those, all_at = set(self._open), loop.time() + self._limits.sweep
             self._rung.clear()
             self._due.clear()
             try:

@@ -56,6 +56,8 @@ class Batch:
 
     shop: ShopFacts
     items: list[Item]
+    private_links: frozenset[str] = frozenset()
+    """Pages of the events, by their ids, whose private replies carry links."""
     comments: dict[tuple[UUID, str], Comment] = field(default_factory=dict)
     revisions: dict[UUID, list[Revision]] = field(default_factory=dict)
     """By channel."""

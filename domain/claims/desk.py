@@ -251,6 +251,8 @@ class Desk:
     """Buyers of this batch who work in the shop."""
     members: dict[UUID, UUID | None] = field(default_factory=dict)
     """Whose the buyers are that this batch holds."""
+    private_links: frozenset[str] = frozenset()
+    """Pages, by their ids, whose strangers get a private reply with a link that makes them a member's."""
     restricted: dict[UUID, datetime] = field(default_factory=dict)
     """Buyers of this batch whom the shop restricted, until when."""
     elsewhere: dict[tuple[UUID, UUID], list[tuple[datetime, int]]] = field(default_factory=lambda: defaultdict(list))
@@ -265,6 +267,10 @@ class Desk:
     decisions: list[Decision] = field(default_factory=list)
     freed: set[UUID] = field(default_factory=set)
     """Variants of which pieces became free."""
+
+    def is_stranger(self, buyer_id: UUID | None) -> bool:
+        """Whether it is known that no member has this buyer."""
+        return buyer_id in self.members and self.members[buyer_id] is None
 
     def reading(self, post_id: UUID | None, at: datetime) -> Reading | None:
         """The post by the policy that was in force at an instant; what happened before the first version is read by the first."""

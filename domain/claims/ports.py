@@ -28,6 +28,14 @@ class EventKind(Word):
     """The platform copied one of our posts somewhere (Telegram channel post into its discussion group)."""
     SNAPSHOT = "SNAPSHOT"
     """A list of the comments that somebody saw under a post; `SocialEvent.snapshot` is it."""
+    MESSAGE = "MESSAGE"
+    """Said in the chat of the page itself, or carried by a link into it: no comment; only a claim code in it is heard."""
+    FOLLOWED = "FOLLOWED"
+    """Somebody added the account to their friends (LINE)."""
+    ACCOUNT_LINKED = "ACCOUNT_LINKED"
+    """The platform says that the person is who came to it with this nonce; the text is the nonce, and is never shown or logged."""
+    ACCOUNT_NOT_LINKED = "ACCOUNT_NOT_LINKED"
+    """The platform could not or would not say so of this nonce."""
     OTHER = "OTHER"
     """Rightly signed, nothing to do: reactions, joins, unknown future kinds. Kept, never acted on."""
 
@@ -129,7 +137,7 @@ class Platform(Protocol):
     """One social platform. Pure: no I/O, no clock but the argument."""
 
     name: str
-    """The `{source}` segment of the webhook address: facebook, line, telegram, generic."""
+    """The `{source}` segment of the webhook address: facebook, instagram, line, telegram, generic."""
 
     def handshake(self, query: Mapping[str, str], secret: EndpointSecret) -> tuple[int, str] | None:
         """HTTP status and plain text that answer the platform's GET challenge; None if this platform has none."""
@@ -176,7 +184,7 @@ class OutgoingReply:
     post_id: str
     author_id: str
     reply_token: str
-    text: str
+    text: str = field(repr=False)
 
 
 class ReplyRefused(Exception):
@@ -191,11 +199,21 @@ class ReplyDelayed(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class SentReply:
+    """The platform has a reply."""
+
+    external_id: str
+    """The platform's id of it."""
+    recipient_id: str = ""
+    """Who got a private one, by the id of the page's messages; empty where the platform does not say."""
+
+
 class ReplySender(Protocol):
     """Sends replies to the platforms. The network call stands outside of any transaction."""
 
-    async def send(self, reply: OutgoingReply) -> str:
-        """Send one reply; answers the platform's id of it.
+    async def send(self, reply: OutgoingReply) -> SentReply:
+        """Send one reply.
 
         Raises:
             ReplyRefused: terminal.

@@ -89,6 +89,7 @@ with due as materialized (
          coalesce(p.external_post_id, '') as post_id, coalesce(b.external_id, '') as author_id, c.reply_token,
          case when r.created_at <= $1::timestamptz - $5::interval then 'too late'
               when c.removed_at is not null then 'comment removed'
+              when r.kind = 'PRIVATE' and b.member_id is not null then 'the commenter has a member'
               when r.tries >= $3 then 'no answer of any try' end as verdict
   from platform_reply r
   join social_comment c on c.id = r.comment_id

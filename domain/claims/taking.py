@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.audit.commands import Actor
-from domain.claims import codes, links, loading, snapshots
+from domain.claims import account_linking, codes, links, loading, snapshots
 from domain.claims.deciding import SPOKEN, Batch, Item, decide, may_change, of_shop, only_more, read_texts, stay_on_post
 from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
@@ -45,6 +45,7 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
         else:
             read.append((row, event))
     by_shop: dict[UUID, list[Item]] = {}
+    read = await account_linking.answered(tx, read, verdicts, now, jobs)
     channels = await _channels(tx, read)
     read = await codes.heard(tx, read, channels, verdicts, now)
     for row, event in read:
@@ -55,7 +56,8 @@ async def take(tx: Tx, rows: Sequence[InboxRow], *, platforms: Mapping[str, Plat
             by_shop.setdefault(found[1], []).append(Item(row, event, found[0]))
     # In key order, like all that is locked: two lanes may name the same shops in another order.
     for shop_id, items in sorted(by_shop.items()):
-        verdicts += await _take_shop(tx, Batch(await loading.shop_facts(tx, shop_id), items), now=now, jobs=jobs)
+        linked = frozenset(channel for (_, channel), found in channels.items() if found[1] == shop_id and found[2])
+        verdicts += await _take_shop(tx, Batch(await loading.shop_facts(tx, shop_id), items, linked), now=now, jobs=jobs)
     return verdicts
 
 
@@ -68,7 +70,7 @@ async def _take_snapshot(tx: Tx, row: InboxRow, event: SocialEvent, *, now: date
     found = (await _channels(tx, [(row, event)])).get((row.endpoint_id, event.channel_id))
     if found is None:
         return _no_channel(row)
-    channel_id, shop_id = found
+    channel_id, shop_id, _ = found
     compared = await snapshots.compare(tx, row, event, channel_id, shop_id, actor=ACTOR, now=now)
     if compared.removals:
         told = replace(row, id=links.TAKEN_UP_AGAIN, occurred_at=compared.taken_at)
@@ -80,16 +82,16 @@ async def _take_snapshot(tx: Tx, row: InboxRow, event: SocialEvent, *, now: date
     return Verdict(row.id, compared.outcome)
 
 
-async def _channels(tx: Tx, read: Sequence[tuple[InboxRow, SocialEvent]]) -> dict[tuple[UUID, str], tuple[UUID, UUID]]:
-    """(endpoint, external id) -> (channel, shop)."""
+async def _channels(tx: Tx, read: Sequence[tuple[InboxRow, SocialEvent]]) -> dict[tuple[UUID, str], tuple[UUID, UUID, bool]]:
+    """(endpoint, external id) -> (channel, shop, whether its private replies carry links)."""
     keys = {(row.endpoint_id, event.channel_id) for row, event in read}
     rows = await tx.fetch(
-        """select c.endpoint_id, c.external_id, c.id, c.shop_id from channel c
+        """select c.endpoint_id, c.external_id, c.id, c.shop_id, c.private_links from channel c
            join unnest($1::uuid[], $2::text[]) k(endpoint_id, external_id) on c.endpoint_id = k.endpoint_id and c.external_id = k.external_id""",
         [k[0] for k in keys],
         [k[1] for k in keys],
     )
-    return {(r["endpoint_id"], r["external_id"]): (r["id"], r["shop_id"]) for r in rows}
+    return {(r["endpoint_id"], r["external_id"]): (r["id"], r["shop_id"], r["private_links"]) for r in rows}
 
 
 async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> list[Verdict]:
@@ -100,6 +102,7 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     desk = loading.desk_of(shop, now, ids=IDS_OF_A_COMMENT * len(spoken))
     batch.comments = await loading.comments_of(tx, [i.channel_id for i in spoken], [i.event.comment_id for i in spoken])
     stay_on_post(batch, spoken)
+    desk.private_links = batch.private_links
     desk.earliest = min((item.at for item in spoken), default=None)
     since = {i.post_id: i.at for i in sorted(spoken, key=lambda i: i.at, reverse=True) if i.post_id is not None}
     desk.readings = await loading.readings_of(tx, since)

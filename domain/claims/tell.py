@@ -33,6 +33,11 @@ REPLY: dict[ClaimOutcome, Pair] = {
 }
 SHORT: Pair = ("已登記現有數量,不足的部分未成立。", "We took what was left; there is no more.")
 """PARTIAL where nobody waits for the rest."""
+INVITE: Pair = (
+    "訂單已登記!請用這個專屬連結到會員 App 查看(7 天內有效,只能使用一次,請勿轉傳): {link}",
+    "Your order is in! See it in the member app with this link of your own (good for 7 days and one use; do not pass it on): {link}",
+)
+"""Private alone; the address is put in when it is sent."""
 HELP: Pair = ("想下單請留言「品項+數量」,例如:+1", "To order, comment the item and a quantity, for example: +1")
 
 
@@ -63,6 +68,7 @@ def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Seq
     else:
         rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
     _reply(desk, turn, outcome, waits=any(g.waiting for g in got))
+    _invite(desk, turn, outcome)
     if order is not None and any(g.held for g in got):
         desk.events.append((order.id, "LINES_ADDED", {"lines": lines}, turn.actor))
 
@@ -81,6 +87,16 @@ def _reply(desk: Desk, turn: Turn, outcome: ClaimOutcome, *, waits: bool) -> Non
     phrase = SHORT if outcome is ClaimOutcome.PARTIAL and not waits else REPLY[outcome]
     text = say(phrase, language_for(desk.shop.locale))
     desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, text, f"public:{scope}"))
+
+
+def _invite(desk: Desk, turn: Turn, outcome: ClaimOutcome) -> None:
+    """Ask a commenter without a member into the app, once per post, where only they can read it."""
+    may = turn.event.source in PAGES and turn.event.channel_id in desk.private_links and desk.is_stranger(turn.buyer_id)
+    if outcome not in KIND or not may:
+        return
+    text = say(INVITE, language_for(desk.shop.locale))
+    key = f"private:{turn.reading.facts.id}:{turn.buyer_id}"
+    desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PRIVATE, text, key))
 
 
 def help_reply(desk: Desk, turn: Turn) -> None:

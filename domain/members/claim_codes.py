@@ -30,6 +30,8 @@ ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: without I, L, O and U."""
 LENGTHS: Final = {CodeKind.NAME: 8, CodeKind.MERGE: 20}
 SHOWN: Final = "claim_"
+ASKING: Final = frozenset({"連結帳號", "连结账号", "綁定帳號", "绑定账号", "link account"})
+"""Who writes nothing but one of these to an account asks for the way to their member account."""
 _WRITTEN: Final = re.compile(r"(?:claim_|認領碼[\s:_]?)\s?([0-9a-z]{1,24}(?:-[0-9a-z]{1,24})*)", re.IGNORECASE)
 _MISREAD: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None})
 _UNSEEN: Final = re.compile("[\u200b-\u200f\u2060\ufeff\u202a-\u202e]")
@@ -67,6 +69,11 @@ def code_in(text: str) -> str | None:
         return None
     found = _WRITTEN.search(_UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
     return None if found is None else read_code(found[1])
+
+
+def asks_for_link(text: str) -> bool:
+    """Whether a message to an account is nothing but the question for the way to the member account."""
+    return text.strip().lower() in ASKING
 
 
 def read_code(text: str) -> str:
@@ -120,7 +127,8 @@ async def _recognise(tx: Tx, spoken: Spoken, now: datetime) -> bool:
         """update claim_code c set seen_at = $2, provider = $3, external_id = $4, name = $5, shops = $6::jsonb
            where c.hash = $1 and c.kind = 'NAME' and c.seen_at is null and c.expires_at > $2
              and not exists (select from identity i where i.provider = $3 and i.subject = $4)
-             and not exists (select from buyer b where b.provider = $3 and b.external_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)""",
+             and not exists (select from buyer b where b.provider = $3 and b.external_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)
+             and not exists (select from buyer b where b.provider = $3 and b.inbox_id = $4 and b.shop_id = any($7::uuid[]) and b.member_id is not null)""",
         hash_of(spoken.code),
         now,
         spoken.provider,

@@ -78,6 +78,7 @@ OF_MEMBERS: Final = (
     "delete from identity where member_id = any($1::uuid[])",
     "delete from idempotency_key where actor_id = any($1::uuid[])",
     "delete from claim_code where member_id = any($1::uuid[])",
+    "delete from account_link where member_id = any($1::uuid[])",
     "delete from notice_settings where member_id = any($1::uuid[])",
     "delete from shop_notice_settings where member_id = any($1::uuid[])",
     "delete from push_digest where member_id = any($1::uuid[])",
@@ -188,6 +189,12 @@ async def _delete(deletion_id: UUID, member_id: UUID, now: datetime, jobs: JobQu
         await _erase(tx, names, now)
         left = await tx.fetch(LEAVE_WAITING, [row["id"] for row in names])
         await jobs.enqueue(tx, RESTOCKED, [{"shop_id": str(r["shop_id"]), "variants": [str(v) for v in r["variants"]]} for r in left])
+        ids = _pairs(names)
+        await tx.execute(
+            "delete from account_link l using unnest($1::text[], $2::text[]) k(provider, external_id) where l.provider = k.provider and l.external_id = k.external_id",
+            [provider for provider, _ in ids],
+            [external_id for _, external_id in ids],
+        )
         for statement in OF_MEMBERS:
             await tx.execute(statement, people)
         await tx.execute("update membership set ended_at = $2 where member_id = any($1::uuid[]) and ended_at is null", people, now)
@@ -198,7 +205,7 @@ async def _delete(deletion_id: UUID, member_id: UUID, now: datetime, jobs: JobQu
             "update account_deletion set done_at = $2, names = $3::jsonb where id = $1",
             deletion_id,
             now,
-            jsonb([_pair(row) for row in names]),
+            jsonb(ids),
         )
         await note(tx, people, "DELETED", actor=WORKER, now=now)
     for person in people:
@@ -221,7 +228,7 @@ async def erase_again(now: datetime) -> int:
         async with db.transaction() as tx:
             names = await lock_buyers(tx, [row["member_id"]])
             await _erase(tx, names, now)
-            more = jsonb([pair for pair in map(_pair, names) if not pair[1].startswith(ERASED)])
+            more = jsonb(_pairs(names))
             await tx.execute("update account_deletion set names = names || $2::jsonb where id = $1", row["id"], more)
     await _erase_deliveries()
     return len(late)
@@ -238,7 +245,7 @@ async def _erase(tx: Tx, names: Sequence[Record], now: datetime) -> None:
     """A random id in place of each name's own, and nothing of what it wrote."""
     fresh = [row for row in names if not row["external_id"].startswith(ERASED)]
     await tx.execute(
-        """update buyer b set external_id = k.external_id, name = '' from unnest($1::uuid[], $2::text[]) k(id, external_id) where b.id = k.id""",
+        """update buyer b set external_id = k.external_id, name = '', inbox_id = null from unnest($1::uuid[], $2::text[]) k(id, external_id) where b.id = k.id""",
         [row["id"] for row in fresh],
         [f"{ERASED}{new_id()}" for _ in fresh],
     )
@@ -247,11 +254,13 @@ async def _erase(tx: Tx, names: Sequence[Record], now: datetime) -> None:
     await record(tx, WORKER, [Entry(row["shop_id"], "BUYER_ERASED", "buyer", row["id"]) for row in fresh], now=now)
 
 
-def _pair(name: Record) -> list[str]:
-    return [name["provider"], name["external_id"]]
+def _pairs(names: Sequence[Record]) -> list[list[str]]:
+    """(provider, id) of everything that these names are known by."""
+    ids = [(row["provider"], row[kind]) for row in names for kind in ("external_id", "inbox_id")]
+    return [[provider, known] for provider, known in ids if known is not None and not known.startswith(ERASED)]
 
 
-WROTE: Final = """coalesce(e.payload #>> '{value,from,id}', e.payload #>> '{event,source,userId}', e.payload #>> '{item,author,id}',
+WROTE: Final = """coalesce(e.payload #>> '{value,from,id}', e.payload #>> '{value,sender,id}', e.payload #>> '{event,source,userId}', e.payload #>> '{item,author,id}',
   e.payload #>> '{update,message,from,id}', e.payload #>> '{update,edited_message,from,id}')"""
 """Where the platforms' payloads name their author."""
 

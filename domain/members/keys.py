@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -94,6 +95,8 @@ class _Process:
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
     opened: dict[str, Ed25519PrivateKey] = field(default_factory=dict, repr=False)
     honoured: dict[KeyUse, _Honoured] = field(default_factory=dict)
+    forgotten: int = 0
+    """How often: keys that were asked for before may be older than a rotation or a revocation."""
 
 
 _process = _Process()
@@ -106,6 +109,7 @@ def kid_of(raw_public_key: bytes) -> str:
 
 def forget() -> None:
     """Drop what this process has loaded; the next call reads the table."""
+    _process.forgotten += 1
     _process.loaded_at = None
     _process.public = ()
     _process.sealed.clear()
@@ -195,12 +199,17 @@ async def _fresh(now: datetime, use: KeyUse) -> None:
         await ensure_keys(_process.vault, now)
 
 
+_IN_FORCE: Final = """
+select kid, use, number, public_key, private_encrypted, not_before, not_after from signing_key
+where revoked_at is null and not_after > $1 order by not_before desc, number desc"""
+
+
 async def _load(now: datetime) -> None:
-    rows = await db.fetch(
-        """select kid, use, number, public_key, private_encrypted, not_before, not_after from signing_key
-           where revoked_at is null and not_after > $1 order by not_before desc, number desc""",
-        now,
-    )
+    rows: list[db.Record] = []
+    before = None
+    while before != _process.forgotten:
+        before = _process.forgotten
+        rows = await db.fetch(_IN_FORCE, now)
     _process.public = tuple(
         PublicKey(row["kid"], KeyUse(row["use"]), row["number"], bytes(row["public_key"]), row["not_before"], row["not_after"])
         for row in rows

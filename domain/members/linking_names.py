@@ -37,18 +37,31 @@ async def confirm(*, member_id: UUID, link_id: UUID, accept: bool, now: datetime
         await note(tx, [member_id], "NAME_CONFIRMED" if accept else "NAME_DECLINED", actor=actor, now=now, detail={"provider": provider})
         if not accept:
             return
-        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"identity:{provider}:{external_id}")
-        if not await lock_account(tx, member_id):
-            raise NotFound
-        names = await _names(tx, provider, external_id, link["name"], shops, now)
-        held = await lock_buyers(tx, [member_id], names)
-        wanted = [row for row in held if row["id"] in names]
-        signs_in = await tx.fetchval("select member_id from identity where provider = $1 and subject = $2", provider, external_id)
-        if any(row["member_id"] not in (None, member_id) for row in wanted) or signs_in not in (None, member_id):
-            raise LinkOver
-        refuse_two_accounts(held, wanted)
-        entries = await hand(tx, [row["id"] for row in wanted], member_id, actor=actor, now=now)
-        await record(tx, actor, entries, now=now)
+        await take_name(tx, member_id, (provider, external_id, link["name"]), shops, actor=actor, now=now)
+
+
+async def take_name(tx: Tx, member_id: UUID, name: tuple[str, str, str], shops: Sequence[UUID], *, actor: Actor, now: datetime) -> None:
+    """Make a proven name (provider, id, as shown) the member's at these shops, with the id that the page's messages know it by.
+
+    Raises:
+        NotFound: the account was deleted, or is part of another one.
+        LinkOver: the name is somebody else's by now.
+        SameProvider: the member has another name of this platform at one of these shops.
+    """
+    provider, external_id, shown = name
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"identity:{provider}:{external_id}")
+    if not await lock_account(tx, member_id):
+        raise NotFound
+    names = await _names(tx, provider, external_id, shown, shops, now)
+    held = await lock_buyers(tx, [member_id], [*names, *await _of_their_inbox(tx, names)])
+    wanted = [row for row in held if row["id"] in names]
+    signs_in = await tx.fetchval("select member_id from identity where provider = $1 and subject = $2", provider, external_id)
+    if any(row["member_id"] not in (None, member_id) for row in wanted) or signs_in not in (None, member_id):
+        raise LinkOver
+    refuse_two_accounts(held, wanted)
+    beside = [row["id"] for row in held if row["id"] not in names and row["member_id"] is None]
+    entries = await hand(tx, [*(row["id"] for row in wanted), *beside], member_id, actor=actor, now=now)
+    await record(tx, actor, entries, now=now)
 
 
 async def unlink_name(*, member_id: UUID, buyer_id: UUID, now: datetime, request_id: str = "") -> None:
@@ -134,14 +147,29 @@ async def _question(tx: Tx, member_id: UUID, link_id: UUID, now: datetime) -> Re
 
 
 async def _names(tx: Tx, provider: str, external_id: str, name: str, shops: Sequence[UUID], now: datetime) -> list[UUID]:
-    """The name at each of these shops, made where it has not been met yet."""
+    """The name at each of these shops, made where it has not been met yet; an id of a page's messages is the commenter who has it."""
     await tx.execute(
         """insert into buyer (id, shop_id, provider, external_id, name, created_at)
-           select k.id, k.shop_id, $3, $4, $5, $6 from unnest($1::uuid[], $2::uuid[]) k(id, shop_id) order by k.shop_id
+           select k.id, k.shop_id, $3::text, $4::text, $5::text, $6::timestamptz from unnest($1::uuid[], $2::uuid[]) k(id, shop_id)
+           where not exists (select from buyer b where b.inbox_id = $4::text and b.provider = $3::text and b.shop_id = k.shop_id) order by k.shop_id
            on conflict (shop_id, provider, external_id) do nothing""",
         [new_id() for _ in shops], list(shops), provider, external_id, name, now,
     )  # fmt: skip
     rows = await tx.fetch(
-        "select id from buyer where provider = $1 and external_id = $2 and shop_id = any($3::uuid[])", provider, external_id, list(shops)
+        """select id from buyer where provider = $1 and external_id = $2 and shop_id = any($3::uuid[])
+           union select id from buyer where inbox_id = $2 and provider = $1 and shop_id = any($3::uuid[])""",
+        provider,
+        external_id,
+        list(shops),
+    )
+    return [row["id"] for row in rows]
+
+
+async def _of_their_inbox(tx: Tx, names: Sequence[UUID]) -> list[UUID]:
+    """Names that are the ids of these commenters in the page's messages."""
+    rows = await tx.fetch(
+        """select o.id from buyer b join buyer o on o.shop_id = b.shop_id and o.provider = b.provider and o.external_id = b.inbox_id
+           where b.id = any($1::uuid[])""",
+        list(names),
     )
     return [row["id"] for row in rows]

@@ -1,5 +1,5 @@
 """Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key; sign_in_alert, provider_grant;
-claim_code, member_merge, account_deletion, data_export, member_event."""
+claim_code, member_merge, account_deletion, data_export, member_event, account_link."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from domain.members.rules import AlertKind, CodeKind, DevicePlatform, KeyUse, PushTarget
+from domain.members.rules import AlertKind, CodeKind, DevicePlatform, KeyUse, LinkState, PushTarget
 
 
 class Member(Model):
@@ -271,3 +271,30 @@ class MemberEvent(Model):
     class Meta:
         table = "member_event"
         indexes = [Index(fields=("member_id", "id"))]
+
+
+class AccountLink(Model):
+    """A person of a platform on the way to a member, by the platform's own linking of accounts (LINE); tokens are sealed, the nonce is a hash."""
+
+    id = fields.UUIDField(primary_key=True)
+    endpoint_id = fields.UUIDField()
+    provider = fields.CharField(max_length=16)
+    external_id = fields.CharField(max_length=120)
+    state = fields.CharEnumField(LinkState, max_length=8)
+    reply_token = fields.CharField(max_length=120, default="")
+    """What the person's message may be answered with for about a minute."""
+    link_token_encrypted = fields.TextField(default="")
+    nonce_hash = fields.CharField(max_length=64, null=True, unique=True)
+    member_id = fields.UUIDField(null=True)
+    """Who opened the address."""
+    tries = fields.IntField(default=0)
+    asked_at = fields.DatetimeField()
+    next_try_at = fields.DatetimeField(null=True)
+    """ASKED: not before; null: at once."""
+    sent_at = fields.DatetimeField(null=True)
+    opened_at = fields.DatetimeField(null=True)
+    done_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "account_link"
+        indexes = [Index(fields=("endpoint_id", "external_id", "asked_at")), Index(fields=("member_id",)), Index(fields=("asked_at",))]

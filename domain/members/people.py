@@ -39,9 +39,9 @@ async def lock_account(tx: Tx, member_id: UUID) -> bool:
 
 
 async def lock_buyers(tx: Tx, members: Collection[UUID], also: Collection[UUID] = ()) -> list[Record]:
-    """All names of these members, and others by id, locked in key order: (id, shop_id, provider, external_id, member_id, created_at)."""
+    """All names of these members, and others by id, locked in key order: (id, shop_id, provider, external_id, inbox_id, member_id, created_at)."""
     return await tx.fetch(
-        """select id, shop_id, provider, external_id, member_id, created_at from buyer
+        """select id, shop_id, provider, external_id, inbox_id, member_id, created_at from buyer
            where member_id = any($1::uuid[]) or id = any($2::uuid[]) order by id for no key update""",
         list(members),
         list(also),

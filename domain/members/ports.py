@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class ProvenIdentity:
     """A person as one provider knows them, proven by a token that was checked just now."""
 
     provider: str
-    """line, facebook, telegram, generic: the same words as in `buyer.provider`, where the subject is the id that comments come under.
+    """line, facebook, instagram, telegram, generic: the same words as in `buyer.provider`, where the subject is the id that comments come under.
     Other words (google, apple, firebase, facebook_login) meet no buyer by themselves."""
     subject: str
     """The provider's id of the person; 1 to 120 characters without control characters."""
@@ -38,6 +39,36 @@ class GrantKeeper(Protocol):
 
     async def trade(self, code: str, proven: ProvenIdentity, id_token: str, now: datetime) -> KeptGrant | None:
         """Trade the code that came with a proven sign-in. None when the provider does not give anything for it: the sign-in stands."""
+        ...
+
+
+class LinkUnanswered(Exception):
+    """The platform cannot be asked at the moment: try again."""
+
+
+class LinkRefused(Exception):
+    """The platform will never do this; the text says why and names nobody."""
+
+
+class AccountLinker(Protocol):
+    """A platform that links its people's accounts with ours: the account's own bot asks. Network calls, never inside a transaction."""
+
+    async def link_token(self, person: str, *, access_token: str) -> str:
+        """A token for one linking of this person, good for some minutes.
+
+        Raises:
+            LinkUnanswered: away, slow or throttled.
+            LinkRefused: no such person, or the access token does not hold.
+        """
+        ...
+
+    async def tell(self, person: str, text: str, *, reply_token: str, retry_key: UUID, access_token: str) -> None:
+        """Write to this person: as the free answer to their message while `reply_token` holds, else as a message of its own.
+
+        Raises:
+            LinkUnanswered: away, slow or throttled; the same `retry_key` again is not a second message.
+            LinkRefused: the platform does not take it.
+        """
         ...
 
 

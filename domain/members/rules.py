@@ -61,7 +61,30 @@ class CodeKind(StrEnum):
     """Handed from one signed-in account to another signed-in account of the same person."""
 
 
+class LinkState(StrEnum):
+    """How far a person of a platform and a member are on the way to each other, by the platform's own linking of accounts."""
+
+    ASKED = "ASKED"
+    """The person wrote to the account; the platform is to be asked for a token."""
+    SENT = "SENT"
+    """The person has an address that opens the app."""
+    OPENED = "OPENED"
+    """A signed-in member opened it and was sent on to the platform with a nonce."""
+    LINKED = "LINKED"
+    """The platform said that both are one."""
+    FAILED = "FAILED"
+    """The platform said no, could not be asked, or the name could not become this member's."""
+
+
 CODE_LIFE = timedelta(minutes=15)
+COMMENT_LINK_LIFE = timedelta(days=7)
+"""An address in a private reply: as long as the platform lets a comment be answered."""
+LINK_TOKEN_LIFE = timedelta(minutes=10)
+"""From memory: LINE's link tokens."""
+NONCE_ANSWERED_WITHIN = timedelta(hours=1)
+"""From a nonce to the platform's word about it."""
+LINKS_ASKED = 5
+"""So many addresses one person may ask an account for in an hour."""
 CONFIRM_WITHIN = timedelta(hours=24)
 """A name that wrote a code waits so long for the member's yes."""
 WRONG_CODES = 5

@@ -28,11 +28,19 @@ class Standing:
     """The member's language."""
 
 
+@dataclass(slots=True)
+class _Forgetting:
+    times: int = 0
+    """How often something was forgotten: an answer that was asked for before may be older than what it was forgotten for."""
+
+
 _known: dict[UUID, tuple[datetime, Standing]] = {}
+_forgetting = _Forgetting()
 
 
 def forget(*sessions: UUID) -> None:
     """Drop what is cached of these sessions; of all when none is named."""
+    _forgetting.times += 1
     if not sessions:
         _known.clear()
     for session_id in sessions:
@@ -41,6 +49,7 @@ def forget(*sessions: UUID) -> None:
 
 def forget_member(member_id: UUID) -> None:
     """Drop what is cached of all sessions of a member."""
+    _forgetting.times += 1
     forget_these = [session_id for session_id, (_, standing) in _known.items() if standing.member_id == member_id]
     for session_id in forget_these:
         del _known[session_id]
@@ -57,6 +66,7 @@ async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
     cached = known(session_id, now)
     if cached is not None:
         return cached
+    before = _forgetting.times
     row = await db.fetchrow(
         """select s.member_id, m.ver, s.ended_at is not null or m.deleted_at is not null as ended, s.ends_at, m.locale
            from session s join member m on m.id = s.member_id where s.id = $1""",
@@ -64,8 +74,9 @@ async def standing_of(session_id: UUID, now: datetime) -> Standing | None:
     )
     if row is None:
         return None
-    if len(_known) >= MOST_CACHED:
-        _known.clear()
     standing = Standing(row["member_id"], row["ver"], row["ended"], row["ends_at"], row["locale"])
-    _known[session_id] = (now, standing)
+    if before == _forgetting.times:
+        if len(_known) >= MOST_CACHED:
+            _known.clear()
+        _known[session_id] = (now, standing)
     return standing

@@ -7,7 +7,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plusone", "0016_shipping")]
+    dependencies = [("plusone", "0017_links")]
     operations = [
         ops.AddField(
             model_name="PaymentAttempt", name="opened_at", field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)

@@ -19,7 +19,7 @@ class Buyer(Model):
     id = fields.UUIDField(primary_key=True)
     shop_id = fields.UUIDField()
     provider = fields.CharField(max_length=16)
-    """facebook, line, telegram, generic, member."""
+    """facebook, instagram, line, telegram, generic, member."""
     external_id = fields.CharField(max_length=120)
     name = fields.CharField(max_length=120, default="")
     member_id = fields.UUIDField(null=True)
@@ -27,6 +27,8 @@ class Buyer(Model):
     """Until then the shop takes no orders from this buyer's comments."""
     restricted_reason = fields.CharField(max_length=200, default="")
     """The shop's own words; no buyer reads them."""
+    inbox_id = fields.CharField(max_length=120, null=True)
+    """The id under which the page's messages know this commenter, where the platform said that both are one."""
     created_at = fields.DatetimeField()
 
     class Meta:

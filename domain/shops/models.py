@@ -60,6 +60,8 @@ class WebhookEndpoint(Model):
     secret_encrypted = fields.TextField()
     verify_token_encrypted = fields.TextField(default="")
     destination = fields.CharField(max_length=64, default="")
+    access_token_encrypted = fields.TextField(default="", db_default="")
+    """LINE: the account's channel access token, where its people may link their accounts; empty: they cannot."""
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -76,6 +78,10 @@ class Channel(Model):
     platform = fields.CharEnumField(SourcePlatform, max_length=16)
     external_id = fields.CharField(max_length=120)
     name = fields.CharField(max_length=120)
+    contact = fields.CharField(max_length=64, default="", db_default="")
+    """How people write to the account behind it: the bot's user name (Telegram), the account's name (Instagram). A page needs none."""
+    private_links = fields.BooleanField(default=False, db_default=False)
+    """Commenters without a member get a private reply with a link that makes them one."""
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -95,3 +95,13 @@ async def test_a_copy_alone_would_fail_on_them(db: str) -> None:
         async with database.transaction() as tx:
             await tx.copy("platform_reply", REPLY, await replies_of(list("abcdefgh")))
     assert await database.fetchval("select count(*) from platform_reply") == 1
+
+
+async def test_a_connection_that_listens_waits_for_no_answer_without_end(db: str) -> None:
+    """A server that is gone without a word would otherwise leave its process deaf."""
+    connection = await database.dedicated(0.2)
+    try:
+        with pytest.raises(TimeoutError):
+            await connection.execute("select pg_sleep(300)")
+    finally:
+        connection.terminate()

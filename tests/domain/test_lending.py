@@ -57,6 +57,33 @@ async def test_a_clean_connection_goes_back_at_once_and_is_lent_again(pool: Watc
     assert all(pool.plain[:2])
 
 
+async def test_a_free_connection_is_lent_without_waiting(pool: Watched) -> None:
+    first = await pid(pool)
+    raw = pool.lend()
+    assert await raw.fetchval("select pg_backend_pid()") == first
+    assert pool.lend() is None, "there is one alone"
+    assert pool.take_back(raw)
+    assert pool.get_idle_size() == 1
+    with pytest.raises(asyncpg.InterfaceError, match="released back"):
+        await raw.fetchval("select 1")
+    assert not pool.take_back(raw)
+    assert await pid(pool) == first
+
+
+async def test_what_is_not_clean_is_not_taken_back_at_once_nor_lent(pool: Watched) -> None:
+    first, raw = await pid(pool), pool.lend()
+    await raw.execute("begin")
+    assert not pool.take_back(raw)
+    await raw.execute("rollback")
+    assert pool.take_back(raw)
+    raw = pool.lend()
+    raw.terminate()
+    assert pool.lend() is None, "a closed one is opened by `acquire`"
+    assert await pid(pool) != first
+    await pool.expire_connections()
+    assert pool.lend() is None, "one that is out of date is made anew by `acquire`"
+
+
 async def test_an_open_transaction_is_rolled_back(pool: Watched) -> None:
     first, raw = await pid(pool), await pool.acquire()
     await raw.execute("begin")

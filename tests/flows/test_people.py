@@ -205,7 +205,22 @@ async def test_the_page_works_as_it_stands(town: Town) -> None:
     await two_accounts_become_one_and_part(town)
     await the_file_is_fetched_by_its_member_alone(town)
     await a_deletion_waits_and_is_called_off(town)
-    assert list(STEPS) == ["start", "asked", "confirm", "unlink", "accountCode", "merge", "merged", "undo", "export", "delete", "keep"]
+    assert list(STEPS) == [
+        "start",
+        "asked",
+        "confirm",
+        "addresses",
+        "open",
+        "accounts",
+        "unlink",
+        "accountCode",
+        "merge",
+        "merged",
+        "undo",
+        "export",
+        "delete",
+        "keep",
+    ]
 
 
 async def test_a_code_sent_to_the_bot_links_the_name_at_every_shop_of_the_bot(town: Town) -> None:

@@ -304,3 +304,47 @@ async def test_a_further_option_is_refused(services):
     path, told = await refusal(given, services)
     assert path == "products[1].options[1]"
     assert "make another product" in told
+
+
+# --- from commenters to members ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_links_commenters_follows_the_file_and_no_token_lies_open(services: Services) -> None:
+    given, secrets = example(), {**SECRETS, "LINE_ACCESS_TOKEN": "channel/access+token="}
+    await applied(given, services, secrets=secrets)
+    given["endpoints"][1]["access_token_env"] = "LINE_ACCESS_TOKEN"
+    given["endpoints"].append({"source": "instagram", "slug": "ig", "secret_env": "FB_APP_SECRET", "verify_token_env": "FB_VERIFY_TOKEN"})
+    given["channels"][0]["private_links"] = True
+    given["channels"][2]["contact"] = "amei_bot"
+    insta = {
+        "key": "ig",
+        "endpoint": "ig",
+        "platform": "INSTAGRAM",
+        "external_id": "17841405726653026",
+        "contact": "amei.groupbuy",
+        "private_links": True,
+    }
+    given["channels"].append(insta)
+    assert beyond_same(await applied(given, services, secrets=secrets)) == [
+        ("changed", "endpoint", "/webhooks/line/amei-bot"),
+        ("created", "endpoint", "/webhooks/instagram/ig"),
+        ("changed", "channel", "page 104561234567890"),
+        ("changed", "channel", "telegram-group -1002145678901"),
+        ("created", "channel", "ig 17841405726653026"),
+    ]
+    assert beyond_same(await applied(given, services, secrets=secrets)) == []
+    rows = await database.fetch(
+        "select platform, contact, private_links from channel where contact <> '' or private_links order by platform"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("FACEBOOK_PAGE", "", True),
+        ("INSTAGRAM", "amei.groupbuy", True),
+        ("TELEGRAM", "amei_bot", False),
+    ]
+    sealed = await database.fetchval("select access_token_encrypted from webhook_endpoint where source = 'line'")
+    assert services.vault.open(sealed).decode() == "channel/access+token="
+    assert await database.fetchval("select count(*) from webhook_endpoint where source <> 'line' and access_token_encrypted <> ''") == 0
+    assert await database.fetchval("select count(*) from audit_entry where action = 'CHANNEL_LINKING_CHANGED'") == 3
+    del given["endpoints"][1]["access_token_env"]
+    assert beyond_same(await applied(given, services, secrets=secrets)) == [("changed", "endpoint", "/webhooks/line/amei-bot")]
+    assert await database.fetchval("select access_token_encrypted from webhook_endpoint where source = 'line'") == ""

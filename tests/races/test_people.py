@@ -63,7 +63,8 @@ async def test_a_comment_of_a_known_name_and_a_merge_take_turns(db: str) -> None
 async def test_twin_that_does_not_lock_the_names_leaves_the_order_behind(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unlocked(tx: Tx, members, also=()):
         return await tx.fetch(
-            "select id, shop_id, provider, external_id, member_id, created_at from buyer where member_id = any($1::uuid[])", list(members)
+            "select id, shop_id, provider, external_id, inbox_id, member_id, created_at from buyer where member_id = any($1::uuid[])",
+            list(members),
         )
 
     async def by_what_is_seen_now(tx: Tx, buyers, member_id, *, actor, now):
@@ -301,7 +302,8 @@ async def test_a_delivery_that_was_first_is_erased_with_the_rest_and_its_order_s
 async def test_twin_that_does_not_wait_for_the_delivery_leaves_its_text(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unlocked(tx: Tx, members, also=()):
         return await tx.fetch(
-            "select id, shop_id, provider, external_id, member_id, created_at from buyer where member_id = any($1::uuid[])", list(members)
+            "select id, shop_id, provider, external_id, inbox_id, member_id, created_at from buyer where member_id = any($1::uuid[])",
+            list(members),
         )
 
     real = deletion._erase

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from domain import db as database
@@ -228,3 +229,26 @@ async def test_run_wakes_on_notification_and_stops(db: str) -> None:
         stop.set()
         await asyncio.wait_for(task, 30)
     assert await wall.pieces("小美") == {"": 1}
+
+
+async def test_whatever_ends_the_ear_it_hears_again(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, failures = database.dedicated, [asyncpg.InvalidCatalogNameError("being restored"), OSError()]
+
+    async def dedicated(seconds: float) -> object:
+        if failures:
+            raise failures.pop(0)
+        return await connect(seconds)
+
+    async def at_once(*_: object) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(database, "dedicated", dedicated)
+    monkeypatch.setattr(ingest, "_pause", at_once)
+    woken = asyncio.Event()
+    listening = asyncio.create_task(ingest._listen([woken], asyncio.Event()))
+    waiting = asyncio.create_task(woken.wait())
+    await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    assert woken.is_set()
+    for task in (listening, waiting):
+        task.cancel()
+    await asyncio.gather(listening, waiting, return_exceptions=True)

@@ -109,7 +109,7 @@ class Listing:
 async def test_every_job_of_the_project_has_its_handler(house: Services) -> None:
     runner = Listing()
     close = workers.register(runner, house)
-    assert sorted(runner.jobs) == ["announce", "push", "reply", "restocked"]
+    assert sorted(runner.jobs) == ["account-link", "announce", "push", "reply", "restocked"]
     await close()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from api.notifications.fcm import FcmGateway
+from api.notifications.fcm import FcmGateway, Outcome, PushMessage, PushResult
 from api.notifications.service_account import self_made
 from domain import db as database
 from domain.bootstrap import Services
@@ -57,6 +59,35 @@ async def test_429_for_one_device_after_the_other_pauses_all_and_costs_no_try(
     clock.at += timedelta(seconds=7)
     await push_all(handler)
     assert sorted(states(await pushes())) == [("SENT", 1)] * 5 + [("SENT", 2)] * 20
+
+
+async def test_a_short_pause_that_comes_later_does_not_end_a_long_one(desk: Desk, services: Services, clock: FixedClock) -> None:
+    """Two lots are on their way at once; the answer to the second comes last."""
+    asked: list[int] = []
+    long_told = asyncio.Event()
+
+    class Throttling:
+        async def send(self, messages: Sequence[PushMessage]) -> list[PushResult]:
+            asked.append(len(messages))
+            seconds = 600.0
+            if len(asked) == 2:
+                await long_told.wait()
+                seconds = 1.0
+            return [PushResult(Outcome.RETRY, retry_after_seconds=seconds, throttled=True) for _ in messages]
+
+    for n in range(6):
+        await desk.device(f"t{n}")
+    await desk.notice()
+    gateway = Throttling()
+    handler = Pushes(gateway, services)
+    lots = [await deliveries.claim_due(now=clock.now(), limit=3) for _ in range(2)]
+    first, second = (asyncio.create_task(handler._send(gateway, lot)) for lot in lots)
+    await first
+    long_told.set()
+    await second
+    clock.at += timedelta(seconds=5)
+    await handler.sweep()
+    assert asked == [3, 3]
 
 
 async def test_one_busy_device_does_not_stop_the_others(desk: Desk, fcm: FakeFcm, gateway: FcmGateway, services: Services) -> None:

@@ -12,7 +12,7 @@ from domain import bootstrap
 from domain import db as database
 from domain.bootstrap import Services
 from domain.claims import replies
-from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused
+from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused, SentReply
 from domain.clock import FixedClock
 from domain.jobs import LOT, REPLY, JobQueue
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
@@ -57,12 +57,12 @@ class Told:
         self.outcomes = list(outcomes)
         self.sent: list[OutgoingReply] = []
 
-    async def send(self, reply: OutgoingReply) -> str:
+    async def send(self, reply: OutgoingReply) -> SentReply:
         self.sent.append(reply)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return SentReply(outcome)
 
 
 async def test_a_reply_goes_out_with_all_that_the_platform_needs(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from domain.claims.ports import Platform
 from domain.providers.platforms.facebook import Facebook
 from domain.providers.platforms.generic import Generic
+from domain.providers.platforms.instagram import Instagram
 from domain.providers.platforms.line import Line
 from domain.providers.platforms.telegram import Telegram
 
-PLATFORMS: Mapping[str, Platform] = {platform.name: platform for platform in (Facebook(), Line(), Telegram(), Generic())}
+PLATFORMS: Mapping[str, Platform] = {platform.name: platform for platform in (Facebook(), Instagram(), Line(), Telegram(), Generic())}

@@ -1,4 +1,4 @@
-"""Facebook Pages: comments of the Page webhook, field `feed` (and what is left of Groups, field `group_feed`).
+"""Facebook Pages: comments of the Page webhook, field `feed` (and what is left of Groups, field `group_feed`), and claim codes in Messenger.
 
 What the page says and what decides here: one POST may hold many entries of several Pages; order is not guaranteed; the signature
 covers the raw bytes; `entry.time` is the time of sending. Not documented but seen: `created_time` of a hide or unhide is the time of
@@ -30,6 +30,7 @@ from domain.providers.platforms.events import (
     text_or_empty,
 )
 from domain.providers.platforms.facebook_plain import plain_add, plain_comment, read_plain
+from domain.providers.platforms.meta_messages import said_in_chat
 from domain.providers.platforms.signatures import hmac_sha256, same, single_header
 from domain.providers.platforms.text import (
     NotJsonError,
@@ -226,7 +227,7 @@ def _channel_id(payload: Mapping[str, Any], value: Mapping[str, Any]) -> str:
     return group or required(payload.get("page"), "entry.id")
 
 
-def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
+def sent_at(payload: Mapping[str, Any]) -> datetime | None:
     """Time of sending: seconds beside `changes`, milliseconds beside `messaging`; no second of this era looks like a millisecond."""
     sent_at = payload.get("sent_at")
     return moment_of_seconds(sent_at) or moment_of_millis(sent_at)
@@ -235,12 +236,15 @@ def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
 def _when(kind: EventKind, payload: Mapping[str, Any], value: Mapping[str, Any]) -> tuple[datetime | None, TimeSource]:
     """An edit keeps the comment's own `created_time`, so it is dated by its delivery; everything else by `created_time`."""
     created_at = None if kind is EventKind.EDIT else moment_of_seconds(value.get("created_time"))
-    return (created_at, TimeSource.PLATFORM) if created_at else (_sent_at(payload), TimeSource.DELIVERY)
+    return (created_at, TimeSource.PLATFORM) if created_at else (sent_at(payload), TimeSource.DELIVERY)
 
 
 def _other(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
     occurred_at, time_source = _when(EventKind.OTHER, payload, value)
     post = mapping(value.get("post"))
+    said = said_in_chat(payload, value) if payload.get("object") == "page" else None
+    if said is not None:
+        return _message(payload, value, *said)
     return SocialEvent(
         kind=EventKind.OTHER,
         source=_source(payload, post, url(post.get("permalink_url"))),
@@ -249,6 +253,20 @@ def _other(payload: Mapping[str, Any], value: Mapping[str, Any]) -> SocialEvent:
         post_id=_post_id(value),
         occurred_at=occurred_at,
         time_source=time_source,
+    )
+
+
+def _message(payload: Mapping[str, Any], value: Mapping[str, Any], person: str, words: str) -> SocialEvent:
+    spoken_at = moment_of_millis(value.get("timestamp"))
+    return SocialEvent(
+        kind=EventKind.MESSAGE,
+        source=SourcePlatform.FACEBOOK_PAGE,
+        channel_id=required(payload.get("page"), "entry.id"),
+        comment_id="",
+        author_id=person,
+        text=words,
+        occurred_at=spoken_at or sent_at(payload),
+        time_source=TimeSource.PLATFORM if spoken_at else TimeSource.DELIVERY,
     )
 
 

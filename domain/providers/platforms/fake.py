@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyRefused
+from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyRefused, SentReply
 from domain.providers.platforms.text import clean
 
 SEND_TIMEOUT_SECONDS = 5.0
@@ -49,8 +49,8 @@ class HttpReplySender:
         if self._owns_client:
             await self._client.aclose()
 
-    async def send(self, reply: OutgoingReply) -> str:
-        """Send one reply; answers the receiver's id of it.
+    async def send(self, reply: OutgoingReply) -> SentReply:
+        """Send one reply; answers the receiver's id of it, and of who got it if it says so.
 
         Raises:
             ReplyRefused: the receiver will never take it (4xx).
@@ -64,20 +64,25 @@ class HttpReplySender:
         except httpx.HTTPError as error:
             raise ReplyDelayed(type(error).__name__, DEFAULT_RETRY_AFTER_SECONDS) from error
         if response.is_success:
-            return _id_of(response) or reply.reply_id
+            answer = _answer_of(response)
+            return SentReply(_text_of(answer, "id", "message_id") or reply.reply_id, _text_of(answer, "recipient_id"))
         reason = f"{response.status_code} {response.text}"[:MAX_REASON_CHARS]
         if response.is_client_error and response.status_code not in TRY_AGAIN:
             raise ReplyRefused(reason)
         raise ReplyDelayed(reason, _retry_after_seconds(response))
 
 
-def _id_of(response: httpx.Response) -> str:
+def _answer_of(response: httpx.Response) -> Mapping[str, Any]:
     try:
         answer = orjson.loads(response.content)
     except orjson.JSONDecodeError:
-        return ""
-    found = answer.get("id") if isinstance(answer, dict) else None
-    return found if isinstance(found, str) else ""
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _text_of(answer: Mapping[str, Any], *names: str) -> str:
+    """The first of these that is a text. `recipient_id` and `message_id` are what Meta answers to a private reply."""
+    return next((answer[name] for name in names if isinstance(answer.get(name), str)), "")
 
 
 def _retry_after_seconds(response: httpx.Response) -> float:
@@ -101,6 +106,8 @@ class FakePlatformServer:
     def __init__(self) -> None:
         self.replies: list[dict[str, Any]] = []
         """What arrived, once per idempotency key, in order of arrival."""
+        self.recipients: dict[str, str] = {}
+        """By the comment's author: who got a private reply, as the platform's messages know them."""
         self.attempts = 0
         """Every request, repeats and failures too."""
         self.url = ""
@@ -148,7 +155,8 @@ class FakePlatformServer:
             headers = {} if retry_after_seconds is None else {"Retry-After": f"{retry_after_seconds:.0f}"}
             return JSONResponse({"error": "as told"}, status_code=status, headers=headers)
         self._take(key, reply)
-        return JSONResponse({"id": f"fake-{key}"})
+        recipient = self.recipients.get(str(reply.get("author_id"))) if reply.get("kind") == "PRIVATE" else None
+        return JSONResponse({"id": f"fake-{key}"} | ({} if recipient is None else {"recipient_id": recipient}))
 
     def _take(self, key: str, reply: dict[str, Any]) -> None:
         if key not in self._keys:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,8 @@ from domain.providers.platforms.text import (
 
 MAX_REPLY_TOKEN_CHARS = 120
 KINDS: Mapping[str, EventKind] = {"message": EventKind.ADD, "messageEdited": EventKind.EDIT, "unsend": EventKind.REMOVE}
+RESULTS: Mapping[str, EventKind] = {"ok": EventKind.ACCOUNT_LINKED, "failed": EventKind.ACCOUNT_NOT_LINKED}
+ACCOUNT = frozenset({EventKind.FOLLOWED, *RESULTS.values()})
 _ID_OF_SOURCE: Mapping[str, str] = {"group": "groupId", "room": "roomId", "user": "userId"}
 _VARIES_BETWEEN_COPIES = frozenset({"deliveryContext", "replyToken"})
 
@@ -85,12 +88,14 @@ class Line:
         refuse_unreadable(payload)
         event = mapping(payload.get("event"))
         source_type = label(mapping(event.get("source")).get("type"))
-        kind = KINDS.get(label(event.get("type")), EventKind.OTHER) if event.get("mode", "active") == "active" else EventKind.OTHER
+        kind = _kind(event)
         if kind is not EventKind.OTHER and source_type not in _ID_OF_SOURCE:
             raise Unreadable("source is no group, room or user")
         if kind is EventKind.REMOVE:
             comment_id = required(mapping(event.get("unsend")).get("messageId"), "unsend.messageId")
             return _event(kind, event, comment_id, {})
+        if kind in ACCOUNT:
+            return replace(_event(kind, event, "", {}), text=label(mapping(event.get("link")).get("nonce")))
         message = mapping(event.get("message"))
         if kind is EventKind.OTHER:
             return _event(kind, event, ident(message.get("id")), {})
@@ -103,6 +108,20 @@ class Line:
         if not label(cleaned.get("type")):
             return refusals.part(event, "the event has no type")
         return raw_event(self.parse, {"event": cleaned}, key=_key(cleaned), lane=f"line:{_channel_id(cleaned)}")
+
+
+def _kind(event: Mapping[str, Any]) -> EventKind:
+    kind = label(event.get("type"))
+    if event.get("mode", "active") != "active":
+        return EventKind.OTHER
+    if kind not in ("follow", "accountLink"):
+        return KINDS.get(kind, EventKind.OTHER)
+    source, link = mapping(event.get("source")), mapping(event.get("link"))
+    if source.get("type") != "user" or not ident(source.get("userId")):
+        return EventKind.OTHER
+    if kind == "follow":
+        return EventKind.FOLLOWED
+    return RESULTS.get(label(link.get("result")), EventKind.OTHER) if label(link.get("nonce")) else EventKind.OTHER
 
 
 def _destination(body: bytes) -> str:

@@ -80,7 +80,11 @@ ELSEWHERE: dict[str, str] = {
         (f"Mutation.{name}" for name in ("identityLinkConfirm", "identityUnlink", "membersMergeUndo", "accountDeleteCancel")), PERSONS
     ),
     **dict.fromkeys(
-        (f"Mutation.{name}" for name in ("identityLinkStart", "dataExportRequest", "membersMerge", "accountDeleteRequest")), ANYBODYS
+        (
+            f"Mutation.{name}"
+            for name in ("identityLinkStart", "identityLinkOpen", "dataExportRequest", "membersMerge", "accountDeleteRequest")
+        ),
+        ANYBODYS,
     ),
     **dict.fromkeys(
         (

@@ -84,7 +84,11 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "identityLinkStart": (
         "mutation ($input: IdentityLinkStartInput!) { identityLinkStart(input: $input) { code { text } userErrors { code } } }",
-        {"input": {"way": "CLAIM_CODE"}},
+        {"input": {"way": "CLAIM_CODE", "shopId": "shop_AAAAAAAAAAAAAAAAAAAAAA"}},
+    ),
+    "identityLinkOpen": (
+        "mutation ($input: IdentityLinkOpenInput!) { identityLinkOpen(input: $input) { url userErrors { code } } }",
+        {"input": {"text": "x"}},
     ),
     "identityLinkConfirm": (
         "mutation ($input: IdentityLinkConfirmInput!) { identityLinkConfirm(input: $input) { names { id } userErrors { code } } }",

@@ -74,9 +74,10 @@ ASK: dict[str, Callable[[Theirs], tuple[str, dict[str, Any]]]] = {
 }
 TABLE = {what: tuple(YES if who == "member" else SIGN_IN if who is None else NOT_FOUND for who in EVERYBODY) for what in ASK}
 
-LISTS = "{ me { identities { id } names { id } identityLinks { id } merges { id } deletion { id } } }"
+LISTS = "{ me { identities { id } names { id } identityLinks { id } accountLinks { id } merges { id } deletion { id } } }"
 FREE = {
     "start": (mutation("identityLinkStart", "code { expiresAt }"), {"input": {"way": "ACCOUNT_CODE"}}),
+    "open": (mutation("identityLinkOpen", "url"), {"input": {"text": "x"}}),
     "export": (mutation("dataExportRequest", "export { id }"), {"input": {}}),
     "merge": (mutation("membersMerge", "merged"), {"input": {"code": "x"}}),
     "delete": (mutation("accountDeleteRequest", "deletion { id }"), {"input": {"understood": True}}),
@@ -129,17 +130,25 @@ async def test_lists_hold_ones_own_alone_and_take_one_statement_each(people, ser
     client = await signed_in(people.member)
     with recorded() as statements:
         me = (await client.get(LISTS))["me"]
-    assert len(statements) == 5
+    assert len(statements) == 6
     assert {name: len(value) for name, value in me.items() if name != "deletion"} == {
         "identities": 2,
         "names": 1,
         "identityLinks": 1,
+        "accountLinks": 0,
         "merges": 1,
     }
     assert me["deletion"] == {"id": theirs.deletion}
     for who in EVERYBODY[1:-1]:
         client = await signed_in(await person(people, who))
-        assert (await client.get(LISTS))["me"] == {"identities": [], "names": [], "identityLinks": [], "merges": [], "deletion": None}
+        assert (await client.get(LISTS))["me"] == {
+            "identities": [],
+            "names": [],
+            "identityLinks": [],
+            "accountLinks": [],
+            "merges": [],
+            "deletion": None,
+        }
     nobody = await signed_in(None)
     assert (await nobody.ask(LISTS)).codes == ["UNAUTHENTICATED"]
 
@@ -149,9 +158,9 @@ async def test_what_needs_no_object_needs_a_member(people, services, signed_in, 
     nobody = await signed_in(None)
     assert said((await nobody.ask(*FREE[what])).body) == SIGN_IN
     client = await signed_in(people.stranger)
-    assert said((await client.ask(*FREE[what])).body) == ("LINK_OVER" if what == "merge" else YES)
+    assert said((await client.ask(*FREE[what])).body) == ("LINK_OVER" if what in ("merge", "open") else YES)
     owner = await signed_in(people.owner)
-    assert said((await owner.ask(*FREE[what])).body) == {"merge": "LINK_OVER", "delete": "ONLY_OWNER"}.get(what, YES)
+    assert said((await owner.ask(*FREE[what])).body) == {"merge": "LINK_OVER", "open": "LINK_OVER", "delete": "ONLY_OWNER"}.get(what, YES)
 
 
 async def test_a_session_that_is_not_fresh_cannot_give_its_account_away(people, services, signed_in, clock) -> None:

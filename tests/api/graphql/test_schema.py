@@ -88,7 +88,7 @@ def test_every_mutation_has_one_input_and_one_payload_with_user_errors() -> None
     assert set(mutation.fields) == {
         "orderMarkPaid", "orderCancel", "paymentSessionCreate", "paymentReturnRecord", "disputeOpen", "disputeMessageSend", "disputeClose", "stockAdjust", "stockSet", "commentResolve", "claimPolicyUpdate", "buyerRestrict", "buyerRestore", "pickupPassIssue", "pickupPassDelegate", "pickupPassRevoke", "pickupScan", "pickupConfirm",
         "suggestionAccept", "suggestionDismiss", "notificationsMarkRead", "deviceRegister", "notificationPreferencesUpdate", "memberUpdate", "shopMute", "announcementCreate",
-        "identityLinkStart", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
+        "identityLinkStart", "identityLinkOpen", "identityLinkConfirm", "identityUnlink", "membersMerge", "membersMergeUndo",
         "dataExportRequest", "accountDeleteRequest", "accountDeleteCancel",
         "shipmentCreate", "shipmentUpdate", "shipmentCancel", "shipmentReturnSettle", "shipmentsImport",
         "claimCreate", "waitlistOfferAccept", "waitlistLeave", "claimUndo", "orderLineQuantityReduce", "orderCancelRequest", "orderCancelAnswer",
@@ -131,7 +131,7 @@ def test_leaves_and_children_are_plain_so_that_a_plan_can_copy_them() -> None:
     }
     assert with_resolver == {
         "Buyer.orders", "Buyer.unpaid", "Buyer.notifications", "Buyer.pickups", "Buyer.suggestions", "Buyer.shipments", "Buyer.notificationPreferences", "Claim.receipt", "Order.lines", "Order.timeline", "Shop.orders", "Shop.stock", "Shop.comments", "Shop.paymentSurpluses", "Buyer.disputes", "Shop.disputes", "Shop.shipments",
-        "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.merges", "Buyer.deletion", "Buyer.waitlist", "Shop.deliveryOptions",
+        "Buyer.identities", "Buyer.names", "Buyer.identityLinks", "Buyer.accountLinks", "Buyer.merges", "Buyer.deletion", "Buyer.waitlist", "Shop.deliveryOptions",
     }  # fmt: skip
     assert all(t.is_type_of is None for t in schema._schema.type_map.values() if isinstance(t, GraphQLObjectType))
 

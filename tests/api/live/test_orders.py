@@ -240,3 +240,17 @@ async def test_a_notice_is_told_in_the_language_that_was_asked_for(base: str, pl
             await wire.subscribe(NOTICES, {"since": since})
             titles.append((await wire.data())["title"])
     assert titles[0] != titles[1]
+
+
+async def test_what_may_be_done_with_an_order_is_told_by_the_time_of_each_message(base: str, place: Place, clock: FixedClock) -> None:
+    """A stream lasts for hours: an order may be undone when it is placed, and no more when it changes later."""
+    document = "subscription ($since: String) { myOrders(since: $since) { order { version actions } } }"
+    since = await cursor(base, place.token)
+    async with wired(base, place.token) as wire:
+        await wire.subscribe(document, {"since": since})
+        order = await an_order(place)
+        assert "UNDO" in (await wire.data())["order"]["actions"]
+        clock.at = clock.now() + build.timedelta(hours=1)
+        await touch(order)
+        later = (await wire.data())["order"]
+        assert (later["version"], "UNDO" in later["actions"]) == (2, False)

@@ -128,7 +128,7 @@ async def test_the_twin_without_the_turns_gives_one_name_away_twice(db: str, mon
 
     async def unlocked(tx, members, also=()):
         rows = await tx.fetch(
-            "select id, shop_id, provider, external_id, member_id, created_at from buyer where member_id = any($1::uuid[]) or id = any($2::uuid[])",
+            "select id, shop_id, provider, external_id, inbox_id, member_id, created_at from buyer where member_id = any($1::uuid[]) or id = any($2::uuid[])",
             list(members), list(also),
         )  # fmt: skip
         await both.wait()

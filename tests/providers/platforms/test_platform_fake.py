@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused, ReplySender
+from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused, ReplySender, SentReply
 from domain.providers.platforms.fake import FakePlatformServer, HttpReplySender
 
 REPLY = OutgoingReply(
@@ -41,7 +41,7 @@ async def sender(server: FakePlatformServer) -> AsyncIterator[ReplySender]:
 
 async def test_reply_arrives_once_however_often_it_is_sent(server: FakePlatformServer, sender: ReplySender) -> None:
     first = await sender.send(REPLY)
-    assert await sender.send(REPLY) == first == "fake-018f-1"
+    assert await sender.send(REPLY) == first == SentReply("fake-018f-1")
     await sender.send(replace(REPLY, reply_id="018f-2", kind=ReplyKind.PRIVATE))
     assert [(reply["reply_id"], reply["kind"], reply["text"]) for reply in server.replies] == [
         ("018f-1", "PUBLIC", "已登記 紅色 x1 🥭"),
@@ -118,7 +118,7 @@ async def test_answer_without_an_id_is_known_by_ours(content: bytes, expected: s
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as client:
         sender = HttpReplySender("http://platform.test/base/", client)
-        assert await sender.send(replace(REPLY, text="a\x00\ud800")) == expected
+        assert (await sender.send(replace(REPLY, text="a\x00\ud800"))).external_id == expected
         await sender.aclose()
         assert not client.is_closed
     assert str(seen[0].url) == "http://platform.test/base/replies"

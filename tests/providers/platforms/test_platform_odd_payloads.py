@@ -33,8 +33,14 @@ ODD_VALUES: tuple[Any, ...] = (
 SAMPLES = (
     *("facebook/feed_comment_add", "facebook/feed_comment_edited", "facebook/feed_comment_remove", "facebook/feed_comment_hide_by_page"),
     *("facebook/group_feed_comment_add", "facebook/messenger_text", "facebook/feed_reaction_noise"),
+    *(
+        "facebook/messenger_postback_referral",
+        "instagram/comment_add",
+        "instagram/comment_instagram_login_flat",
+        "instagram/dm_referral_claim_code",
+    ),
     *("line/group_text", "line/group_mention_and_emoji", "line/group_unsend", "line/group_message_edited", "line/group_sticker"),
-    *("line/postback", "line/member_joined"),
+    *("line/postback", "line/member_joined", "line/account_link_ok", "line/follow"),
     *("telegram/discussion_comment", "telegram/discussion_auto_forward", "telegram/photo_with_caption", "telegram/callback_query"),
     *("telegram/supergroup_edited", "telegram/sent_as_channel", "telegram/chat_member_joined"),
     *("generic/ingest_comment",),
@@ -135,7 +141,11 @@ def test_there_are_enough_of_them() -> None:
 
 
 GOOD = {name: payload_of(sample) for name, sample in (("facebook", "facebook/feed_comment_add"), ("line", "line/group_text"))}
-GOOD |= {"telegram": payload_of("telegram/supergroup_text"), "generic": payload_of("generic/ingest_comment")}
+GOOD |= {
+    "instagram": payload_of("instagram/comment_add"),
+    "telegram": payload_of("telegram/supergroup_text"),
+    "generic": payload_of("generic/ingest_comment"),
+}
 
 
 def utf8(name: str) -> bytes:
@@ -144,7 +154,12 @@ def utf8(name: str) -> bytes:
 
 def many(name: str, count: int) -> Any:
     payload = copy.deepcopy(GOOD[name])
-    holder, field = {"facebook": (payload, "entry"), "line": (payload, "events"), "generic": (payload, "items")}.get(name, (payload, ""))
+    holder, field = {
+        "facebook": (payload, "entry"),
+        "instagram": (payload, "entry"),
+        "line": (payload, "events"),
+        "generic": (payload, "items"),
+    }.get(name, (payload, ""))
     if field:
         holder[field] = holder[field] * count
     return payload

@@ -30,6 +30,13 @@ NAMES = {
     "407298303721936_": "l",
     "244445617083583_": "d",
     "104561234567890": "page",
+    "5102938475610293": "psid",
+    "17841405726653026": "account",
+    "17918195224117851": "media",
+    "17999999999999999": "live",
+    "17894227972186": "c",
+    "6841100000000000": "mei",
+    "6841100000000777": "ming",
     "103149398319188": "page2",
     "7392015648120394": "mei",
     "6841177305512208": "ming",
@@ -90,20 +97,56 @@ facebook/messenger_echo
     OTHER | FACEBOOK_PAGE | page/-/- | - | ~08:06:50 | ''
 facebook/messenger_edit
     OTHER | FACEBOOK_PAGE | page/-/- | - | ~08:07:00 | ''
+facebook/messenger_optin
+    MESSAGE | FACEBOOK_PAGE | page/-/- | psid | 08:07:09.950 | 'claim_7K3QX9'
+facebook/messenger_postback_referral
+    MESSAGE | FACEBOOK_PAGE | page/-/- | psid | 08:07:09.950 | 'claim_7K3QX9'
 facebook/messenger_referral_claim_code
-    OTHER | FACEBOOK_PAGE | page/-/- | - | ~08:07:10 | ''
+    MESSAGE | FACEBOOK_PAGE | page/-/- | psid | 08:07:09.950 | 'claim_7K3QX9'
 facebook/messenger_text
-    OTHER | FACEBOOK_PAGE | page/-/- | - | ~08:06:40.871 | ''
+    MESSAGE | FACEBOOK_PAGE | page/-/- | psid | 08:06:40.523 | '我的訂單 A1001 可以改地址嗎'
+instagram/comment_add
+    ADD | INSTAGRAM | account/media/c120 | mei xiaomei.lin | ~08:00:20 | '奶油白 M +1'
+instagram/comment_by_own_account
+    ADD | INSTAGRAM | account/media/c123 | account amei.groupbuy | ~08:01:10 | '@xiaomei.lin 已登記' | under c120 | owner
+instagram/comment_documented_comment_id_key
+    ADD | INSTAGRAM | account/media/c120 | mei xiaomei.lin | ~08:00:20 | '奶油白 M +1'
+instagram/comment_instagram_login_flat
+    ADD | INSTAGRAM | account/media/c120 | mei xiaomei.lin | ~08:00:20 | '奶油白 M +1'
+instagram/comment_on_ad
+    ADD | INSTAGRAM | account/media/c122 | mei xiaomei.lin | ~08:01:00 | '+1'
+instagram/comment_reel_emoji_only
+    ADD | INSTAGRAM | account/17918195224118000/c124 | mei xiaomei.lin | ~08:01:15 | '🥭🥭'
+instagram/comment_reply
+    ADD | INSTAGRAM | account/media/c121 | ming daming_chen | ~08:00:50 | '我要 L +2' | under c120
+instagram/dm_echo
+    OTHER | INSTAGRAM | account/-/- | - | 08:02:29.660 | ''
+instagram/dm_edit
+    OTHER | INSTAGRAM | account/-/- | - | 08:02:39.660 | ''
+instagram/dm_postback
+    OTHER | INSTAGRAM | account/-/- | - | 08:02:49.660 | ''
+instagram/dm_referral_claim_code
+    MESSAGE | INSTAGRAM | account/-/- | mei | 08:02:59.660 | 'claim_7K3QX9'
+instagram/dm_story_reply
+    MESSAGE | INSTAGRAM | account/-/- | mei | 08:01:49.660 | '這個 +2'
+instagram/dm_text
+    MESSAGE | INSTAGRAM | account/-/- | mei | 08:01:39.660 | '我要 +1 可以嗎'
+instagram/dm_unsent
+    OTHER | INSTAGRAM | account/-/- | - | 08:02:19.660 | ''
+instagram/live_comment
+    ADD | INSTAGRAM_LIVE | account/live/17900000000000088 | mei xiaomei.lin | ~08:01:20 | '5號 +1'
+instagram/mention_in_comment
+    OTHER | INSTAGRAM | account/-/- | - | ~08:01:30 | ''
 line/account_link_failed
-    OTHER | LINE_OA | mei/-/- | mei | 08:00:02.110 | ''
+    ACCOUNT_NOT_LINKED | LINE_OA | mei/-/- | mei | 08:00:02.110 | '7x1mQ0lq3u2Vb771wDYtXuammLszK6h9A'
 line/account_link_ok
-    OTHER | LINE_OA | mei/-/- | mei | 08:00:02.100 | '' | token 83
+    ACCOUNT_LINKED | LINE_OA | mei/-/- | mei | 08:00:02.100 | '7x1mQ0lq3u2Vb771wDYtXuammLszK6h9A' | token 83
 line/batch_three_sources
     ADD | LINE_GROUP | group/-/m530 | mei | 08:00:01 | 'A+2 B+1，謝謝老闆' | token 50
     ADD | LINE_GROUP | room/-/m533 | ming | 08:00:01.300 | '我也要 +3' | token 59
     ADD | LINE_OA | mei/-/m532 | mei | 08:00:01.200 | '查詢訂單 A1001' | token 56
 line/follow
-    OTHER | LINE_OA | mei/-/- | mei | 08:00:00.400 | '' | token 32
+    FOLLOWED | LINE_OA | mei/-/- | mei | 08:00:00.400 | '' | token 32
 line/group_image_set
     ADD | LINE_GROUP | group/-/m538 | mei | 08:00:01.700 | '' | with image | token 71
     ADD | LINE_GROUP | group/-/m539 | mei | 08:00:01.701 | '' | with image | token 72
@@ -210,7 +253,7 @@ def body_of(sample: str) -> tuple[str, bytes]:
     payload: Any = json.loads((FIXTURES / f"{sample}.json").read_text("utf-8"))
     if platform == "generic":
         payload = {"batch_id": "01KAKX0Z5N8QW3R7T1V2X4Y6ZA", "items": [payload]}
-    return platform, facebook_wire(payload) if platform == "facebook" else utf8_wire(payload)
+    return platform, facebook_wire(payload) if platform in ("facebook", "instagram") else utf8_wire(payload)
 
 
 def short(text: str) -> str:

@@ -62,6 +62,12 @@ def test_line_vector(vector: dict[str, Any]) -> None:
         assert sign_line(body, vector["channel_secret"])["x-line-signature"] == vector["x_line_signature"]
 
 
+@pytest.mark.parametrize("vector", vectors("instagram/signature_vectors.json"))
+def test_instagram_vector(vector: dict[str, Any]) -> None:
+    body, headers = base64.b64decode(vector["body_base64"]), {"x-hub-signature-256": vector["x_hub_signature_256"]}
+    assert PLATFORMS["instagram"].verify(headers, body, EndpointSecret(vector["app_secret"]), now=NOW) is vector["valid"]
+
+
 @pytest.mark.parametrize("case", load("telegram/webhook_handshake.json")["cases"])
 def test_telegram_vector(case: dict[str, Any]) -> None:
     secret = EndpointSecret(load("telegram/webhook_handshake.json")["set_webhook"]["request"]["json"]["secret_token"])
@@ -100,7 +106,7 @@ def test_line_and_generic_send_utf8() -> None:
 def signed(name: str, body: bytes) -> dict[str, str]:
     if name == "generic":
         return sign_generic(body, "secret", int(NOW.timestamp()))
-    return {"facebook": sign_facebook, "line": sign_line, "telegram": sign_telegram}[name](body, "secret")
+    return {"facebook": sign_facebook, "instagram": sign_facebook, "line": sign_line, "telegram": sign_telegram}[name](body, "secret")
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
