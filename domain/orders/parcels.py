@@ -67,7 +67,8 @@ ORDERS_OF_PICKUP: Final = """select {row} from pickup_order po join "order" o on
     where po.pickup_id = k.id order by o.created_at, o.id limit 100"""
 
 
-SLOT_OF_PICKUP: Final = """select {row} from pickup_slot t join delivery_offer f on f.id = t.offer_id where t.id = k.slot_id"""
+SLOT_OF_PICKUP: Final = """select {row} from pickup_slot t join delivery_offer f on f.id = t.offer_id and f.shop_id = k.shop_id
+    where t.id = k.slot_id and t.shop_id = k.shop_id"""
 PASS_SLOT: Final = Shape(
     ("t.id", "t.starts_at", "t.ends_at", "f.place"), lambda row: pass_slot(row[0], starts_at=row[1], ends_at=row[2], place=row[3])
 )

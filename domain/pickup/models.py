@@ -10,14 +10,14 @@ from domain.pickup.rules import PickupState
 
 
 class Pickup(Model):
-    """What one buyer collects at one shop and slot with one code: all paid, ready orders of theirs that chose it."""
+    """What one buyer collects at one shop with one code: all paid, ready orders of theirs."""
 
     id = fields.UUIDField(primary_key=True)
     shop_id = fields.UUIDField()
     buyer_id = fields.UUIDField()
     member_id = fields.UUIDField(null=True)
     slot_id = fields.UUIDField(null=True)
-    """Null for orders that chose none. It stays as it is: an order that goes to another slot goes to another pass."""
+    """The slot that its orders chose, or null for those that chose none. It stays as it is: an order that goes to another slot goes to another pass."""
     code_id = fields.BigIntField(unique=True)
     """The 8 random bytes inside the code, as a signed number."""
     state = fields.CharEnumField(PickupState, max_length=12)

@@ -21,8 +21,8 @@ Fetch = Callable[..., Awaitable[list[Record]]]
 """`db.fetch`, or that of an open transaction."""
 
 PICKUP_ROWS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, p.lent_issue, p.lent_to, p.lent_used_at,
-    b.name as buyer_name, b.member_id, p.slot_id, t.starts_at, t.ends_at, (select f.place from delivery_offer f where f.id = t.offer_id) as place
-  from pickup p join buyer b on b.id = p.buyer_id left join pickup_slot t on t.id = p.slot_id"""
+    b.name as buyer_name, b.member_id, p.slot_id, t.starts_at, t.ends_at, (select f.place from delivery_offer f where f.id = t.offer_id and f.shop_id = p.shop_id) as place
+  from pickup p join buyer b on b.id = p.buyer_id left join pickup_slot t on t.id = p.slot_id and t.shop_id = p.shop_id"""
 
 
 @dataclass(frozen=True, slots=True)
