@@ -189,8 +189,10 @@ def _on_its_way(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Re
 
 @lru_cache(maxsize=128)
 def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    """A pickup; aliases `k` and `s`. Branches: shop, slot, orders."""
     branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "slot" in wanted:
+        branches.append(("slot", f"({parcels.SLOT_OF_PICKUP.format(row=parcels.PASS_SLOT.row)})", parcels.PASS_SLOT.read_if))
     if "orders" in wanted:
         order = order_shape(wanted["orders"], viewpoint)
         branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))

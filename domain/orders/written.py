@@ -136,11 +136,18 @@ LOAN_FIELDS: Final = Fields(
     }
 )  # fmt: skip
 """The newest loan of a pickup `k`, as its buyer sees it."""
+PASS_SLOT_FIELDS: Final = Fields(
+    {
+        "id": public("slot", "t.id"), "starts_at": instant("t.starts_at"), "ends_at": instant("t.ends_at"),
+        "place": text("nullif(f.place, '')", nullable=True),
+    }
+)  # fmt: skip
 PICKUP_FIELDS: Final = Fields(
     {
         "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
         "created_at": instant("k.created_at"), "shop": Within(SHOP_FIELDS), "orders": Rows(ORDER_FIELDS, parcels.ORDERS_OF_PICKUP),
         "loan": Maybe(LOAN_FIELDS, "select {row} where k.lent_issue is not null"),
+        "slot": Maybe(PASS_SLOT_FIELDS, parcels.SLOT_OF_PICKUP),
     }
 )  # fmt: skip
 """A pickup; aliases `k` and `s`."""

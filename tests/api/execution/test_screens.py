@@ -202,7 +202,7 @@ SCREENS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "home": ("me { orders { %s nodes { id %s } } }", PAGE, ORDER),
     "unpaid": ("me { unpaid { %s nodes { id %s } } }", {**PAGE, "totals { amount }": "t.currency", "byShop { orderCount }": "owed"}, ORDER),
     "notices": ("me { notifications { %s nodes { id %s } } }", {**PAGE, "unreadCount": "unread"}, {"shop { name }": "s.name"}),
-    "pickups": ("me { pickups(first: 2) { %s nodes { id %s } } }", PAGE, {"orders { id }": '"order" o', "orders { lines { nodes { id } } }": "order_line l"}),
+    "pickups": ("me { pickups(first: 2) { %s nodes { id %s } } }", PAGE, {"slot { place }": "from pickup_slot t", "orders { id }": '"order" o', "orders { lines { nodes { id } } }": "order_line l"}),
     "desk orders": ('shop(id: "$shop") { orders { %s nodes { id %s } } }', PAGE, ORDER),
     "desk stock": ('shop(id: "$shop") { stock { %s nodes { onHand %s } } }', PAGE, {"variant { availability }": "coalesce((select greatest"}),
     "desk comments": (

@@ -37,7 +37,7 @@ async def test_the_measured_screens_are_written_in_one_statement(people, signed_
 
 SHOP = "shop { id handle name currency timeZone locale pickupPlace }"
 MONEY = "{ amount currencyCode }"
-PASS = f"id state codeExpiresAt createdAt {SHOP} loan {{ to lentAt usedAt isActive }}"
+PASS = f"id state codeExpiresAt createdAt {SHOP} loan {{ to lentAt usedAt isActive }} slot {{ id startsAt endsAt place }}"
 PARCEL = f"""id state since isActive carrier carrierName trackingNumber trackingUrl storeCode storeName storeAddress lastPickupDay returnDecision
   version createdAt updatedAt {SHOP} lines {{ lineId orderId orderNumber title variantLabel quantity }} events {{ state at note recordedAt }}"""
 ORDER = f"""id number version {SHOP} buyer {{ id name provider }} createdAt updatedAt state paymentState fulfilmentState list deliveryMethod
