@@ -39,6 +39,8 @@ from domain.shops.screens import Seen
 """What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
+LINES_SHOWN = 10
+"""Lines of an order on a page whose size is not said."""
 
 NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,

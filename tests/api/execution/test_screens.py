@@ -123,12 +123,30 @@ async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, u
     client = await signed_in(people.member)
     page = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount totalCountIsExact edges { cursor } nodes { id }"
     query = (
-        f"query ($first: Int = 3, $after: String) {{ me {{ orders {{ nodes {{ lines(first: $first, after: $after) {{ {page} }} }} }} }} }}"
+        "query ($first: Int = 3, $after: String, $last: Int, $before: String) { me { orders { nodes {"
+        f"lines(first: $first, after: $after, last: $last, before: $before) {{ {page} }} }} }} }} }}"
     )
     if after == "that of another order":
         shown = await client.get(query)
         after = shown["me"]["orders"]["nodes"][0]["lines"]["pageInfo"]["endCursor"]
-    for variables in ({"after": after}, {"after": after, "first": 100}, {"first": 101}, {"first": 0}, {"first": 1, "after": after}):
+    back = {"first": None, "last": 2}
+    backwards = (
+        back,
+        {**back, "before": after},
+        {**back, "last": 100},
+        {**back, "after": after},
+        {"before": after},
+        {"last": 2},
+        {**back, "last": 0},
+    )
+    for variables in (
+        {"after": after},
+        {"after": after, "first": 100},
+        {"first": 101},
+        {"first": 0},
+        {"first": 1, "after": after},
+        *backwards,
+    ):
         answer = await client.ask(query, variables)
         assert await without_plans(client, query, variables, monkeypatch) == answer.response.content
 
