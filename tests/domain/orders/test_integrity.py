@@ -31,7 +31,7 @@ disputes = importlib.import_module("domain.migrations.0015_disputes")
 snapshots = importlib.import_module("domain.migrations.0020_snapshots")
 """Its guards are broken on purpose in tests/domain/claims/test_snapshot_tables.py."""
 links = importlib.import_module("domain.migrations.0017_links")
-"""Its guards are broken on purpose in tests/flows/test_links.py."""
+"""Its guards, and those of passes of slots, are broken on purpose in tests/domain/members/test_link_tables.py."""
 slots = importlib.import_module("domain.migrations.0021_pass_slots")
 NAMED = re.compile(r"add constraint (\w+)\s+(foreign key|check)")
 LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY + snapshots.INTEGRITY + links.INTEGRITY + slots.INTEGRITY)
