@@ -43,8 +43,7 @@ A_FEW = 3
 
 BY_KEYS = """
 select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
-       set_config('plan_cache_mode', 'force_generic_plan', true)
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
 """
 
 Record = asyncpg.Record
