@@ -94,10 +94,7 @@ async def compare(tx: Tx, row: InboxRow, event: SocialEvent, channel_id: UUID, s
     post_id = await tx.fetchval(POST, channel_id, event.post_id, shop_id)
     if post_id is None:
         return Compared("NO_POST", taken_at)
-    where = (channel_id, event.source.value, event.post_id, shop_id)
-    await tx.execute(PLACE, new_id(), shop_id, *where[:3])
-    place = await tx.fetchrow(LOCK_PLACE, *where)
-    assert place is not None
+    place = await _locked_place(tx, shop_id, channel_id, event)
     await tx.execute(SEEN, place["id"], shop_id, taken_at, list(snapshot.seen))
     if not snapshot.complete:
         return Compared("SNAPSHOT_SEEN", taken_at)
@@ -111,19 +108,22 @@ async def compare(tx: Tx, row: InboxRow, event: SocialEvent, channel_id: UUID, s
     if len(gathered["seen"]) < snapshot.parts:
         await tx.execute("update comment_snapshot set gathered = $2::jsonb where id = $1", place["id"], jsonb(gathered))
         return Compared("SNAPSHOT_PART", taken_at)
+    began = datetime.fromisoformat(gathered["takenAt"])
     await tx.execute(
-        "update comment_snapshot set snapshot_id = $2, taken_at = $3, gathered = null where id = $1",
-        place["id"],
-        snapshot.id,
-        began := datetime.fromisoformat(gathered["takenAt"]),
+        "update comment_snapshot set snapshot_id = $2, taken_at = $3, gathered = null where id = $1", place["id"], snapshot.id, began
     )
     rows = await tx.fetch(STANDING, shop_id, post_id, channel_id, event.source.value, event.post_id, CLOCKS_APART)
-    found = absent(
-        sorted((Standing(*r.values()) for r in rows), key=lambda x: x.id),
-        {key for part in gathered["seen"].values() for key in part},
-        began,
-    )
+    seen = {key for part in gathered["seen"].values() for key in part}
+    found = absent(sorted((Standing(*r.values()) for r in rows), key=lambda x: x.id), seen, began)
     return await _follow(tx, shop_id, place["id"], event, found, began, actor, now)
+
+
+async def _locked_place(tx: Tx, shop_id: UUID, channel_id: UUID, event: SocialEvent) -> Record:
+    """Where the post stands, with what is known of its lists; made when the first list comes."""
+    await tx.execute(PLACE, new_id(), shop_id, channel_id, event.source.value, event.post_id)
+    place = await tx.fetchrow(LOCK_PLACE, channel_id, event.source.value, event.post_id, shop_id)
+    assert place is not None
+    return place
 
 
 def _gathered(place: Record, snapshot: Snapshot, taken_at: datetime) -> dict[str, Any] | None:

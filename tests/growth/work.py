@@ -29,7 +29,6 @@ from domain.payments.results import still_open, take, unanswered
 from domain.payments.returning import mark_returned
 from domain.payments.rules import OnlinePaymentMethod, PaymentMethod
 from domain.pickup import commands as pickup
-from domain.posts.commands import place_post
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.shipping import commands as shipping
 from domain.shipping.chosen import Label
@@ -37,21 +36,19 @@ from domain.shipping.importing import take_rows
 from domain.shipping.reminders import remind_last_days
 from domain.shipping.rules import ReturnDecision, Said, ShipmentState
 from domain.shipping.table import read_table
-from domain.shops.rules import SourcePlatform
 from domain.stock.commands import adjust
 from domain.stock.rules import AdjustReason
 from domain.upkeep import commands
 from domain.upkeep.rules import Keep
 from domain.vault import Vault
-from tests.build import NOW, AProduct, AShop, AVariant, a_channel, an_endpoint
+from tests.build import NOW
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
 from tests.ecpay_server import IV, KEY, MERCHANT
 from tests.growth.lists import lists
 from tests.growth.seeded import Seeded
-from tests.wall import PAGE, Wall
+from tests.growth.wall import code_of, wall_of
 from workers.payments import AT_ONCE, OPEN_ATTEMPTS
 
-POST = f"{PAGE}_77"
 LOT, LOTS = 100, 10
 """So small that what a lot of the upkeep reads and sorts is far below what the seed holds."""
 
@@ -82,36 +79,6 @@ async def analyse(tables: str = "") -> None:
     connection = await db.dedicated()
     await connection.execute(f"/* arranged */ analyze {tables}")
     await connection.close()
-
-
-async def wall_of(seed: Seeded) -> Wall:
-    """A page of the busiest shop, on which one of its open posts stands as well."""
-    shop = AShop(seed.shop, 1001, "busiest", "TWD")
-    row = await db.fetchrow(
-        """/* arranged */ select p.id as post, v.id, v.product_id, v.label, v.price_minor from sales_post p join post_item i on i.post_id = p.id
-           join variant v on v.product_id = i.product_id where p.shop_id = $1 and p.state = 'OPEN' order by p.id, i.position, v.position limit 1""",
-        seed.shop,
-    )
-    assert row is not None
-    variant = AVariant(row["id"], seed.shop, row["product_id"], row["price_minor"], row["label"])
-    known = await db.fetchrow("/* arranged */ select id, endpoint_id from channel where external_id = $1", PAGE)
-    if known is None:
-        endpoint = await an_endpoint()
-        channel = (await a_channel(shop, endpoint_id=endpoint, platform=SourcePlatform.FACEBOOK_PAGE, external_id=PAGE)).id
-        async with db.transaction() as tx:
-            await place_post(tx, shop_id=seed.shop, post_id=row["post"], channel_id=channel, external_post_id=POST, now=NOW)
-    else:
-        channel, endpoint = known["id"], known["endpoint_id"]
-    return Wall(shop, AProduct(row["product_id"], seed.shop, "", [variant]), row["post"], endpoint, channel, [POST], seed.services)
-
-
-async def code_of(wall: Wall) -> str:
-    """What people write for the wall's first product."""
-    codes = await db.fetchval(
-        "/* arranged */ select codes from post_item where post_id = $1 and product_id = $2", wall.post_id, wall.product.id
-    )
-    found: str = db.from_jsonb(codes)[0]
-    return found + (wall.product.variants[0].label or "")
 
 
 async def live(seed: Seeded) -> int:
