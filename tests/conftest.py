@@ -15,21 +15,26 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import hypothesis
 import pytest
 import uvicorn.server
 
+from api import deliveries, health, webhooks
 from domain import db as database
 from domain.bootstrap import MODEL_MODULES
 from domain.clock import FixedClock
+from domain.db import pool
 from domain.db.embedded import EmbeddedPostgres
 from domain.db.migrating import migrate
+from domain.inbox import commands
 from domain.members import keys, standing
 from domain.shops import queries as shop_queries
 
-hypothesis.settings.register_profile("plusone", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+FREE = "PLUSONE_TEST_EXAMPLES" in os.environ
+hypothesis.settings.register_profile("plusone", deadline=None, derandomize=not FREE, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("plusone")
-"""No example is judged by its time: machines are shared."""
+"""The same examples every time, and none is judged by its time: machines are shared. PLUSONE_TEST_EXAMPLES=new looks for others."""
 
 os.environ.setdefault("PLUSONE_OPEN_OPERATIONS", "true")
 os.environ.setdefault("PLUSONE_POINTS_PER_SECOND", "0")
@@ -49,6 +54,28 @@ class Hurried:
 
 uvicorn.server.asyncio = Hurried()  # type: ignore[attr-defined]
 """A server looks every tenth of a second whether it should end, and pauses as long when it does; some hundred servers of tests end sooner."""
+
+for room, limits in {
+    pool: {
+        "STATEMENT_TIMEOUT_MS": 60_000,
+        "LOCK_TIMEOUT_MS": 60_000,
+        "GATE_WAIT_SECONDS": 60,
+        "CONNECT_SECONDS": 60,
+        "COMMAND_SECONDS": 90,
+    },
+    commands: {"PATIENCE_SECONDS": 60, "BATCH_SECONDS": 60},
+    webhooks: {"ANSWER_SECONDS": 60, "LOOK_UP_SECONDS": 60},
+    deliveries: {"ANSWER_SECONDS": 60},
+    health: {"CHECK_SECONDS": 60},
+}.items():
+    for name, value in limits.items():
+        assert hasattr(room, name), name
+        setattr(room, name, value)
+"""What gives up after a second or two does so after a minute: on a machine with other work a hundred askers may wait so long for their turn.
+Tests of giving up set their own; processes keep the real ones."""
+
+httpx.AsyncClient.__init__.__kwdefaults__["timeout"] = httpx.Timeout(60)
+"""A client that sets no time of its own waits for as long."""
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move"}
@@ -95,7 +122,9 @@ def server_dsn() -> Iterator[str]:
         return
     folder = Path(tempfile.gettempdir()) / f"plusone-test-{uuid4().hex[:12]}"
     try:
-        with EmbeddedPostgres(folder, settings={"fsync": "off", "max_connections": "200", **more_settings()}) as server:
+        with EmbeddedPostgres(
+            folder, settings={"fsync": "off", "autovacuum": "off", "max_connections": "200", **more_settings()}
+        ) as server:
             yield server.dsn
     finally:
         shutil.rmtree(folder, ignore_errors=True)

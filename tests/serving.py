@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -55,31 +57,30 @@ class Passed:
 
 async def raw(base: str, data: bytes, *, then: bytes = b"", pause: float = 0.0) -> bytes:
     """What a server answers to these very bytes until it closes or `Connection: close` is served; `then` follows after a pause."""
-    host, port = base.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    return await asyncio.to_thread(_said_and_heard, base.removeprefix("http://").split(":"), data, then, pause)
+
+
+def _said_and_heard(place: list[str], data: bytes, then: bytes, pause: float) -> bytes:
+    """What came before a server cut the connection counts: a plain socket still has it, a stream of asyncio has thrown it away."""
     answer = b""
-    try:
-        writer.write(data)
-        await writer.drain()
-        if then:
-            await asyncio.sleep(pause)
-            writer.write(then)
-            await writer.drain()
-        async with asyncio.timeout(20):
-            answer = await reader.read()
-    except (ConnectionResetError, BrokenPipeError):
-        return answer
-    finally:
-        writer.close()
+    with socket.create_connection((place[0], int(place[1])), timeout=START_SECONDS) as line:
         with suppress(ConnectionResetError, BrokenPipeError):
-            await writer.wait_closed()
+            line.sendall(data)
+            if then:
+                time.sleep(pause)
+                line.sendall(then)
+        with suppress(ConnectionResetError):
+            while more := line.recv(65_536):
+                answer += more
     return answer
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    """A port that nobody listens on, below those that the system gives away itself: it stays free until the process that is to have it starts."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment(**settings: str) -> dict[str, str]:

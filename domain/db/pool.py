@@ -34,6 +34,8 @@ MIGRATIONS = "domain.migrations"
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 3_000
 GATE_WAIT_SECONDS = 2.0
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 10.0
 SPARE = 4
 """Connections beyond the gate, for statements that must commit apart from a transaction in hand."""
 
@@ -131,8 +133,8 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
     pool = {
         "minsize": 1,
         "maxsize": size + SPARE,
-        "timeout": 2.0,
-        "command_timeout": 10,
+        "timeout": CONNECT_SECONDS,
+        "command_timeout": COMMAND_SECONDS,
         "reset": _keep_session,
         "init": _introduced,
         "server_settings": settings,
@@ -258,7 +260,7 @@ async def _admitted(gate: asyncio.Semaphore) -> None:
 
 @asynccontextmanager
 async def _begun() -> AsyncIterator[TransactionalDBClient]:
-    """Tortoise's transaction, whose connection also goes back to the pool when its task is cancelled during BEGIN."""
+    """Tortoise's transaction, whose connection also goes back to the pool, and leaves its task, when that is cancelled at its begin or end."""
     context: Any = in_transaction("default")
     try:
         client = await context.__aenter__()
@@ -271,10 +273,19 @@ async def _begun() -> AsyncIterator[TransactionalDBClient]:
     try:
         yield client
     except BaseException as error:
-        await context.__aexit__(type(error), error, error.__traceback__)
+        await _ended(context, error)
         raise
     else:
-        await context.__aexit__(None, None, None)
+        await _ended(context, None)
+
+
+async def _ended(context: Any, error: BaseException | None) -> None:
+    try:
+        await context.__aexit__(type(error) if error is not None else None, error, None)
+    finally:
+        if not context.token._used:
+            # The task was cancelled while its connection went back: what it does next must not run on one that may be somebody else's by then.
+            get_connections().reset(context.token)
 
 
 @asynccontextmanager

@@ -26,8 +26,8 @@ where s.id = places.slot_id and slots.id = s.id"""
 CHOSEN: Final = """(select row(d.offer_id, d.slot_id, d.store_code, d.store_name, d.recipient_name, d.recipient_phone, d.postal_code, d.address)::text
     from order_delivery d where d.order_id = {0}.id)"""
 """What was chosen for an order of this alias, as one text; null where nothing was."""
-BEING_PAID: Final = """exists (select from payment_attempt pa
-    where pa.order_id = {0}.id and pa.state = 'PENDING' and pa.opened_at is not null and pa.ask_at is not null)"""
+BEING_PAID: Final = """coalesce((select true from payment_attempt pa
+    where pa.order_id = {0}.id and pa.state = 'PENDING' and pa.opened_at is not null and pa.ask_at is not null limit 1), false)"""
 """Money may be on its way for an order of this alias: a page of the provider was opened, and nobody has said yet that nothing comes of it."""
 
 

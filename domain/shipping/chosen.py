@@ -18,7 +18,7 @@ from domain.shipping.rules import LONGEST_NAME, Store
 
 CHOSEN: Final = """select distinct f.kind, f.chain, d.store_code, case when d.store_code = '' then '' else d.store_name end as store_name,
     d.recipient_name, d.recipient_phone, d.postal_code, d.address
-  from order_delivery d join delivery_offer f on f.id = d.offer_id where d.order_id = any($1::uuid[])"""
+  from order_delivery d cross join lateral (select * from delivery_offer x where x.id = d.offer_id offset 0) f where d.order_id = any($1::uuid[])"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ async def test_who_sends_slowly_is_not_waited_for() -> None:
     async with running(Limits(echo, body_seconds=0.2)) as base:
         answer = await raw(base, HEAD + b"Content-Length: 50\r\n\r\nabc")
         assert answer.startswith(b"HTTP/1.1 408 ")
+    async with running(Limits(echo)) as base:
         quick = await raw(base, HEAD + b"Connection: close\r\nContent-Length: 6\r\n\r\nabc", then=b"def", pause=0.02)
         assert quick.endswith(b'{"bytes":6}')
 

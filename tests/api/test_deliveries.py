@@ -24,6 +24,7 @@ from domain.clock import FixedClock
 from domain.db import DatabaseAway
 from domain.inbox import commands
 from domain.inbox.commands import InboxWriter
+from domain.inbox.patience import Patience
 from domain.providers.platforms.wire import facebook_wire, sign_facebook
 from domain.settings import load
 from domain.shops import queries as shops
@@ -175,6 +176,13 @@ async def test_who_waits_too_long_for_the_database_hears_503(
         await stuck.wait()
 
     monkeypatch.setattr(commands, "_insert", hanging)
+    look = Patience._look
+
+    def soon(self: Patience[Any]) -> None:
+        self._seconds = 0.2
+        look(self)
+
+    monkeypatch.setattr(Patience, "_look", soon)
     try:
         async with asyncio.timeout(20):
             answers = await asyncio.gather(*(deliver(client, body_of(n)) for n in range(1, 9)))
@@ -274,6 +282,42 @@ async def test_an_endpoint_is_known_only_for_a_moment(endpoint: UUID, house: Ser
     assert endpoints.fresh("facebook", "app") is None
 
 
+class Pauses:
+    """asyncio, whose clock stands, and whose pauses last until the test ends them."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+        self.seconds: list[float] = []
+        self._begun, self._over = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    def get_running_loop(self) -> Any:
+        return self
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def time(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self._begun.release()
+        await self._over.acquire()
+        self.at += seconds
+
+    async def begun(self) -> float:
+        """How long the next pause is to last."""
+        async with asyncio.timeout(60):
+            await self._begun.acquire()
+        return self.seconds[-1]
+
+    def end(self) -> None:
+        self._over.release()
+
+
 async def test_commits_grow_with_the_load_and_a_lone_delivery_waits_for_none(
     endpoint: UUID, house: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,31 +326,33 @@ async def test_commits_grow_with_the_load_and_a_lone_delivery_waits_for_none(
     async def counted(rows: Any) -> None:
         batches.append(len(rows))
 
+    pauses = Pauses()
     monkeypatch.setattr(commands, "_insert", counted)
-    monkeypatch.setattr(commands, "WINDOW_SECONDS", 0.2)
+    monkeypatch.setattr(commands, "asyncio", pauses)
     inbox = InboxWriter()
     inbox.start()
     events = house.platforms["facebook"].split(body_of(1), received_at=NOW)
-    loop = asyncio.get_running_loop()
 
-    async def one() -> float:
-        began = loop.time()
-        await inbox.receive(endpoint, "facebook", events, received_at=NOW)
-        return loop.time() - began
+    def come(number: int) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(inbox.receive(endpoint, "facebook", events, received_at=NOW)) for _ in range(number)]
 
-    await one()
-    assert batches == [1]
-    for _ in range(3):  # much at once: the rate is known from then on
-        await asyncio.gather(*(one() for _ in range(500)))
-    for name in ("WINDOW_SECONDS", "CALM_SECONDS"):
-        monkeypatch.setattr(commands, name, 0.6)
-    several = [asyncio.create_task(one()) for _ in range(5)]
-    await asyncio.sleep(0.05)
-    several += [asyncio.create_task(one()) for _ in range(5)]
-    await asyncio.gather(*several)
-    assert batches[-1] == 10
-    await asyncio.sleep(commands.CALM_SECONDS + 0.05)
-    await one()
+    for number in (1, 500):  # nothing is known of the load; the second time it is much, and known from then on
+        tasks = come(number)
+        assert await pauses.begun() == commands.LINGER_SECONDS
+        pauses.end()
+        await asyncio.gather(*tasks)
+    tasks = come(5)
+    assert await pauses.begun() == commands.WINDOW_SECONDS
+    tasks += come(5)
+    await asyncio.sleep(0)  # they are in
+    pauses.end()
+    await asyncio.gather(*tasks)
+    assert batches == [1, 500, 10]
+    pauses.at += commands.CALM_SECONDS + 0.05
+    tasks = come(1)
+    assert await pauses.begun() == commands.LINGER_SECONDS
+    pauses.end()
+    await asyncio.gather(*tasks)
     assert inbox._rate < 100
-    assert batches[-1] == 1
+    assert batches == [1, 500, 10, 1]
     await inbox.stop()

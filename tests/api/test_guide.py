@@ -1,4 +1,4 @@
-"""Every request of `docs/api/guide.md`, in its order, against a shop like the demo's."""
+"""Every request of `docs/api/guide.md`, in its order, against a shop like the demo's; every answer is the one that is shown."""
 
 from __future__ import annotations
 
@@ -29,30 +29,31 @@ from domain.notices.rules import NoticeKind
 from domain.settings import load
 from domain.shops.rules import Role
 from tests import build
+from tests.api.pages import BLOCK, fits
 
 GUIDE = Path(__file__).parents[2] / "docs" / "api" / "guide.md"
-BLOCK = re.compile(r"(?:<!-- (?P<note>.*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 CURL = re.compile(r"curl -s \$API(?P<path>\S+)(?P<rest>.*?)-d '(?P<body>.*?)'\s*$", re.DOTALL)
 
 
 @dataclass(slots=True)
 class Step:
-    """One request of the guide: who asks, what, and which values of the answer later steps use."""
+    """One request of the guide: who asks, what, which values of the answer later steps use, and the answer that is shown."""
 
     kind: str
     text: str
     who: str = "nobody"
     keep: dict[str, str] = field(default_factory=dict)
     variables: str = "{}"
+    answer: str = ""
 
 
 def steps() -> Iterator[Step]:
-    """The guide's requests in order; a JSON block belongs to the GraphQL block before it."""
+    """The guide's requests in order; JSON blocks belong to the request before them."""
     waiting: Step | None = None
     for found in BLOCK.finditer(GUIDE.read_text()):
         if found["kind"] == "json":
             assert waiting is not None
-            waiting.variables = found["text"]
+            setattr(waiting, "answer" if found["note"] == "answer" else "variables", found["text"])
             continue
         if waiting is not None:
             yield waiting
@@ -164,6 +165,7 @@ async def test_every_request_of_the_guide_works_as_it_stands(shop, services) -> 
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
         for step in todo:
             answer = await run(http, step, known)
+            assert fits(json.loads(step.answer), answer), json.dumps(answer, ensure_ascii=False, indent=2)
             known |= {name: at(answer, path) for name, path in step.keep.items()}
     assert await database.fetchval("select state from pickup") == "COLLECTED"
     assert [row["state"] for row in await database.fetch('select state from "order"')] == ["COMPLETED"]

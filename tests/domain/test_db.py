@@ -11,6 +11,7 @@ import pytest
 from tortoise.connection import get_connection
 
 from domain import db as database
+from domain.db.lending import Pool
 from domain.ids import new_id
 from tests.build import NOW, a_claim, a_shop
 
@@ -43,6 +44,33 @@ async def test_a_task_cancelled_while_its_transaction_begins_gives_its_connectio
             await task
     assert [holder for holder in pool._holders if holder.is_connected() and not holder.is_idle()] == []
     await one()
+
+
+async def test_a_task_cancelled_while_its_connection_goes_back_does_not_keep_it(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be lent to somebody else by then, who may be in the midst of a transaction."""
+    usual, giving, give_back = get_connection("default"), asyncio.Event(), asyncpg.Pool.release
+
+    async def slow(self: asyncpg.Pool, connection: object, *, timeout: float | None = None) -> None:
+        giving.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await give_back(self, connection, timeout=timeout)  # asyncpg shields this from whoever gives up waiting
+
+    async def one() -> object:
+        with suppress(asyncio.CancelledError):
+            async with database.transaction() as tx:
+                await tx.execute("select 1")
+        return get_connection("default")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pool, "_is_plain", lambda *_: False)
+        patch.setattr(asyncpg.Pool, "release", slow)
+        task = asyncio.create_task(one())
+        await giving.wait()
+        task.cancel()
+        assert await task is usual
+    assert await database.fetchval("select 1") == 1
 
 
 REPLY = ("id", "shop_id", "comment_id", "dedupe_key", "kind", "text", "state", "tries", "external_id", "last_error", "created_at")

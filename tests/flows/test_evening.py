@@ -171,7 +171,7 @@ async def some_progress(before: int) -> None:
 
 async def worked_off() -> None:
     """Wait until nothing is undecided and no job is left; a killed worker's job comes back when its lease is over."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while await database.fetchval(  # noqa: ASYNC110 -- another process does the work
             "select exists (select 1 from inbox_event where state = 'PENDING') or exists (select 1 from pgqueuer where status <> 'failed')"
         ):

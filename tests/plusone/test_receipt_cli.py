@@ -15,7 +15,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from starlette.applications import Starlette
@@ -206,7 +206,6 @@ def test_a_kid_must_be_its_key_s_hash() -> None:
         assert caught.value.doubt is Doubt.MALFORMED
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 async def test_any_changed_byte_of_the_three_texts_fails(receipt: SignedReceipt, data: st.DataObject) -> None:
     """What else JSON carries around them says nothing."""

@@ -12,7 +12,7 @@ from domain import db as database
 from domain.jobs import Payload
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerJobs, PgQueuerRunner
 
-LIMITS = Limits(places=4, batch=10, tries=3, first_delay_seconds=0.02, crashes=2, lease_seconds=1.0, poll_seconds=0.2, stop_seconds=10.0)
+LIMITS = Limits(places=4, batch=10, tries=3, first_delay_seconds=0.02, crashes=2, lease_seconds=3.0, poll_seconds=0.2, stop_seconds=10.0)
 
 
 async def until(what: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:

@@ -136,11 +136,12 @@ async def test_two_workers_never_take_one_lane_at_once(db: str) -> None:
 
     async def worker() -> None:
         cursor = Cursor()
-        for _ in range(30):
+        while len(seen) < 40:
             if await drain_one(cursor, handle, now=lambda: NOW, most=5) is None:
                 await asyncio.sleep(0.005)
 
-    await asyncio.gather(worker(), worker())
+    async with asyncio.timeout(60):
+        await asyncio.gather(worker(), worker())
     assert seen == list(range(40))
 
 

@@ -214,7 +214,7 @@ async def test_a_slow_server_holds_up_one_lot_only_and_counts(
     desk: Desk, fcm: FakeFcm, account: dict[str, str], services: Services, clock: FixedClock
 ) -> None:
     fcm.answers["slow"] = Answer(delay_seconds=30, times=1)
-    impatient = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, production=False, timeout_seconds=0.5)
+    impatient = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, production=False, timeout_seconds=3.0)
     await desk.device("slow")
     await desk.device("swift")
     await desk.notice()

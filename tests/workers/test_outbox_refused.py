@@ -64,15 +64,15 @@ async def test_429_for_one_device_after_the_other_pauses_all_and_costs_no_try(
 async def test_a_short_pause_that_comes_later_does_not_end_a_long_one(desk: Desk, services: Services, clock: FixedClock) -> None:
     """Two lots are on their way at once; the answer to the second comes last."""
     asked: list[int] = []
-    long_told = asyncio.Event()
+    come, go = [[asyncio.Event() for _ in range(2)] for _ in range(2)]
 
     class Throttling:
         async def send(self, messages: Sequence[PushMessage]) -> list[PushResult]:
+            number = len(asked)
             asked.append(len(messages))
-            seconds = 600.0
-            if len(asked) == 2:
-                await long_told.wait()
-                seconds = 1.0
+            come[number].set()
+            await go[number].wait()
+            seconds = (600.0, 1.0)[number]
             return [PushResult(Outcome.RETRY, retry_after_seconds=seconds, throttled=True) for _ in messages]
 
     for n in range(6):
@@ -80,11 +80,14 @@ async def test_a_short_pause_that_comes_later_does_not_end_a_long_one(desk: Desk
     await desk.notice()
     gateway = Throttling()
     handler = Pushes(gateway, services)
-    lots = [await deliveries.claim_due(now=clock.now(), limit=3) for _ in range(2)]
-    first, second = (asyncio.create_task(handler._send(gateway, lot)) for lot in lots)
-    await first
-    long_told.set()
-    await second
+    sending = []
+    for each in come:
+        lot = await deliveries.claim_due(now=clock.now(), limit=3)
+        sending.append(asyncio.create_task(handler._send(gateway, lot)))
+        await each.wait()
+    for task, each in zip(sending, go, strict=True):
+        each.set()
+        await task
     clock.at += timedelta(seconds=5)
     await handler.sweep()
     assert asked == [3, 3]

@@ -117,11 +117,14 @@ async def test_after_a_lost_listening_connection_the_gap_is_filled(base: str, pl
 async def test_without_waking_all_after_a_lost_connection_the_gap_stays(base: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: a new connection that listens on as if nothing had been."""
     begun: list[int] = []
+    touched = asyncio.Event()
+    cut = False  # whether the first connection began before or after this patch is chance
     listen = Hub._listen
 
     async def silently(self: Hub, connection: object) -> None:
-        begun.append(1)
-        if len(begun) > 1:
+        if cut:
+            await touched.wait()
+            begun.append(1)
             self._all = set()
         await listen(self, connection)  # type: ignore[arg-type]
 
@@ -132,12 +135,14 @@ async def test_without_waking_all_after_a_lost_connection_the_gap_stays(base: st
         await wire.subscribe(ORDERS, {"since": since})
         await touch(order)
         assert (await wire.data())["order"]["version"] == 2
+        cut = True
         for pid in await until(ears):
             await database.fetchval("select pg_terminate_backend($1)", pid)
         await touch(order)
+        touched.set()
 
         async def listens_again() -> bool:
-            return len(begun) > 1 and len(await ears()) == 1
+            return len(begun) > 0 and len(await ears()) == 1
 
         await until(listens_again)
         await wire.nothing_more()

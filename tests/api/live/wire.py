@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a test gives up; nothing is judged by them."""
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
@@ -72,6 +72,7 @@ class Wire:
 @asynccontextmanager
 async def bare(base: str, **options: Any) -> AsyncIterator[Wire]:
     """A connection that has said nothing yet."""
+    options = {"open_timeout": PATIENCE} | options
     async with connect(base.replace("http://", "ws://") + "/graphql", subprotocols=[PROTOCOL], proxy=None, **options) as socket:
         yield Wire(socket)
 

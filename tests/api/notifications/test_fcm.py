@@ -156,7 +156,7 @@ async def test_a_server_that_goes_away_is_no_answer(gateway: FcmGateway, fcm: Fa
 
 async def test_a_slow_server_never_stops_our_own_loop(fcm: FakeFcm, account: dict[str, str]) -> None:
     fcm.answers["slow"] = Answer(delay_seconds=30, times=1)
-    made = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, timeout_seconds=1.0)
+    made = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, timeout_seconds=3.0)
     sending = asyncio.create_task(made.send([a_message("slow")]))
     turns = 0
     while not sending.done():
@@ -164,7 +164,7 @@ async def test_a_slow_server_never_stops_our_own_loop(fcm: FakeFcm, account: dic
         turns += 1
     (result,) = sending.result()
     assert (result.outcome, result.counted, result.reason) == (Outcome.RETRY, True, "ReadTimeout")
-    assert turns > 5
+    assert turns > 1, "one that waits for it has one turn, when all is over"
     await made.aclose()
 
 

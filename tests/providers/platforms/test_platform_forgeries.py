@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from starlette.datastructures import Headers
@@ -195,9 +195,9 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize(("name", "headers", "body", "secret"), CASES)
 def test_forged_delivery_is_refused(name: str, headers: Mapping[str, str], body: bytes, secret: str) -> None:
-    started = perf_counter()
+    started = process_time()
     assert PLATFORMS[name].verify(headers, body, EndpointSecret(secret), now=NOW) is False
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 2, "no forgery costs what grows faster than its length"
 
 
 @pytest.mark.parametrize("name", ["facebook", "line"])

@@ -199,7 +199,7 @@ def test_whole_body_is_odd(name: str, body: Any) -> None:
     made = body(name)
     started = process_time()
     PLATFORMS[name].split(made, received_at=NOW)
-    assert process_time() - started < 1
+    assert process_time() - started < 10, "what grows faster than the body would take minutes"
     check(name, made)
 
 
@@ -348,7 +348,7 @@ LEAVES |= st.integers(1_700_000_000, 1_900_000_000) | st.sampled_from(["\ud800",
 JSON = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=8), max_leaves=15
 )
-UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
