@@ -121,7 +121,9 @@ LISTS_OF_MINE = "tests/api/graphql/test_people_access.py::test_lists_hold_ones_o
 OF_AN_ORDER = "tests/api/graphql/test_access.py::test_everybody_gets_the_answer_of_the_matrix_and_a_refusal_changes_nothing"
 """What hangs on an order is seen by whoever sees the order: the row `node order`."""
 INSIDE: dict[str, str] = {
-    **dict.fromkeys((f"Buyer.{name}" for name in ("deletion", "identities", "names", "identityLinks", "merges")), LISTS_OF_MINE),
+    **dict.fromkeys(
+        (f"Buyer.{name}" for name in ("deletion", "identities", "names", "identityLinks", "accountLinks", "merges")), LISTS_OF_MINE
+    ),
     "Buyer.notificationPreferences": "tests/api/graphql/test_inbox.py::test_preferences_are_what_holds_without_a_word_and_change_one_by_one",
     "Shop.deliveryOptions": "tests/api/graphql/test_delivery.py::test_staff_offer_and_everybody_sees_it_in_one_statement",
     **dict.fromkeys(
