@@ -235,6 +235,13 @@ INVARIANTS = (
              from order_delivery d join "order" o on o.id = d.order_id group by d.slot_id) d on d.slot_id = k.id
            where k.taken <> coalesce(d.orders, 0) or coalesce(d.cancelled, 0) > 0""",
     ),
+    Invariant(
+        "I22",
+        "an order that may be collected stands on the pass of its slot",
+        """select po.order_id as id, p.id as pickup, p.slot_id, d.slot_id as chosen from pickup p join pickup_order po on po.pickup_id = p.id
+           join "order" o on o.id = po.order_id and o.state in ('OPEN', 'LOCKED') left join order_delivery d on d.order_id = o.id
+           where p.state = 'OPEN' and p.slot_id is distinct from d.slot_id""",
+    ),
 )
 
 

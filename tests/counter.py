@@ -69,9 +69,18 @@ class Counter:
     async def issue(self, now: datetime = NOW) -> IssuedPass:
         return await commands.issue(member_id=self.member, pickup_id=None, shop_id=self.shop.id, signer=SIGNER, now=now)
 
-    async def scan(self, token: str, *, now: datetime = NOW, shop: AShop | None = None, scanner: UUID = CLERK_ID) -> ScanPreview:
+    async def scan(
+        self, token: str, *, now: datetime = NOW, shop: AShop | None = None, scanner: UUID = CLERK_ID, slot: UUID | None = None
+    ) -> ScanPreview:
         return await commands.scan(
-            shop_id=(shop or self.shop).id, token=token, scanner_id=scanner, device="櫃台 1", public_keys=KEYS, vault=VAULT, now=now
+            shop_id=(shop or self.shop).id,
+            token=token,
+            scanner_id=scanner,
+            device="櫃台 1",
+            public_keys=KEYS,
+            vault=VAULT,
+            now=now,
+            slot_id=slot,
         )
 
     async def confirm(

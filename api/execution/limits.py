@@ -33,6 +33,7 @@ from graphql import (
 from graphql.language import Node
 
 from api.execution.errors import Code, RequestError
+from domain.orders.shapes import LINES_SHOWN
 from domain.paging import DEFAULT_SIZE, MAX_SIZE
 
 MAX_CHARACTERS: Final = 10_000
@@ -49,6 +50,8 @@ MUTATION_COST: Final = 10
 LIST_SIZE: Final = 5
 HEAVY: Final = {"Query.claimPolicySimulate": 100}
 """Fields whose object is far more work than others."""
+PAGE_SIZES: Final = {"Order.lines": LINES_SHOWN}
+"""Lists whose pages are of another size than DEFAULT_SIZE when none is said."""
 FREE: Final = frozenset({"Money", "PageInfo", "OrderSource", "SocialIdentity"})
 
 
@@ -199,13 +202,13 @@ class Costs:
 
     def _field(self, node: FieldNode, type_: Any) -> int:
         definition = type_.fields.get(node.name.value) if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) else None
-        size = self._page_size(node, definition)
+        size = self._page_size(node)
         if definition is None or node.selection_set is None:
             return 0
         named: Any = get_named_type(definition.type)
         own = price_of(type_.name, node.name.value, named.name)
         if named.name.endswith("Connection"):
-            return self._connection(node.selection_set, named, size or DEFAULT_SIZE)
+            return self._connection(node.selection_set, named, size or PAGE_SIZES.get(f"{type_.name}.{node.name.value}", DEFAULT_SIZE))
         child = self._selections(node.selection_set, named)
         if isinstance(get_nullable_type(definition.type), GraphQLList):
             return self._list_size(node) * (own + child)
@@ -245,9 +248,8 @@ class Costs:
                 return size
         return LIST_SIZE
 
-    def _page_size(self, node: FieldNode, definition: Any) -> int | None:
-        default = definition.args.get("first") if definition is not None else None
-        size: int | None = default.default_value if default is not None and isinstance(default.default_value, int) else None
+    def _page_size(self, node: FieldNode) -> int | None:
+        size: int | None = None
         for argument in node.arguments or ():
             if argument.name.value not in ("first", "last"):
                 continue

@@ -23,6 +23,10 @@ MOST_LISTS: Final = 200
 SEPARATOR: Final = between_pieces(0)
 
 
+class Beyond(Exception):
+    """Rows are asked for that did not come along with their object."""
+
+
 class Question(Protocol):
     """The page that was asked for; `cursor` makes the cursor of a position in its list."""
 
@@ -98,6 +102,17 @@ def within(question: Question, name: str, of: str) -> Question:
     return question.within(name, UUID(bytes=a2b_base64(of)))
 
 
+def all_of(rows: Sequence[str], most: int) -> Sequence[str]:
+    """The rows of a list that is shown from its end.
+
+    Raises:
+        Beyond: there are more than came along.
+    """
+    if len(rows) > most:
+        raise Beyond
+    return rows
+
+
 def there(text: str) -> tuple[str]:
     """The text of an object that is always there, as rows.
 
@@ -111,7 +126,7 @@ def there(text: str) -> tuple[str]:
 
 ENVIRONMENT: Final[Mapping[str, Any]] = {
     "instant": instant, "day": day, "cents": cents, "quoted": quoted, "cursor": cursor, "end": end, "within": within, "there": there, "real": real,
-    "SEPARATOR": SEPARATOR, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true", "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_",
+    "all_of": all_of,     "SEPARATOR": SEPARATOR, "NULL": NULL, "NONE": "", "COMMA": ",", "TRUE": "true", "FALSE": "false", "PLUS": "+", "DASH": "-", "SLASH": "/", "LINE": "_",
     "FLAGS": {"t": "true", "f": "false"},
     "UNDIVIDED": frozenset(code for code, digits in DIGITS.items() if not digits),
 }  # fmt: skip

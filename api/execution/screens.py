@@ -35,7 +35,7 @@ from api.execution.actual import Prices, prices_of
 from api.execution.conditions import values_of
 from api.execution.errors import AWAY, RequestError
 from api.execution.limits import nodes_of
-from api.execution.placing import Tally, Written
+from api.execution.placing import Beyond, Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import ScreenRows, Show
 from api.execution.writing import Writer
@@ -52,8 +52,8 @@ MOST_CHOICES: Final = 16
 CONSTANTS: Final = frozenset({str, int, bool, type(None)})
 """Types of variables that an operation may be compiled for."""
 NO_VARIABLES: Final = VariableValues({}, {})
-ANSWERS: Final = (RequestError, Unauthenticated, DomainError)
-"""What the executor will tell the app; nothing is wrong with us."""
+ANSWERS: Final = (RequestError, Unauthenticated, DomainError, Beyond)
+"""What the executor will tell the app, or read for it; nothing is wrong with us."""
 
 
 class Answered(NamedTuple):

@@ -247,14 +247,11 @@ class Writer:
 
     def _paged(self, entry: Paged, field_: GraphQLField, group: Group, level: Level) -> str:
         arguments = get_argument_values(field_, group[0].node, self._executor.variable_values, None)
-        size = arguments.get("first")
-        if (
-            type(size) is not int
-            or not 1 <= size <= MAX_SIZE
-            or any(value is not None for name, value in arguments.items() if name != "first")
-        ):
+        given = {name: value for name, value in arguments.items() if value is not None}
+        size = next(iter(given.values()), entry.size)
+        if type(size) is not int or not 1 <= size <= MAX_SIZE or given.keys() not in ({"first"}, {"last"}, set()):
             raise Unplannable
-        inner, place, found = self._below(level), level.reserve(), _Beginning(self._values.name("r"), size, entry, level)
+        inner, place, found = self._below(level), level.reserve(), _Beginning(self._values.name("r"), size, entry, level, "last" in given)
         items, type_ = [], object_type(field_.type)
         for key, name, below_field, below in self._fields(type_, group):
             items.append(f'"{key}":{self._of_beginning(name, type_, below_field, below, found, inner)}')
@@ -262,7 +259,8 @@ class Writer:
             inner.piece("1")
         self._placed(level, place, entry.rows, inner)
         text = level.name(place)
-        level.before.append(f"{found.rows} = {text}.split({between_rows(inner.depth)!r}) if {text} else ()")
+        rows = f"{text}.split({between_rows(inner.depth)!r}) if {text} else ()"
+        level.before.append(f"{found.rows} = {f'all_of({rows}, {entry.most})' if found.backwards else rows}")
         return braced(items)
 
     def _of_beginning(
@@ -292,10 +290,9 @@ class Writer:
             match name:
                 case "__typename":
                     text = f'"{type_.name}"'
-                case "has_next_page":
-                    text = f"{{TRUE if len({found.rows}) > {found.size} else FALSE}}"
-                case "has_previous_page":
-                    text = "false"
+                case "has_next_page" | "has_previous_page":
+                    ahead = (name == "has_previous_page") is found.backwards
+                    text = f"{{TRUE if len({found.rows}) > {found.size} else FALSE}}" if ahead else "false"
                 case "start_cursor" | "end_cursor":
                     at, id_ = map(inner.place, found.place)
                     separator, question = self._values.bound(between_pieces(inner.depth)), found.question(self._values)
@@ -360,18 +357,19 @@ class Writer:
 
 @dataclass(slots=True)
 class _Beginning:
-    """The first page of a list in a row. `rows`: the name of its rows in the functions of the row around, which is of `level`."""
+    """The first page of a list in a row, or the last one (`backwards`). `rows`: the name of its rows in the functions of the row around, which is of `level`."""
 
     rows: str
     size: int
     entry: Paged
     level: Level
+    backwards: bool
     asked: str = ""
 
     @property
     def shown(self) -> str:
         """The expression of the page's rows."""
-        return f"{self.rows}[:{self.size}]"
+        return f"{self.rows}[-{self.size}:]" if self.backwards else f"{self.rows}[:{self.size}]"
 
     @property
     def place(self) -> tuple[str, str]:

@@ -42,6 +42,7 @@ EXTRAS: Final = {
     "current_version": "conflicting_version",
     "current_quantity": "conflicting_quantity",
     "refusal": "refusal",
+    "right_slot": "right_slot",
 }
 """Facts of a refusal that the app gets beside the code."""
 

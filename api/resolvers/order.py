@@ -45,9 +45,9 @@ from api.schema.order import (
 from domain.money import minor_from_text
 from domain.orders import commands, queries, unpaid
 from domain.orders.parcels import EVENTS_AT_ONCE
-from domain.orders.shapes import LINES_AT_ONCE, NEEDED, Viewpoint
+from domain.orders.shapes import LINES_AT_ONCE, LINES_SHOWN, NEEDED, Viewpoint
 from domain.orders.timeline import words_of
-from domain.paging import Args, Page, Position, Row, Slice
+from domain.paging import DEFAULT_SIZE, Args, Page, Position, Row, Slice
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
@@ -116,18 +116,31 @@ class BuyerOrders:
 class OrderLines:
     """Fields of an order."""
 
-    @field(OrderLineConnection, description="Its lines, oldest first.", from_row=True)
-    def lines(self: Any, info: Info, first: int = 10, after: str | None = None) -> Any:
+    @field(
+        OrderLineConnection,
+        description=f"Its lines, oldest first; the first {LINES_SHOWN} unless `first` or `last` says how many.",
+        from_row=True,
+    )
+    def lines(
+        self: Any, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
         order: Row = self
-        question = asked(info, "lines of ", None, first=first, after=after, of=order["key"])
-        part = _came_along(order["lines"], question.page, LINES_AT_ONCE, lambda line, after: line["position"] > after)
+        size = LINES_SHOWN if first is None and last is None else first
+        question = asked(info, "lines of ", None, first=size, after=after, last=last, before=before, of=order["key"])
+        part = _came_along(order["lines"], question.page, LINES_AT_ONCE, lambda position: position)
         return _further_lines(info, order, question) if part is None else connection(info, question, part, selected(info))
 
-    @field(OrderEventConnection, description="What happened to it, oldest first.", from_row=True)
-    def timeline(self: Any, info: Info, first: int = 20, after: str | None = None) -> Any:
+    @field(
+        OrderEventConnection,
+        description=f"What happened to it, oldest first; the first {DEFAULT_SIZE} unless `first` or `last` says how many.",
+        from_row=True,
+    )
+    def timeline(
+        self: Any, info: Info, first: int | None = None, after: str | None = None, last: int | None = None, before: str | None = None
+    ) -> Any:
         order: Row = self
-        question = asked(info, "timeline of ", None, first=first, after=after, of=order["key"])
-        part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda event, after: event["position"][1] > after[1])
+        question = asked(info, "timeline of ", None, first=first, after=after, last=last, before=before, of=order["key"])
+        part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda position: position[1])
         if part is None:
             return _further_events(info, order, question)
         return connection(info, question, _titled(info, part), selected(info))
@@ -141,14 +154,21 @@ def _titled(info: Info, part: Slice) -> Slice:
     return part
 
 
-def _came_along(found: list[Row], page: Page, most: int, lies_behind: Callable[[Row, Position], bool]) -> Slice | None:
-    """The page cut out of the at most `most` rows (and one, where there are more) that came with the order; None: it may lie beyond them."""
-    whole, after = len(found) <= most, page.after
-    if not whole and after is not None:
+def _came_along(found: list[Row], page: Page, most: int, place: Callable[[Position], Any]) -> Slice | None:
+    """The page cut out of the at most `most` rows (and one, where there are more) that came with the order; None: it may lie beyond them.
+
+    `place`: what the rows are ordered by.
+    """
+    whole, after, before = len(found) <= most, page.after, page.before
+    if not whole and (after is not None or page.backwards):
         return None
-    rest = found if after is None else [row for row in found if lies_behind(row, after)]
-    shown = rest[: page.size]
-    return Slice(shown, [row["position"] for row in shown], len(rest) > page.size, after is not None, min(len(found), most), whole)
+    rest = found if after is None else [row for row in found if place(row["position"]) > place(after)]
+    if before is not None:
+        rest = [row for row in rest if place(row["position"]) < place(before)]
+    more = len(rest) > page.size
+    shown = rest[-page.size :] if page.backwards else rest[: page.size]
+    around = (before is not None, more) if page.backwards else (more, after is not None)
+    return Slice(shown, [row["position"] for row in shown], *around, min(len(found), most), whole)
 
 
 async def _further_events(info: Info, order: Row, question: Asked) -> Row:

@@ -69,7 +69,7 @@ attach(Buyer, BuyerPickups)
 class PickupMutations:
     @mutation(PickupUserError, PickupPassIssuePayload, "NOT_FOUND PICKUP_REFUSED")
     async def pickup_pass_issue(self, info: Info, input: PickupPassIssueInput) -> Row:
-        """A fresh code for a pickup of mine, also to renew it; older codes of it are void from here on. It covers all I may collect at that shop."""
+        """A fresh code for a pickup of mine, also to renew it; older codes of it are void from here on. It covers all of its slot that I may collect at that shop."""
         viewer, now = info.context.require_viewer(), info.context.now()
         pickup_id, signer = key_of(input.pickup_id, "pickup"), await signer_at(now)
         issued = await commands.issue(member_id=viewer.member_id, pickup_id=pickup_id, shop_id=None, signer=signer, now=now)
@@ -102,6 +102,7 @@ class PickupMutations:
         seen = await commands.scan(
             shop_id=shop_id, token=text(input.token, "token", LONGEST_TOKEN), scanner_id=viewer.member_id,
             device=text(input.device_id, "deviceId", 120), public_keys=keys, vault=info.context.services.vault, now=now,
+            slot_id=None if input.slot_id is None else key_of(input.slot_id, "slot"),
         )  # fmt: skip
         lines = [
             {
@@ -114,6 +115,7 @@ class PickupMutations:
             "preview": {
                 "scan_id": seen.scan_id, "pickup_id": public_id("pickup", seen.pickup_id), "buyer_name": seen.buyer_name, "lent": seen.lent, "lines": lines,
                 "amount_due": money(seen.due_minor, seen.currency), "confirm_by": seen.confirm_by,
+                "slot": seen.slot.shown() if seen.slot else None,
             }
         }  # fmt: skip
 
@@ -148,7 +150,7 @@ async def as_shown(info: Info, issued: commands.IssuedPass) -> Row:
     """A fresh code as its buyer sees it."""
     found: Row = {
         "token": issued.token, "svg": issued.svg, "short_code": issued.short_code, "expires_at": issued.expires_at,
-        "issue_number": issued.issue_number, "delegated_to": issued.lent_to,
+        "issue_number": issued.issue_number, "delegated_to": issued.lent_to, "slot": issued.slot.shown() if issued.slot else None,
     }  # fmt: skip
     wanted = selected(info, "pickup_pass")
     if "png" in wanted:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import strawberry
 
+from api.schema.pass_slot import PassSlot
 from domain.pickup.rules import PickupRefusal
 from domain.words import say
 
@@ -255,6 +256,7 @@ class DisputeUserError(UserError):
 class PickupUserError(UserError):
     code: PickupErrorCode
     refusal: PickupRefusal | None
+    right_slot: PassSlot | None = strawberry.field(description="The slot of the code, with WRONG_SLOT.")
 
 
 @strawberry.type(description="Why an act on a parcel was refused.")

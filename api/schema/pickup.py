@@ -9,6 +9,7 @@ import strawberry
 from api.schema.errors import PickupUserError
 from api.schema.order import Order
 from api.schema.paging import Connection, Node
+from api.schema.pass_slot import PassSlot
 from api.schema.scalars import Money, MoneyInput
 from api.schema.shop import Shop
 from domain.pickup.rules import PickupRefusal, PickupState
@@ -25,12 +26,13 @@ class PickupLoan:
     is_active: bool = strawberry.field(description="It is neither used nor revoked; good until the pass's codeExpiresAt.")
 
 
-@strawberry.type(description="What one buyer collects at one shop with one code.")
+@strawberry.type(description="What one buyer collects at one shop and slot with one code.")
 class Pickup(Node):
     state: PickupState
     shop: Shop
     orders: list[Order]
     code_expires_at: datetime | None = strawberry.field(description="Null while no code was issued, and once it was revoked.")
+    slot: PassSlot | None = strawberry.field(description="What its orders chose; null for orders that chose none.")
     loan: PickupLoan | None = strawberry.field(description="The newest code that was lent; null while none was.")
     created_at: datetime
 
@@ -52,6 +54,7 @@ class PickupPass:
     expires_at: datetime
     issue_number: int = strawberry.field(description="A newer pass makes older ones void.")
     delegated_to: str | None = strawberry.field(description="Whom it is lent to; null when it is the buyer's own.")
+    slot: PassSlot | None = strawberry.field(description="What its orders chose; null for orders that chose none.")
     covers_orders: list[Order]
 
 
@@ -91,6 +94,7 @@ class PickupPreview:
     lent: bool = strawberry.field(description="The code was lent: somebody else stands there, and neither name nor amount is shown.")
     lines: list[PickupLine]
     amount_due: Money = strawberry.field(description="Owed for orders of the pass that may not leave.")
+    slot: PassSlot | None = strawberry.field(description="What its orders chose; the code is good outside of it too. Null without one.")
     confirm_by: datetime
 
 
@@ -98,6 +102,10 @@ class PickupPreview:
 class PickupScanInput:
     shop_id: strawberry.ID
     token: str = strawberry.field(description="The text of the QR code, or the short code.")
+    slot_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The slot that the counter serves: codes of other slots are refused with WRONG_SLOT then. Absent: codes of all slots.",
+    )
     device_id: str = strawberry.field(default="", description="The scanner's own name for itself; at most 120 characters.")
 
 

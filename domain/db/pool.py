@@ -18,14 +18,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 import orjson
-from asyncpg.protocol import protocol
 from tortoise import Tortoise
 from tortoise import models as tortoise_models
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.transactions import in_transaction
 
-from domain.db.instants import by_microseconds
+from domain.db.codecs import by_microseconds
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +49,6 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 
 Record = asyncpg.Record
 NewRow = TypeVar("NewRow", bound=tuple[object, ...])
-
-for _name in ("IterableABC", "SizedABC"):
-    # Of every element of an array asyncpg asks whether it is an array too, by abstract classes that answer in Python. Texts, which are most
-    # of them, answer at once when the question names them first; it stays the same question. A batch of comments asks it 46 times per comment.
-    if isinstance(_asked := getattr(protocol, _name, None), type):
-        setattr(protocol, _name, (str, _asked))
-
 
 # Tortoise reads and parses the source of every model for comments that begin with `#:`. Ours have none; looking for them took an eighth of a start.
 tortoise_models._get_comments = lambda cls: {}  # noqa: ARG005

@@ -1,6 +1,6 @@
 """A buyer chooses how an order is delivered: a slot face to face, a convenience store, or home; what it costs more is part of what is owed.
 
-Locks: the order, then the slots that are left and taken, in the order of their ids.
+Locks: the order, then the slots that are left and taken, in the order of their ids, then the passes of these slots.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from domain.delivery.rules import METHOD, PHONE, STORE_CODE, STORE_PHONE, Delive
 from domain.errors import NotFound
 from domain.orders.commands import LockedOrder, add_events, end_attempts, lock_own_order
 from domain.orders.errors import InvalidTransition, VersionConflict
+from domain.orders.readiness import follow_slot
 from domain.orders.rules import AMOUNT_OPEN, OrderState, PaymentState, may_choose_delivery
 from domain.posts.rules import DeliveryMethod
 
@@ -79,6 +80,7 @@ async def choose(*, order_id: UUID, member_id: UUID, choice: Choice, expected_ve
         await _take_slot(tx, before["slot_id"] if before is not None else None, choice, now)
         await _write(tx, order, choice, now)
         await _price(tx, order, METHOD[kind], offer["fee_minor"], actor, now)
+        await follow_slot(tx, order, actor=actor, now=now)
         facts = {"kind": kind.value, "feeMinor": offer["fee_minor"], "slotId": str(choice.slot_id) if choice.slot_id else None}
         await add_events(tx, "DELIVERY_CHOSEN", [order], {order.id: facts}, actor=actor, now=now)
         detail = {"number": order.number, "kind": kind.value, "fee_minor": offer["fee_minor"]}

@@ -5,6 +5,7 @@ Table aliases: `o` order, `s` its shop, `p` payment, `e` event, `k` pickup. What
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -64,6 +65,19 @@ PICKUP_OF_ORDER: Final = """select {row} from pickup_order po join pickup k on k
     where po.order_id = o.id"""
 ORDERS_OF_PICKUP: Final = """select {row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
     where po.pickup_id = k.id order by o.created_at, o.id limit 100"""
+
+
+SLOT_OF_PICKUP: Final = """select {row} from pickup_slot t join delivery_offer f on f.id = t.offer_id and f.shop_id = k.shop_id
+    where t.id = k.slot_id and t.shop_id = k.shop_id"""
+PASS_SLOT: Final = Shape(
+    ("t.id", "t.starts_at", "t.ends_at", "f.place"), lambda row: pass_slot(row[0], starts_at=row[1], ends_at=row[2], place=row[3])
+)
+"""What the orders of a pickup `k` chose; aliases `t` and `f`."""
+
+
+def pass_slot(slot_id: UUID, *, starts_at: datetime, ends_at: datetime, place: str) -> Row:
+    """When and where the orders of a pass are handed over."""
+    return {"id": public_id("slot", slot_id), "starts_at": starts_at, "ends_at": ends_at, "place": place or None}
 
 
 def read_pickup(*, own: bool) -> Read:

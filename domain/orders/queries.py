@@ -170,18 +170,24 @@ async def lines_of_order(order_id: UUID, *, page: Page, wanted: Wanted, viewpoin
 
 
 async def events_of_order(order_id: UUID, *, page: Page, count: bool = False) -> Slice:
-    """A page of an order's timeline, oldest first; forwards only. The caller has made sure that the viewer may see the order."""
+    """A page of an order's timeline, oldest first. The caller has made sure that the viewer may see the order."""
     after = page.after[1].int if page.after is not None else 0
+    before = page.before[1].int if page.before is not None else None
+    total = f"select count(*) from (select from order_event x where x.order_id = $1 limit {COUNT_CAP + 1}) c"
     rows = await db.fetch(
-        f"""select {EVENT.select}, (select count(*) from (select from order_event x where x.order_id = $1 limit {COUNT_CAP + 1}) c) as total
-            from order_event e join "order" o on o.id = e.order_id where e.order_id = $1 and e.id > $2 order by e.id limit $3""",
+        f"""select {EVENT.select}, ({total}) as total from order_event e join "order" o on o.id = e.order_id
+            where e.order_id = $1 and e.id > $2 and ($4::bigint is null or e.id < $4)
+            order by e.id {"desc" if page.backwards else "asc"} limit $3""",
         order_id,
         after,
         page.size + 1,
+        before,
     )
     found = [EVENT.read(row) for row in rows]
     part = cut([(event, event["position"]) for event in found], page)
-    return with_total(part, rows[0]["total"]) if count and rows else part
+    if not count:
+        return part
+    return with_total(part, rows[0]["total"] if rows else await db.fetchval(total, order_id))
 
 
 async def visible_lines(line_ids: Collection[UUID], member_id: UUID, *, wanted: Wanted, language: str) -> dict[UUID, Row]:

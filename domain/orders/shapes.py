@@ -39,6 +39,8 @@ from domain.shops.screens import Seen
 """What actions depend on."""
 LINES_AT_ONCE = 100
 """Lines of an order that come with it; further ones are a page of their own."""
+LINES_SHOWN = 10
+"""Lines of an order on a page whose size is not said."""
 
 NEEDED = {
     OrderAction.MARK_PAID: Permission.MARK_PAID,
@@ -189,8 +191,10 @@ def _on_its_way(wanted: Wanted, viewpoint: Viewpoint) -> list[tuple[str, str, Re
 
 @lru_cache(maxsize=128)
 def pickup_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
-    """A pickup; aliases `k` and `s`. Branches: shop, orders."""
+    """A pickup; aliases `k` and `s`. Branches: shop, slot, orders."""
     branches: list[tuple[str, str, Read]] = [("shop", SHOP.row, SHOP.read)] if "shop" in wanted else []
+    if "slot" in wanted:
+        branches.append(("slot", f"({parcels.SLOT_OF_PICKUP.format(row=parcels.PASS_SLOT.row)})", parcels.PASS_SLOT.read_if))
     if "orders" in wanted:
         order = order_shape(wanted["orders"], viewpoint)
         branches.append(("orders", f"array({parcels.ORDERS_OF_PICKUP.format(row=order.row)})", order.read_all))

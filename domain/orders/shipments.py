@@ -39,7 +39,8 @@ DIFFERENCES: Final = f"""(select array_remove(array[
       case when count(distinct (f.kind, f.chain, d.store_code, d.recipient_name, d.recipient_phone, d.postal_code, d.address)) > 1 then 'SEVERAL' end
     ]::text[], null)
   from (select distinct x.order_id from shipment_line x where x.shipment_id = sh.id) within
-  join order_delivery d on d.order_id = within.order_id cross join lateral (select * from delivery_offer x where x.id = d.offer_id offset 0) f)"""
+  cross join lateral (select * from order_delivery x where x.order_id = within.order_id offset 0) d
+  cross join lateral (select * from delivery_offer x where x.id = d.offer_id offset 0) f)"""
 """What of a parcel is other than its buyer chose for its orders, words of ShipmentDifference; a store that was erased is like any."""
 
 

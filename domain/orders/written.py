@@ -14,7 +14,7 @@ from domain.orders.attached_written import ATTACHED_FIELDS
 from domain.orders.lines_written import CLAIM, VARIANT, post
 from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import OrderAction
-from domain.orders.shapes import LINES_AT_ONCE, own_actions
+from domain.orders.shapes import LINES_AT_ONCE, LINES_SHOWN, own_actions
 from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
 from domain.paging.written import (
     SHOP_FIELDS,
@@ -117,6 +117,7 @@ _ORDER: Final[dict[str, Entry]] = {
         "lines of ",
         "o.id",
         ("l.created_at", "l.id"),
+        LINES_SHOWN,
     ),
     "payments": Rows(PAYMENT_FIELDS, parcels.PAYMENTS),
     "timeline": Paged(Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE, "timeline of ", "o.id", ("e.at", EVENT_KEY)),
@@ -136,11 +137,18 @@ LOAN_FIELDS: Final = Fields(
     }
 )  # fmt: skip
 """The newest loan of a pickup `k`, as its buyer sees it."""
+PASS_SLOT_FIELDS: Final = Fields(
+    {
+        "id": public("slot", "t.id"), "starts_at": instant("t.starts_at"), "ends_at": instant("t.ends_at"),
+        "place": text("nullif(f.place, '')", nullable=True),
+    }
+)  # fmt: skip
 PICKUP_FIELDS: Final = Fields(
     {
         "id": public("pickup", "k.id"), "state": word("k.state"), "code_expires_at": instant("k.not_after", nullable=True),
         "created_at": instant("k.created_at"), "shop": Within(SHOP_FIELDS), "orders": Rows(ORDER_FIELDS, parcels.ORDERS_OF_PICKUP),
         "loan": Maybe(LOAN_FIELDS, "select {row} where k.lent_issue is not null"),
+        "slot": Maybe(PASS_SLOT_FIELDS, parcels.SLOT_OF_PICKUP),
     }
 )  # fmt: skip
 """A pickup; aliases `k` and `s`."""

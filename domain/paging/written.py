@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from domain import db
-from domain.paging.page import Args, Listing, Page, count_sql, end_sql, tail_sql
+from domain.paging.page import DEFAULT_SIZE, Args, Listing, Page, count_sql, end_sql, tail_sql
 
 DEEPEST: Final = 6
 """Lists within lists."""
@@ -158,6 +158,8 @@ class Paged:
     """The SQL of the UUID of the object around, a column of its row."""
     place: tuple[str, str]
     """The SQL of a row's position: its instant and its id, a UUID."""
+    size: int = DEFAULT_SIZE
+    """Rows of a page whose size is not said."""
 
 
 Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | One | Paged

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain import db
 from domain.audit.commands import Actor, Entry, record
+from domain.errors import NotFound
 from domain.ids import new_id
 from domain.jobs import JobQueue
 from domain.orders.commands import COLUMNS, as_locked, lines_of, move
@@ -21,7 +22,7 @@ from domain.pickup.code import PREFIX, code_number, decode, read_short_code
 from domain.pickup.errors import BadCode, PickupRefused
 from domain.pickup.hand_over import HandOverResult, confirm
 from domain.pickup.issuing import IssuedPass, PickupSigner, issue, lend, revoke
-from domain.pickup.passes import PICKUP_ROWS, Covered, DueLine, Pass, as_pass, covered_by, record_refusal, refuse_or_go_on
+from domain.pickup.passes import PICKUP_ROWS, Covered, DueLine, Pass, PassSlot, as_pass, covered_by, record_refusal, refuse_or_go_on
 from domain.pickup.rules import SCAN_LIFE, LineQuantity, PickupRefusal, masked
 from domain.pickup.scans import Scan, count_short_code, sign_scan
 from domain.stock.commands import lock_levels
@@ -62,17 +63,34 @@ class ScanPreview:
     """Owed for orders of the pass that may not leave, in minor units of `currency`; 0 in the usual case."""
     currency: str
     confirm_by: datetime
+    slot: PassSlot | None
+    """What its orders chose; a code is good outside of it too."""
 
 
 async def scan(
-    *, shop_id: UUID, token: str, scanner_id: UUID, device: str, public_keys: Mapping[int, Ed25519PublicKey], vault: Vault, now: datetime
+    *,
+    shop_id: UUID,
+    token: str,
+    scanner_id: UUID,
+    device: str,
+    public_keys: Mapping[int, Ed25519PublicKey],
+    vault: Vault,
+    now: datetime,
+    slot_id: UUID | None = None,
 ) -> ScanPreview:
     """Look a code up, long or short, and answer what may leave. Nothing of orders, stock or the pass changes; a refusal is audited.
 
+    `slot_id`: the slot that the counter serves, where it says so; a good code of another slot is refused then, one without a slot is not.
+
     Raises:
+        NotFound: the shop has no such slot.
         PickupRefused: why nothing may leave, or BLOCKED after too many short codes.
     """
     text = token.strip()
+    if slot_id is not None and not await db.fetchval(
+        "select exists (select from pickup_slot where id = $1 and shop_id = $2)", slot_id, shop_id
+    ):
+        raise NotFound
     try:
         if text.startswith(PREFIX):
             found, issue_number = await _by_code(shop_id, text, public_keys, now)
@@ -80,6 +98,8 @@ async def scan(
             found, issue_number = await _by_short_code(shop_id, text, scanner_id, now)
         covered = await covered_by(db.fetch, found.id)
         await refuse_or_go_on(db.fetch, found, issue_number, covered)
+        if slot_id is not None and found.slot is not None and found.slot.id != slot_id:
+            raise PickupRefused(PickupRefusal.WRONG_SLOT, {"slot_id": found.slot.id}, found.id, found.slot.shown())
     except PickupRefused as refused:
         await record_refusal(shop_id, Actor(f"member:{scanner_id}"), device, refused, now=now)
         raise
@@ -98,6 +118,7 @@ def _preview(found: Pass, covered: Covered, scan_id: str, now: datetime) -> Scan
         due_minor=0 if found.is_lent else covered.due_minor,
         currency=covered.currency,
         confirm_by=now + SCAN_LIFE,
+        slot=found.slot,
     )
 
 

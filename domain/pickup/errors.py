@@ -20,6 +20,8 @@ class PickupRefused(DomainError):
     facts: Mapping[str, Any] = field(default_factory=dict)
     pickup_id: UUID | None = None
     """The pass, where the code named one of this shop; for the audit."""
+    right_slot: Mapping[str, Any] | None = None
+    """The pass's slot as screens have it, with WRONG_SLOT."""
 
 
 @dataclass

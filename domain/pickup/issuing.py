@@ -6,6 +6,7 @@ A pass has one good code at most: every new one makes the one before void. All o
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -18,12 +19,12 @@ from domain.db import Tx, transaction
 from domain.errors import NotFound
 from domain.pickup.code import CodeFacts, code_bytes, encode, qr_svg, short_code
 from domain.pickup.errors import PickupRefused
-from domain.pickup.passes import PICKUP_ROWS, Covered, Pass, as_pass, covered_by, refuse_or_go_on
+from domain.pickup.passes import PICKUP_ROWS, Covered, Pass, PassSlot, as_pass, covered_by, refuse_or_go_on
 from domain.pickup.rules import CODE_LIFE, LONGEST_LOAN_NAME, MAX_ISSUES, PickupRefusal, PickupState
 
 LOCK_OWN: Final = f"""{PICKUP_ROWS} where b.member_id = $1 and p.shop_id = $2 and (p.state = 'OPEN' or p.id = $3)
-  order by p.buyer_id, p.id for update of p"""
-"""In the order in which goods that become ready lock the passes of several buyers."""
+  order by p.buyer_id, p.slot_id nulls first, p.id for update of p"""
+"""In the order in which goods that become ready lock the passes of several buyers and slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ class IssuedPass:
     issue_number: int
     order_ids: tuple[UUID, ...]
     lent_to: str | None = None
+    slot: PassSlot | None = None
 
 
 async def issue(*, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None, signer: PickupSigner, now: datetime) -> IssuedPass:
-    """Give the member a fresh code for a pass of theirs: the named one, or the newest open one in the named shop. Each call renews it.
+    """Give the member a fresh code for a pass of theirs: the named one, or the open one in the named
+    shop that is collected next (`next_of`). Each call renews it.
 
     Raises:
         NotFound: no such pass of this member.
@@ -97,7 +100,7 @@ async def revoke(*, member_id: UUID, pickup_id: UUID, now: datetime) -> UUID:
 
 
 async def _own(tx: Tx, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | None, now: datetime) -> Pass:
-    """The member's pass, locked, with the orders of their other open passes in its shop: who has two names there collects with one code.
+    """The member's pass, locked, with the orders of their other open passes of the same slot: who has two names in a shop collects with one code.
 
     Raises:
         NotFound: there is none.
@@ -118,12 +121,28 @@ async def _own(tx: Tx, member_id: UUID, pickup_id: UUID | None, shop_id: UUID | 
     if named is not None and (named.state is not PickupState.CANCELLED or not still_open or await _has_orders(tx, named.id)):
         chosen = named
     elif still_open:
-        chosen = still_open[-1]
+        of_slot = [each for each in still_open if named is not None and each.slot == named.slot]
+        chosen = next_of(of_slot or still_open, now)
     else:
         raise NotFound
     if chosen.state is PickupState.OPEN:
-        await _gather(tx, chosen, [each for each in still_open if each.id != chosen.id and not each.on_loan(now)], member_id, now)
+        others = [each for each in still_open if each.id != chosen.id and each.slot == chosen.slot and not each.on_loan(now)]
+        await _gather(tx, chosen, others, member_id, now)
     return chosen
+
+
+def next_of(passes: Sequence[Pass], now: datetime) -> Pass:
+    """The pass that is collected next: of the slot that runs or comes first, else without a slot, else of the slot that ended last; the newest
+    of several. Pure; `passes` are not empty."""
+
+    def place(found: Pass) -> tuple[int, float, int]:
+        if found.slot is None:
+            return 1, 0.0, -found.id.int
+        if found.slot.ends_at > now:
+            return 0, found.slot.starts_at.timestamp(), -found.id.int
+        return 2, -found.slot.ends_at.timestamp(), -found.id.int
+
+    return min(passes, key=place)
 
 
 async def _has_orders(tx: Tx, pickup_id: UUID) -> bool:
@@ -154,7 +173,7 @@ async def _coded(tx: Tx, found: Pass, member_id: UUID, signer: PickupSigner, len
     short = await _renew(tx, found, issue_number, expires_at, member_id, lent_to, now)
     shop_number = await tx.fetchval("select number from shop where id = $1", found.shop_id)
     token = encode(CodeFacts(signer.key_number, shop_number, code_bytes(found.code_id), issue_number, expires_at), signer.private_key)
-    return IssuedPass(found.id, token, qr_svg(token), short, expires_at, issue_number, _ready(covered), lent_to)
+    return IssuedPass(found.id, token, qr_svg(token), short, expires_at, issue_number, _ready(covered), lent_to, found.slot)
 
 
 def _ready(covered: Covered) -> tuple[UUID, ...]:

@@ -16,6 +16,8 @@ class Pickup(Model):
     shop_id = fields.UUIDField()
     buyer_id = fields.UUIDField()
     member_id = fields.UUIDField(null=True)
+    slot_id = fields.UUIDField(null=True)
+    """The slot that its orders chose, or null for those that chose none. It stays as it is: an order that goes to another slot goes to another pass."""
     code_id = fields.BigIntField(unique=True)
     """The 8 random bytes inside the code, as a signed number."""
     state = fields.CharEnumField(PickupState, max_length=12)

@@ -11,7 +11,9 @@ from uuid import UUID
 from domain import db
 from domain.audit.commands import Actor, Entry, record
 from domain.db import Record
+from domain.orders.parcels import pass_slot
 from domain.orders.rules import FulfilmentState, OrderState, PaymentState, amount_due_minor
+from domain.paging import Row
 from domain.pickup.errors import PickupRefused
 from domain.pickup.rules import CoveredOrder, PickupRefusal, PickupState, refusal_of
 
@@ -19,13 +21,27 @@ Fetch = Callable[..., Awaitable[list[Record]]]
 """`db.fetch`, or that of an open transaction."""
 
 PICKUP_ROWS = """select p.id, p.shop_id, p.buyer_id, p.code_id, p.state, p.issue_number, p.short_code, p.not_after, p.lent_issue, p.lent_to, p.lent_used_at,
-    b.name as buyer_name, b.member_id
-  from pickup p join buyer b on b.id = p.buyer_id"""
+    b.name as buyer_name, b.member_id, p.slot_id, t.starts_at, t.ends_at, (select f.place from delivery_offer f where f.id = t.offer_id and f.shop_id = p.shop_id) as place
+  from pickup p join buyer b on b.id = p.buyer_id left join pickup_slot t on t.id = p.slot_id and t.shop_id = p.shop_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class PassSlot:
+    """When and where the orders of a pass are handed over. `place` may be empty."""
+
+    id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    place: str
+
+    def shown(self) -> Row:
+        """As screens have it."""
+        return pass_slot(self.id, starts_at=self.starts_at, ends_at=self.ends_at, place=self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One buyer's pass in one shop."""
+    """One buyer's pass in one shop, for one slot or for none."""
 
     id: UUID
     shop_id: UUID
@@ -41,6 +57,7 @@ class Pass:
     lent_used_at: datetime | None
     buyer_name: str
     member_id: UUID | None
+    slot: PassSlot | None
 
     @property
     def is_lent(self) -> bool:
@@ -87,7 +104,10 @@ class Covered:
 
 def as_pass(row: Record) -> Pass:
     """A row of PICKUP_ROWS."""
-    return Pass(**{**row, "state": PickupState(row["state"])})
+    facts = dict(row)
+    slot_id, starts_at, ends_at, place = (facts.pop(name) for name in ("slot_id", "starts_at", "ends_at", "place"))
+    slot = None if slot_id is None else PassSlot(slot_id, starts_at, ends_at, place)
+    return Pass(**{**facts, "state": PickupState(facts["state"]), "slot": slot})
 
 
 async def covered_by(fetch: Fetch, pickup_id: UUID) -> Covered:

@@ -116,7 +116,7 @@ async def test_parked_deliveries_are_given_back(db: str, tmp_path: Path) -> None
 
 
 async def test_a_broken_invariant_and_a_broken_seal_are_missing(db: str, tmp_path: Path) -> None:
-    env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db)
+    env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db, COLUMNS="200")
     whole = await asyncio.to_thread(plusone, "doctor", "--invariants", cwd=tmp_path, env=env)
     assert (whole.returncode, whole.stderr) == (0, "")
     assert "all hold" in whole.stdout

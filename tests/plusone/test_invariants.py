@@ -140,6 +140,14 @@ BREAKS = {
            insert into order_delivery (order_id, shop_id, offer_id, slot_id, chosen_at)
              select o.id, o.shop_id, gen_random_uuid(), slot.id, now() from "order" o, slot where o.state = 'CANCELLED'""",
     ],
+    "I22": [
+        "update pickup set slot_id = gen_random_uuid() where state = 'OPEN'",
+        """with slot as (insert into pickup_slot (id, shop_id, offer_id, starts_at, ends_at, capacity, taken, version, created_at)
+             select gen_random_uuid(), id, gen_random_uuid(), now(), now() + interval '1 hour', 5, 1, 1, now() from shop limit 1 returning id)
+           insert into order_delivery (order_id, shop_id, offer_id, slot_id, chosen_at)
+             select o.id, o.shop_id, gen_random_uuid(), slot.id, now() from pickup_order po join "order" o on o.id = po.order_id, slot
+             where o.state = 'OPEN' limit 1""",
+    ],
 }
 
 

@@ -163,6 +163,8 @@ ATTACHED = (
        select o.id, o.shop_id, f.id, (select k.id from pickup_slot k where k.offer_id = f.id), '小芳', $2
        from ORDERS o
        join (select id, row_number() over (order by kind) as place from delivery_offer) f on f.place = 1 + o.place % 4""",
+    """update pickup p set slot_id = d.slot_id from pickup_order po join order_delivery d on d.order_id = po.order_id
+       where po.pickup_id = p.id and d.slot_id is not null and p.shop_id = $1 and p.created_at <= $2""",
     """insert into order_gift (order_id, shop_id, token_hash, sender, message, expires_at, created_at)
        select o.id, o.shop_id, o.id::text, '我', '生日快樂', $2, $2 from ORDERS o where o.place % 2 = 0""",
     """insert into transfer_report (id, shop_id, order_id, state, last_five, paid_at, amount_minor, currency, reported_at, answer_by, answered_at)

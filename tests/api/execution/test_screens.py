@@ -123,12 +123,30 @@ async def test_lines_with_arguments_answer_the_same_by_plan(people, signed_in, u
     client = await signed_in(people.member)
     page = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount totalCountIsExact edges { cursor } nodes { id }"
     query = (
-        f"query ($first: Int = 3, $after: String) {{ me {{ orders {{ nodes {{ lines(first: $first, after: $after) {{ {page} }} }} }} }} }}"
+        "query ($first: Int = 3, $after: String, $last: Int, $before: String) { me { orders { nodes {"
+        f"lines(first: $first, after: $after, last: $last, before: $before) {{ {page} }} }} }} }} }}"
     )
     if after == "that of another order":
         shown = await client.get(query)
         after = shown["me"]["orders"]["nodes"][0]["lines"]["pageInfo"]["endCursor"]
-    for variables in ({"after": after}, {"after": after, "first": 100}, {"first": 101}, {"first": 0}, {"first": 1, "after": after}):
+    back = {"first": None, "last": 2}
+    backwards = (
+        back,
+        {**back, "before": after},
+        {**back, "last": 100},
+        {**back, "after": after},
+        {"before": after},
+        {"last": 2},
+        {**back, "last": 0},
+    )
+    for variables in (
+        {"after": after},
+        {"after": after, "first": 100},
+        {"first": 101},
+        {"first": 0},
+        {"first": 1, "after": after},
+        *backwards,
+    ):
         answer = await client.ask(query, variables)
         assert await without_plans(client, query, variables, monkeypatch) == answer.response.content
 
@@ -202,7 +220,7 @@ SCREENS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "home": ("me { orders { %s nodes { id %s } } }", PAGE, ORDER),
     "unpaid": ("me { unpaid { %s nodes { id %s } } }", {**PAGE, "totals { amount }": "t.currency", "byShop { orderCount }": "owed"}, ORDER),
     "notices": ("me { notifications { %s nodes { id %s } } }", {**PAGE, "unreadCount": "unread"}, {"shop { name }": "s.name"}),
-    "pickups": ("me { pickups(first: 2) { %s nodes { id %s } } }", PAGE, {"orders { id }": '"order" o', "orders { lines { nodes { id } } }": "order_line l"}),
+    "pickups": ("me { pickups(first: 2) { %s nodes { id %s } } }", PAGE, {"slot { place }": "from pickup_slot t", "orders { id }": '"order" o', "orders { lines { nodes { id } } }": "order_line l"}),
     "desk orders": ('shop(id: "$shop") { orders { %s nodes { id %s } } }', PAGE, ORDER),
     "desk stock": ('shop(id: "$shop") { stock { %s nodes { onHand %s } } }', PAGE, {"variant { availability }": "coalesce((select greatest"}),
     "desk comments": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
+from uuid import UUID
 
 import pytest
 
@@ -19,8 +21,10 @@ from domain.orders.shipments import SHIPMENT_FIELDS
 from domain.orders.written import LINE_FIELDS, ORDER_FIELDS
 from domain.paging import written
 from domain.paging.written import Kind, Leaf
+from tests import build
 from tests.api.execution.odd_rows import TEXTS, furnished, odd
 from tests.api.execution.written import by_executor, same
+from tests.api.graphql.conftest import pid
 from tests.sql_recorder import recorded
 
 
@@ -37,7 +41,7 @@ async def test_the_measured_screens_are_written_in_one_statement(people, signed_
 
 SHOP = "shop { id handle name currency timeZone locale pickupPlace }"
 MONEY = "{ amount currencyCode }"
-PASS = f"id state codeExpiresAt createdAt {SHOP} loan {{ to lentAt usedAt isActive }}"
+PASS = f"id state codeExpiresAt createdAt {SHOP} loan {{ to lentAt usedAt isActive }} slot {{ id startsAt endsAt place }}"
 PARCEL = f"""id state since isActive carrier carrierName trackingNumber trackingUrl storeCode storeName storeAddress lastPickupDay returnDecision
   version createdAt updatedAt {SHOP} lines {{ lineId orderId orderNumber title variantLabel quantity }} events {{ state at note recordedAt }}"""
 ORDER = f"""id number version {SHOP} buyer {{ id name provider }} createdAt updatedAt state paymentState fulfilmentState list deliveryMethod
@@ -165,6 +169,61 @@ async def test_pages_both_ways_answer_the_same(people, signed_in, seen, monkeypa
     for wrong in ({"first": 0}, {"first": 1, "last": 1}, {"after": "no cursor"}, {"first": "x"}):
         await same(client, query, wrong, monkeypatch)
     assert len(seen.written) == 6
+
+
+BACK = f"""query ($l: Int, $t: Int) {{ me {{ unpaid(first: 5) {{ nodes {{
+  lines(last: $l) {{ {PAGE} nodes {{ title claim {{ id }} }} }} timeline(last: $t) {{ {PAGE.replace(" node { id }", "")} nodes {{ kind at by }} }} }} }} }} }}"""
+ENDS = ("hasNextPage", "hasPreviousPage")
+
+
+async def test_the_last_of_an_orders_lines_and_events_are_written_with_it(people, signed_in, seen, monkeypatch) -> None:
+    await furnished(people)
+    client = await signed_in(people.member)
+    seen.written.clear()
+    whole = (await same(client, BACK, {"l": 20, "t": 20}, monkeypatch)).data["me"]["unpaid"]["nodes"]
+    assert max(len(order["lines"]["edges"]) for order in whole) >= 2
+    assert not any(order[name]["pageInfo"]["hasPreviousPage"] for order in whole for name in ("lines", "timeline"))
+    for size in (1, 2, 3):
+        with recorded() as sql:
+            await client.get(BACK, {"l": size, "t": size})
+        assert len(sql) == 1
+        found = (await same(client, BACK, {"l": size, "t": size}, monkeypatch)).data["me"]["unpaid"]["nodes"]
+        for name in ("lines", "timeline"):
+            for all_of_it, page in zip((order[name] for order in whole), (order[name] for order in found), strict=True):
+                assert page["edges"] == all_of_it["edges"][-size:]
+                assert [page["pageInfo"][end] for end in ENDS] == [False, len(all_of_it["edges"]) > size]
+    unsaid = (await same(client, BACK, {}, monkeypatch)).data["me"]["unpaid"]["nodes"]
+    assert [order["lines"]["edges"] for order in unsaid] == [order["lines"]["edges"][:10] for order in whole]
+    assert len(seen.written) == 8
+    for wrong in ({"l": 0}, {"t": 101}):
+        assert (await same(client, BACK, wrong, monkeypatch)).codes == ["BAD_REQUEST"]
+    assert len(seen.written) == 8
+
+
+async def test_the_last_of_more_than_came_along_are_read_by_themselves(people, signed_in, seen, monkeypatch, caplog) -> None:
+    variant = await build.a_variant(people.shop, on_hand=500)
+    many = await build.an_order(people.shop, [(variant, 1)] * 101, buyer=people.buyer, payment=build.PaymentState.PAID)
+    client = await signed_in(people.member)
+    query = f"query ($n: Int) {{ me {{ orders(first: 1) {{ nodes {{ lines(last: $n) {{ {PAGE} }} }} }} }} }}"
+    seen.written.clear()
+    for size in (3, 100):
+        (found,) = (await same(client, query, {"n": size}, monkeypatch)).data["me"]["orders"]["nodes"]
+        ids = [edge["node"]["id"] for edge in found["lines"]["edges"]]
+        assert ids == [pid("line", line) for line in await lines_of(many.id)][-size:]
+        assert [found["lines"]["pageInfo"][end] for end in ENDS] == [False, True]
+    assert not seen.written
+    later = build.NOW + timedelta(minutes=1)
+    await build.an_order(people.shop, [(variant, 1)] * 100, buyer=people.buyer, payment=build.PaymentState.PAID, created_at=later)
+    (found,) = (await same(client, query, {"n": 100}, monkeypatch)).data["me"]["orders"]["nodes"]
+    assert [found["lines"]["pageInfo"][end] for end in ENDS] == [False, False]
+    assert len(found["lines"]["edges"]) == 100
+    assert len(seen.written) == 1, "there is a writer still"
+    assert "does not fit" not in caplog.text
+
+
+async def lines_of(order_id: UUID) -> list[UUID]:
+    rows = await database.fetch("select id from order_line where order_id = $1 order by created_at, id", order_id)
+    return [row["id"] for row in rows]
 
 
 ASKED_AGAIN = """query ($some: Boolean = false, $more: Boolean!) {

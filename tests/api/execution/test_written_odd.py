@@ -64,7 +64,7 @@ def selection(chance: Random, type_: GraphQLNamedType, depth: int) -> str:
             made.append(f"{chance.choice(['', '', f'{name}_: '])}{name}{condition}")
         elif isinstance(below, GraphQLObjectType) and depth > 0:
             inner = selection(chance, below, depth - 1)
-            arguments = chance.choice(["", "(first: 1)", "(first: $some)"]) if "first" in field.args else ""
+            arguments = chance.choice(["", "(first: 1)", "(first: $some)", "(last: 2)"]) if "first" in field.args else ""
             around = chance.choice([inner, f"... on {below.name} {{ {inner} }}", f"... {{ {inner} }}"])
             made.append(f"{chance.choice(['', '', f'{name}_: '])}{name}{arguments}{condition} {{ {around} }}")
     return " ".join(made)

@@ -122,7 +122,7 @@ OF_AN_ORDER = "tests/api/graphql/test_access.py::test_everybody_gets_the_answer_
 """What hangs on an order is seen by whoever sees the order: the row `node order`."""
 INSIDE: dict[str, str] = {
     **dict.fromkeys(
-        (f"Buyer.{name}" for name in ("deletion", "identities", "names", "identityLinks", "accountLinks", "merges")), LISTS_OF_MINE
+        (f"Buyer.{name}" for name in ("accountLinks", "deletion", "identities", "names", "identityLinks", "merges")), LISTS_OF_MINE
     ),
     "Buyer.notificationPreferences": "tests/api/graphql/test_inbox.py::test_preferences_are_what_holds_without_a_word_and_change_one_by_one",
     "Shop.deliveryOptions": "tests/api/graphql/test_delivery.py::test_staff_offer_and_everybody_sees_it_in_one_statement",

@@ -118,6 +118,17 @@ async def test_of_five_operations_one_is_run(signed_in) -> None:
         ("{ me { orders(first: 3) { nodes { id total { amount } shop { id } } } } }", {}, 1 + 3 * 2),
         ("{ me { orders(first: 3) { edges { node { id shop { id } } } } } }", {}, 1 + 3 * 2),
         ("{ me { orders(first: 2) { nodes { lines { nodes { id } } } } } }", {}, 1 + 2 * (1 + 10)),
+        (
+            "query ($n: Int) { me { orders(first: 2) { nodes { lines(first: $n, last: null) { nodes { id } } } } } }",
+            {"n": None},
+            1 + 2 * (1 + 10),
+        ),
+        ("{ me { orders(first: 2) { nodes { timeline { nodes { at } } } } } }", {}, 1 + 2 * (1 + 20)),
+        (
+            "{ me { orders(first: 2) { nodes { lines(last: 4) { nodes { id } } timeline(last: 3) { edges { node { at } } } } } } }",
+            {},
+            1 + 2 * (1 + 4 + 3),
+        ),
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(last: $n) { nodes { id } } } }", {"n": 7}, 1 + 7),
         ("query ($n: Int) { me { orders(first: $n) { nodes { id } } } }", {"n": None}, 1 + 20),

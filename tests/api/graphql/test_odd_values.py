@@ -48,8 +48,12 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
         {"id": "<shop>", **PAGE, "filter": {"outcome": "ORDERED", "review": "OPEN", "platform": "LINE_OA", "postId": "post_AAAAAAAAAAAAAAAAAAAAAA"}},
     ),
     "lines": (
-        "query ($id: ID!, $first: Int!, $after: String) { node(id: $id) { ... on Order { lines(first: $first, after: $after) { nodes { id } } } } }",
-        {"id": "<order>", "first": 5, "after": None},
+        f"query ($id: ID!, {LIST_VARIABLES}) {{ node(id: $id) {{ ... on Order {{ lines({LISTS}) {{ nodes {{ id }} }} }} }} }}",
+        {"id": "<order>", **PAGE},
+    ),
+    "timeline": (
+        f"query ($id: ID!, {LIST_VARIABLES}) {{ node(id: $id) {{ ... on Order {{ timeline({LISTS}) {{ nodes {{ at }} }} }} }} }}",
+        {"id": "<order>", **PAGE},
     ),
     "orderMarkPaid": (
         mutations.MARK_PAID,

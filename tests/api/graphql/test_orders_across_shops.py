@@ -238,7 +238,7 @@ async def test_an_order_shows_receipt_timeline_and_pass(people, signed_in, servi
     assert "12345" not in str(found)
 
 
-async def test_a_long_timeline_is_walked_to_its_end(people, signed_in) -> None:
+async def test_a_long_timeline_is_walked_to_its_end_and_back(people, signed_in) -> None:
     order = await build.an_order(people.shop, {await build.a_variant(people.shop): 1}, buyer=people.buyer)
     await database.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
@@ -260,6 +260,27 @@ async def test_a_long_timeline_is_walked_to_its_end(people, signed_in) -> None:
         after = page["pageInfo"]["endCursor"]
     assert len(seen) == len(set(seen)) == 130
     assert seen == sorted(seen)
+    back: list[str] = []
+    before, rest = None, """totalCount totalCountIsExact nodes { at } pageInfo { hasNextPage hasPreviousPage startCursor }"""
+    query = (
+        f"query ($id: ID!, $before: String) {{ node(id: $id) {{ ... on Order {{ timeline(last: 50, before: $before) {{ {rest} }} }} }} }}"
+    )
+    for left in (80, 30, 0):
+        page = (await client.get(query, {"id": pid("order", order.id), "before": before}))["node"]["timeline"]
+        assert (page["totalCount"], page["totalCountIsExact"]) == (130, True)
+        assert (page["pageInfo"]["hasNextPage"], page["pageInfo"]["hasPreviousPage"]) == (bool(back), left > 0)
+        back = [event["at"] for event in page["nodes"]] + back
+        before = page["pageInfo"]["startCursor"]
+    assert back == seen
+    nothing = (await client.get(query, {"id": pid("order", order.id), "before": before}))["node"]["timeline"]
+    assert (nothing["nodes"], nothing["totalCount"]) == ([], 130)
+    between = """query ($id: ID!, $after: String, $before: String) { node(id: $id) { ... on Order {
+      timeline(last: 5, after: $after, before: $before) { edges { cursor node { at } } } } } }"""
+    given = {"id": pid("order", order.id)}
+    edges = (await client.get(between, given))["node"]["timeline"]["edges"]
+    assert [edge["node"]["at"] for edge in edges] == seen[-5:]
+    given |= {"after": edges[0]["cursor"], "before": edges[3]["cursor"]}
+    assert (await client.get(between, given))["node"]["timeline"]["edges"] == edges[1:3]
 
 
 async def test_parcels_show_their_way_carrier_store_and_last_day(people, signed_in) -> None:

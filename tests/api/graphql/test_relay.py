@@ -18,11 +18,6 @@ from tests.api.graphql.conftest import pid
 ROWS = 5
 TYPES = schema._schema.type_map
 PAGING = {"first", "after", "last", "before"}
-FORWARD_ONLY = {
-    "Order.lines": "lines belong to their order and are few: `first` and `after` suffice",
-    "Order.timeline": "events belong to their order and are few: `first` and `after` suffice",
-}
-"""Connections without `last` and `before`, and why."""
 
 REACHED = {
     "Buyer": ("member", "me { %s }"),
@@ -114,18 +109,14 @@ class Walker:
 
     def __init__(self, client: Any, place: str, variables: dict[str, str]) -> None:
         parent, _, self.field = place.partition(".")
-        arguments = ", ".join(f"{name}: ${name}" for name in PAGING & CONNECTIONS[place].args.keys())
-        types = ", ".join(
-            f"${name}: {'Int' if name in ('first', 'last') else 'String'}" for name in PAGING & CONNECTIONS[place].args.keys()
-        )
+        arguments = ", ".join(f"{name}: ${name}" for name in PAGING)
+        types = ", ".join(f"${name}: {'Int' if name in ('first', 'last') else 'String'}" for name in PAGING)
         leaves = selection(place)
         fields = f"nodes {{ {leaves} }} edges {{ cursor node {{ {leaves} }} }} totalCount totalCountIsExact "
         fields += "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
         reached = REACHED[parent][1] % f"page: {self.field}({arguments}) {{ {fields} }}"
         named = "".join(f", ${name}: ID!" for name in variables if f"${name}" in reached)
-        self._query = (
-            f"query ({types.replace('$first: Int', '$first: Int' if place not in FORWARD_ONLY else '$first: Int!')}{named}) {{ {reached} }}"
-        )
+        self._query = f"query ({types}{named}) {{ {reached} }}"
         self._variables = {name: value for name, value in variables.items() if f"${name}" in reached}
         self._client = client
 
@@ -139,6 +130,10 @@ class Walker:
         assert (found["totalCount"], found["totalCountIsExact"]) == (ROWS, True)
         return found
 
+    async def refusal(self, **given: Any) -> list[str]:
+        codes: list[str] = (await self._client.ask(self._query, {**self._variables, **given})).codes
+        return codes
+
 
 @pytest.fixture
 async def walker(request: pytest.FixtureRequest, people: Any, signed_in: Any) -> Walker:
@@ -151,7 +146,6 @@ async def walker(request: pytest.FixtureRequest, people: Any, signed_in: Any) ->
 def test_there_is_a_way_to_every_connection() -> None:
     assert sorted({place.partition(".")[0] for place in CONNECTIONS} - REACHED.keys()) == []
     assert len(CONNECTIONS) >= 11
-    assert sorted(FORWARD_ONLY.keys() - CONNECTIONS.keys()) == []
 
 
 @pytest.mark.parametrize("place", CONNECTIONS)
@@ -159,11 +153,7 @@ def test_a_connection_has_what_relay_asks_for(place: str) -> None:
     field: Any = CONNECTIONS[place]
     connection: Any = get_named_type(field.type)
     edge: Any = get_named_type(connection.fields["edges"].type)
-    wanted = {"first", "after"} if place in FORWARD_ONLY else PAGING
-    assert field.args.keys() & PAGING == wanted
-    assert {name: str(field.args[name].type).rstrip("!") for name in wanted} == {
-        name: "Int" if name in ("first", "last") else "String" for name in wanted
-    }
+    assert {name: str(field.args[name].type) for name in PAGING} == {"first": "Int", "after": "String", "last": "Int", "before": "String"}
     assert edge.name.endswith("Edge")
     assert get_named_type(edge.fields["node"].type) == get_named_type(connection.fields["nodes"].type)
     assert [str(edge.fields["cursor"].type), str(connection.fields["pageInfo"].type)] == ["String!", "PageInfo!"]
@@ -186,7 +176,7 @@ async def test_pages_forth_are_the_whole_list_once(walker: Walker) -> None:
     assert (await walker.page(**given))["nodes"] == []
 
 
-@pytest.mark.parametrize("walker", sorted(CONNECTIONS.keys() - FORWARD_ONLY.keys()), indirect=True)
+@pytest.mark.parametrize("walker", CONNECTIONS, indirect=True)
 async def test_pages_back_are_the_same_list_with_the_same_cursors(walker: Walker) -> None:
     whole = await walker.page(last=100)
     assert whole == await walker.page(first=100)
@@ -199,6 +189,16 @@ async def test_pages_back_are_the_same_list_with_the_same_cursors(walker: Walker
         seen = found["edges"] + seen
         given["before"] = info["startCursor"]
     assert seen == whole["edges"]
+    assert (await walker.page(**given))["nodes"] == []
+    second, fourth = (seen[n]["cursor"] for n in (1, 3))
+    for way in ("first", "last"):
+        assert (await walker.page(**{way: 9}, after=second, before=fourth))["edges"] == [seen[2]]
+
+
+@pytest.mark.parametrize("walker", CONNECTIONS, indirect=True)
+@pytest.mark.parametrize("given", [{"first": 1, "last": 1}, {"last": 0}, {"last": 101}, {"last": 1, "before": "x"}], ids=str)
+async def test_a_page_that_cannot_be_is_refused(walker: Walker, given: dict[str, Any]) -> None:
+    assert await walker.refusal(**given) == ["BAD_REQUEST"]
 
 
 async def test_every_id_of_a_node_is_global(people: Any, signed_in: Any) -> None:

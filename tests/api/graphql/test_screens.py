@@ -370,3 +370,14 @@ async def test_long_orders_are_paged_to_the_last_line(people, signed_in) -> None
     assert sizes == [60, 60, 10]
     assert sorted(seen) == sorted(public_id("line", line) for line in order.lines)
     assert len(set(seen)) == 130
+    back: list[str] = []
+    before = None
+    query = """query ($id: ID!, $before: String) { node(id: $id) { ... on Order { lines(last: 60, before: $before) {
+      totalCount pageInfo { hasNextPage hasPreviousPage startCursor } nodes { id } } } } }"""
+    for left in (70, 10, 0):
+        lines = (await client.get(query, {"id": pid("order", order.id), "before": before}))["node"]["lines"]
+        assert (lines["pageInfo"]["hasNextPage"], lines["pageInfo"]["hasPreviousPage"]) == (bool(back), left > 0)
+        assert lines["totalCount"] == 130
+        back = [line["id"] for line in lines["nodes"]] + back
+        before = lines["pageInfo"]["startCursor"]
+    assert back == seen

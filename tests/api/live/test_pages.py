@@ -174,4 +174,4 @@ def test_the_pages_name_the_codes_and_limits_that_are() -> None:
     ):  # fmt: skip
         assert words in live, words
     pickup = (PAGES / "pickup.md").read_text()
-    assert [refusal for refusal in PickupRefusal if f"`{refusal}`" not in pickup] == [PickupRefusal.WRONG_SLOT, PickupRefusal.AMBIGUOUS]
+    assert [refusal for refusal in PickupRefusal if f"`{refusal}`" not in pickup] == [PickupRefusal.AMBIGUOUS]

@@ -11,7 +11,7 @@ import pytest
 from asyncpg.protocol import protocol
 
 from domain import db as database
-from domain.db import instants
+from domain.db import codecs
 
 TAIPEI, BERLIN = ZoneInfo("Asia/Taipei"), ZoneInfo("Europe/Berlin")
 INSTANTS = (
@@ -57,11 +57,11 @@ async def test_the_first_and_the_last_instant_are_no_infinities_but_stand_for_th
 
 
 async def test_only_so_many_instants_are_remembered(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instants, "_MOST_INSTANTS", 10)
-    known = instants._Micros()
+    monkeypatch.setattr(codecs, "_MOST_INSTANTS", 10)
+    known = codecs._Micros()
     for second in range(100):
         assert known[INSTANTS[0] + timedelta(seconds=second)] == (
-            (INSTANTS[0] - instants._EPOCH) // timedelta(microseconds=1) + second * 1_000_000,
+            (INSTANTS[0] - codecs._EPOCH) // timedelta(microseconds=1) + second * 1_000_000,
         )
         assert len(known) <= 10
 

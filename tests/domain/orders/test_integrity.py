@@ -30,8 +30,10 @@ payments = importlib.import_module("domain.migrations.0011_payments")
 disputes = importlib.import_module("domain.migrations.0015_disputes")
 snapshots = importlib.import_module("domain.migrations.0020_snapshots")
 """Its guards are broken on purpose in tests/domain/claims/test_snapshot_tables.py."""
+links = importlib.import_module("domain.migrations.0017_links")
+"""Its guards are broken on purpose in tests/flows/test_links.py."""
 NAMED = re.compile(r"add constraint (\w+)\s+(foreign key|check)")
-LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY + snapshots.INTEGRITY)
+LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY + snapshots.INTEGRITY + links.INTEGRITY)
 OF_LATER = {kind: {name for name, found in LATER if found == kind} for kind in ("foreign key", "check")}
 OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", "waitlist_offer_place", *OF_LATER["foreign key"]}
 OTHER_KEYS |= {f"{table}_{name}" for table, name, _ in delivery.KEYS}

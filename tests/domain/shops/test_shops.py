@@ -229,7 +229,7 @@ async def test_a_channel_binds_a_page_to_a_shop(db):
     assert row is not None
     assert dict(row) == {
         "id": channel_id, "shop_id": shop.id, "endpoint_id": endpoint_id, "platform": "FACEBOOK_PAGE", "external_id": "page-1",
-        "name": "小鹿的粉絲專頁", "created_at": NOW,
+        "name": "小鹿的粉絲專頁", "contact": "", "private_links": False, "created_at": NOW,
     }  # fmt: skip
     assert await audit() == [(shop.id, "CHANNEL_ADDED", "channel", "member:x", "OWNER")]
 

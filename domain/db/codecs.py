@@ -1,4 +1,4 @@
-"""`timestamptz` by way of its microseconds: asyncpg's own way to write one takes 0.95 µs, this one 0.1."""
+"""What connections write and read faster than asyncpg does by itself: instants by their microseconds (0.1 µs in place of 0.95), arrays of texts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+from asyncpg.protocol import protocol
+
+for _name in ("IterableABC", "SizedABC"):
+    # Of every element of an array asyncpg asks whether it is an array too, by abstract classes that answer in Python. Texts, which are most
+    # of them, answer at once when the question names them first; it stays the same question. A batch of comments asks it 46 times per comment.
+    if isinstance(_asked := getattr(protocol, _name, None), type):
+        setattr(protocol, _name, (str, _asked))
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
