@@ -6,12 +6,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from graphql import GraphQLEnumType, get_named_type
-
 from api.execution.errors import Code
 from api.graphql_app import schema
 from api.resolvers.mutation import Refusals
-from api.schema.errors import KEYS, MESSAGES, REFUSALS
+from api.schema.errors import MESSAGES, REFUSALS
 
 ADVICE: Final = {
     "NOT_FOUND": "Read the list again; the object is gone, or was never this viewer's.",
@@ -105,27 +103,25 @@ def page() -> str:
 
 
 def codes_of(name: str) -> list[str]:
-    """The codes that a mutation may answer, in the enum's order; those of keys only where it takes one."""
-    assert schema._schema.mutation_type is not None
-    field = schema._schema.mutation_type.fields[name]
-    payload: Any = get_named_type(field.type)
-    error: Any = get_named_type(payload.fields["userErrors"].type)
-    enum = get_named_type(error.fields["code"].type)
-    assert isinstance(enum, GraphQLEnumType)
-    return [code for code in enum.values if code not in KEYS or takes_key(name)]
+    """The codes that a mutation may answer, in the enum's order."""
+    return list(_refusals(name).own)
 
 
 def takes_key(name: str) -> bool:
     """Whether a mutation needs `@idempotent(key:)`."""
+    return _refusals(name).idempotent
+
+
+def _refusals(name: str) -> Refusals:
     assert schema._schema.mutation_type is not None
     definition: Any = schema._schema.mutation_type.fields[name].extensions["strawberry-definition"]
-    return any(isinstance(each, Refusals) and each._idempotent for each in definition.extensions)
+    return next(each for each in definition.extensions if isinstance(each, Refusals))
 
 
 def _mutations() -> Iterator[str]:
     assert schema._schema.mutation_type is not None
     yield "## Per mutation\n\nA key: it needs `@idempotent(key:)`, and the same request with the same key is answered the same."
-    yield "Codes are those of the payload's enum. Mutations of one family share it: not each of them has a cause for each code.\n"
+    yield "Codes are all that the mutation has a cause for. Its payload's enum may hold more: mutations of one family share it.\n"
     names = sorted(schema._schema.mutation_type.fields)
     rows = [f"| `{name}` | {'yes' if takes_key(name) else ''} | {', '.join(f'`{code}`' for code in codes_of(name))} |" for name in names]
     yield "\n".join(["| Mutation | Key | Codes |", "| --- | --- | --- |", *rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import tempfile
@@ -78,6 +79,27 @@ httpx.AsyncClient.__init__.__kwdefaults__["timeout"] = httpx.Timeout(60)
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move"}
+
+
+class UnnamedCodes(logging.Handler):
+    """Ends whatever test sees a mutation answer a code that it does not name; in production that is a line in the log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+        raise AssertionError(record.getMessage())
+
+
+logging.getLogger("api.resolvers.mutation").addHandler(UNNAMED := UnnamedCodes())
+
+
+def pytest_runtest_teardown() -> None:
+    """Also where a test was content with the answer."""
+    heard, UNNAMED.heard = UNNAMED.heard, []
+    assert heard == []
 
 
 def more_settings() -> dict[str, str]:

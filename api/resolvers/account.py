@@ -36,7 +36,7 @@ attach(Buyer, BuyerAccount)
 
 @strawberry.type
 class AccountMutations:
-    @mutation(AccountUserError, DataExportRequestPayload)
+    @mutation(AccountUserError, DataExportRequestPayload, "NOT_FOUND TOO_MANY_EXPORTS SIGN_IN_AGAIN")
     async def data_export_request(self, info: Info, input: DataExportRequestInput) -> Row:  # noqa: ARG002 -- there is one format
         """A file of all my data over all shops, to be fetched within an hour; 5 a day. Needs a fresh sign-in."""
         await freshly_signed_in(info)
@@ -47,7 +47,7 @@ class AccountMutations:
         key = public_id("export", export_id)
         return {"export": {"id": key, "path": f"/exports/{key}", "expires_at": until}}
 
-    @mutation(AccountUserError, AccountDeleteRequestPayload)
+    @mutation(AccountUserError, AccountDeleteRequestPayload, "NOT_FOUND INVALID_INPUT OPEN_ORDERS ONLY_OWNER")
     async def account_delete_request(self, info: Info, input: AccountDeleteRequestInput) -> Row:
         """Delete my account, 7 days from now: who I am and what I wrote goes, orders stay under a random name. Asked twice, it is one."""
         context, member_id = info.context, info.context.require_viewer().member_id
@@ -56,7 +56,7 @@ class AccountMutations:
         await deletion.request(member_id=member_id, now=context.now(), request_id=context.request_id)
         return {"deletion": await people_screens.deletion(member_id)}
 
-    @mutation(AccountUserError, AccountDeleteCancelPayload)
+    @mutation(AccountUserError, AccountDeleteCancelPayload, "NOT_FOUND")
     async def account_delete_cancel(self, info: Info, input: AccountDeleteCancelInput) -> Row:
         """Keep my account after all, as long as it has not been deleted."""
         context, member_id = info.context, info.context.require_viewer().member_id

@@ -39,7 +39,7 @@ from domain.shops.rules import Permission
 
 @strawberry.type
 class ActingMutations:
-    @mutation(ActingUserError, ClaimUndoPayload, idempotent=True)
+    @mutation(ActingUserError, ClaimUndoPayload, "NOT_FOUND ALREADY_PAID INVALID_TRANSITION UNDO_OVER PAYMENT_UNDER_WAY", idempotent=True)
     async def claim_undo(self, info: Info, input: ClaimUndoInput) -> Row:
         """Take a whole line of mine back within the shop's minutes, also where its rule lets nobody cancel."""
         line_id = key_of(input.line_id, "line")
@@ -48,7 +48,12 @@ class ActingMutations:
             lambda member_id: lines.undo(line_id=line_id, member_id=member_id, now=info.context.now(), jobs=info.context.services.jobs),
         )  # fmt: skip
 
-    @mutation(ActingUserError, OrderLineQuantityReducePayload, idempotent=True)
+    @mutation(
+        ActingUserError,
+        OrderLineQuantityReducePayload,
+        "NOT_FOUND INVALID_INPUT ALREADY_PAID INVALID_TRANSITION VERSION_CONFLICT NOT_EDITABLE PAYMENT_UNDER_WAY",
+        idempotent=True,
+    )
     async def order_line_quantity_reduce(self, info: Info, input: OrderLineQuantityReduceInput) -> Row:
         """Make a line of an unpaid order of mine smaller, or drop it, while the rule that it was ordered under allows that."""
         line_id = key_of(input.line_id, "line")
@@ -60,7 +65,7 @@ class ActingMutations:
             ),
         )  # fmt: skip
 
-    @mutation(ActingUserError, OrderCancelRequestPayload, idempotent=True)
+    @mutation(ActingUserError, OrderCancelRequestPayload, "NOT_FOUND INVALID_INPUT INVALID_TRANSITION", idempotent=True)
     async def order_cancel_request(self, info: Info, input: OrderCancelRequestInput) -> Row:
         """Ask the shop to cancel an order of mine, paid or not, of which nothing has left yet."""
         order_id, reason = key_of(input.order_id, "order"), text(input.reason, "reason", requests.MOST_REASON)
@@ -71,7 +76,12 @@ class ActingMutations:
 
         return await _own(info, input, act)
 
-    @mutation(ActingUserError, OrderCancelAnswerPayload, idempotent=True)
+    @mutation(
+        ActingUserError,
+        OrderCancelAnswerPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION APPROVAL_REQUIRED PAYMENT_UNDER_WAY SIGN_IN_AGAIN",
+        idempotent=True,
+    )
     async def order_cancel_answer(self, info: Info, input: OrderCancelAnswerInput) -> Row:
         """Answer a buyer who asks to cancel. Where money was received, cancelling needs the permission to record payments, a reference, and a fresh sign-in."""
         order_id, note = key_of(input.order_id, "order"), text(input.note, "note", 200)
@@ -92,7 +102,12 @@ class ActingMutations:
         view = await staff_view(info, shop_id)
         return {"order": await queries.order_of_shop(shop_id, order_id, wanted=selected(info, "order"), viewpoint=view)}
 
-    @mutation(ActingUserError, OrdersMergePayload, idempotent=True)
+    @mutation(
+        ActingUserError,
+        OrdersMergePayload,
+        "NOT_FOUND INVALID_INPUT INVALID_TRANSITION NOT_EDITABLE CROSS_SHOP_MERGE HOLD_EXPIRED PAYMENT_UNDER_WAY DELIVERY_DIFFERS GIFT_DIFFERS",
+        idempotent=True,
+    )
     async def orders_merge(self, info: Info, input: OrdersMergeInput) -> Row:
         """Make one of several orders of mine; the nearest deadline counts, and one shipping fee. Where they are delivered differently, or one is
         a gift, it must be said which of them the merged one follows."""
@@ -112,17 +127,17 @@ class ActingMutations:
             ),
         )  # fmt: skip
 
-    @mutation(ActingUserError, OrderShipLaterPayload, idempotent=True)
+    @mutation(ActingUserError, OrderShipLaterPayload, "NOT_FOUND INVALID_TRANSITION", idempotent=True)
     async def order_ship_later(self, info: Info, input: OrderShipLaterInput) -> Row:
         """Let a paid parcel of mine wait for others, at most the shop's days."""
         return await _own(info, input, _parcel(info, input.order_id, patience.ship_later))
 
-    @mutation(ActingUserError, OrderShipNowPayload, idempotent=True)
+    @mutation(ActingUserError, OrderShipNowPayload, "NOT_FOUND INVALID_TRANSITION", idempotent=True)
     async def order_ship_now(self, info: Info, input: OrderShipNowInput) -> Row:
         """A parcel of mine need not wait any more."""
         return await _own(info, input, _parcel(info, input.order_id, patience.ship_now))
 
-    @mutation(ActingUserError, ShopTimesUpdatePayload)
+    @mutation(ActingUserError, ShopTimesUpdatePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT")
     async def shop_times_update(self, info: Info, input: ShopTimesUpdateInput) -> Row:
         """Set how long buyers may undo, how long pieces are offered to those who wait, and how long parcels may wait."""
         shop_id = key_of(input.shop_id, "shop")

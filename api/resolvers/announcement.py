@@ -18,7 +18,12 @@ from domain.shops.rules import Permission
 
 @strawberry.type
 class AnnouncementMutations:
-    @mutation(AnnouncementUserError, AnnouncementCreatePayload, idempotent=True)
+    @mutation(
+        AnnouncementUserError,
+        AnnouncementCreatePayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT TOO_MANY_ANNOUNCEMENTS",
+        idempotent=True,
+    )
     async def announcement_create(self, info: Info, input: AnnouncementCreateInput) -> Row:
         """Tell the shop's buyers something, or those of one post: into the inbox of each who wants it. At most 3 within 24 hours."""
         viewer, shop_id = info.context.require_viewer(), key_of(input.shop_id, "shop")

@@ -20,7 +20,7 @@ LONGEST: Final = timedelta(days=3653)
 
 @strawberry.type
 class BuyerMutations:
-    @mutation(BuyerUserError, BuyerRestrictPayload)
+    @mutation(BuyerUserError, BuyerRestrictPayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT")
     async def buyer_restrict(self, info: Info, input: BuyerRestrictInput) -> Row:
         """Take no orders from a buyer's comments until an instant, silently. Orders that stand are untouched."""
         buyer_id, reason = key_of(input.buyer_id, "buyer"), text(input.reason, "reason", buyers.MOST_REASON)
@@ -32,7 +32,7 @@ class BuyerMutations:
         buyer = await buyers.buyer_of_shop(shop_id, buyer_id)
         return {"buyer": buyer, "restricted_until": buyer and buyer["restricted_until"]}
 
-    @mutation(BuyerUserError, BuyerRestorePayload)
+    @mutation(BuyerUserError, BuyerRestorePayload, "NOT_FOUND PERMISSION_DENIED")
     async def buyer_restore(self, info: Info, input: BuyerRestoreInput) -> Row:
         """Read a buyer's comments again, from now on."""
         buyer_id = key_of(input.buyer_id, "buyer")

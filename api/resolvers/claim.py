@@ -43,7 +43,9 @@ attach(Shop, ShopComments)
 
 @strawberry.type
 class CommentMutations:
-    @mutation(CommentUserError, CommentResolvePayload)
+    @mutation(
+        CommentUserError, CommentResolvePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT NOT_EDITABLE ITEM_CLOSED INSUFFICIENT_STOCK"
+    )
     async def comment_resolve(self, info: Info, input: CommentResolveInput) -> Row:
         """Close a comment's review: make its order by hand, or dismiss it."""
         comment_id, note = key_of(input.comment_id, "comment"), text(input.note, "note", 200)

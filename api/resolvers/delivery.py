@@ -66,7 +66,12 @@ def _recipient(given: RecipientInput | None) -> choosing.Recipient:
 
 @strawberry.type
 class DeliveryMutations:
-    @mutation(DeliveryUserError, OrderDeliveryChoosePayload, idempotent=True)
+    @mutation(
+        DeliveryUserError,
+        OrderDeliveryChoosePayload,
+        "NOT_FOUND INVALID_INPUT AMOUNT_MISMATCH INVALID_TRANSITION VERSION_CONFLICT ITEM_CLOSED SLOT_FULL DUPLICATE_ITEM PAYMENT_UNDER_WAY",
+        idempotent=True,
+    )
     async def order_delivery_choose(self, info: Info, input: OrderDeliveryChooseInput) -> Row:
         """Choose how an order of mine is delivered, or choose anew. What it costs is added to what I owe; after paying, only ways at the same price."""
         member_id, order_id = info.context.require_viewer().member_id, key_of(input.order_id, "order")
@@ -86,7 +91,7 @@ class DeliveryMutations:
         await effect(info, input, act)
         return {"order": await own_order(info, order_id, member_id)}
 
-    @mutation(DeliveryUserError, DeliveryOfferCreatePayload, idempotent=True)
+    @mutation(DeliveryUserError, DeliveryOfferCreatePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT OVER_LIMIT", idempotent=True)
     async def delivery_offer_create(self, info: Info, input: DeliveryOfferCreateInput) -> Row:
         """Offer another way of delivery to the buyers of my shop."""
         shop_id = key_of(input.shop_id, "shop")
@@ -105,7 +110,7 @@ class DeliveryMutations:
         made = await effect(info, input, act)
         return {"offer": await _offer(info, UUID(made["offer"]))}
 
-    @mutation(DeliveryUserError, DeliveryOfferWithdrawPayload)
+    @mutation(DeliveryUserError, DeliveryOfferWithdrawPayload, "NOT_FOUND PERMISSION_DENIED")
     async def delivery_offer_withdraw(self, info: Info, input: DeliveryOfferWithdrawInput) -> Row:
         """Offer a way of delivery no longer. Orders that chose it keep it; doing it again changes nothing."""
         offer_id = key_of(input.offer_id, "offer")
@@ -113,7 +118,9 @@ class DeliveryMutations:
         await offers.withdraw_offer(shop_id=shop_id, offer_id=offer_id, actor=actor, now=info.context.now())
         return {"offer": await _offer(info, offer_id)}
 
-    @mutation(DeliveryUserError, PickupSlotCreatePayload, idempotent=True)
+    @mutation(
+        DeliveryUserError, PickupSlotCreatePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT ITEM_CLOSED OVER_LIMIT", idempotent=True
+    )
     async def pickup_slot_create(self, info: Info, input: PickupSlotCreateInput) -> Row:
         """Offer a time at which orders are handed over face to face."""
         offer_id = key_of(input.offer_id, "offer")
@@ -129,7 +136,7 @@ class DeliveryMutations:
         made = await effect(info, input, act)
         return {"slot": await screens.slot_by_id(UUID(made["slot"]))}
 
-    @mutation(DeliveryUserError, PickupSlotUpdatePayload)
+    @mutation(DeliveryUserError, PickupSlotUpdatePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT SLOT_FULL")
     async def pickup_slot_update(self, info: Info, input: PickupSlotUpdateInput) -> Row:
         """Let a slot take more or fewer orders, close it to new ones, or open it again. Doing it again changes nothing."""
         slot_id = key_of(input.slot_id, "slot")

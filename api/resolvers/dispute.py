@@ -67,7 +67,7 @@ attach(Shop, ShopDisputes)
 
 @strawberry.type
 class DisputeMutations:
-    @mutation(DisputeUserError, DisputeOpenPayload, idempotent=True)
+    @mutation(DisputeUserError, DisputeOpenPayload, "NOT_FOUND INVALID_INPUT ALREADY_OPEN", idempotent=True)
     async def dispute_open(self, info: Info, input: DisputeOpenInput) -> Row:
         """Tell the shop of a problem with an order of mine; one at a time per order."""
         order_id, words = key_of(input.order_id, "order"), text(input.text, "text", LONGEST_TEXT, shortest=1)
@@ -82,7 +82,12 @@ class DisputeMutations:
         done = await effect(info, input, act)
         return await _after(info, key_of(done["dispute"], "dispute"))
 
-    @mutation(DisputeUserError, DisputeMessageSendPayload, idempotent=True)
+    @mutation(
+        DisputeUserError,
+        DisputeMessageSendPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION OVER_LIMIT",
+        idempotent=True,
+    )
     async def dispute_message_send(self, info: Info, input: DisputeMessageSendInput) -> Row:
         """Write into a dispute of mine, or into one of a shop where I may answer buyers."""
         dispute_id, words = key_of(input.dispute_id, "dispute"), text(input.text, "text", LONGEST_TEXT, shortest=1)
@@ -98,7 +103,7 @@ class DisputeMutations:
         await effect(info, input, act)
         return await _after(info, dispute_id)
 
-    @mutation(DisputeUserError, DisputeClosePayload)
+    @mutation(DisputeUserError, DisputeClosePayload, "NOT_FOUND PERMISSION_DENIED")
     async def dispute_close(self, info: Info, input: DisputeCloseInput) -> Row:
         """Close a dispute of mine, or of a shop where I may answer buyers. Doing it again changes nothing."""
         dispute_id = key_of(input.dispute_id, "dispute")

@@ -46,7 +46,7 @@ class GiftQuery:
 
 @strawberry.type
 class GiftMutations:
-    @mutation(DeliveryUserError, GiftLinkCreatePayload)
+    @mutation(DeliveryUserError, GiftLinkCreatePayload, "NOT_FOUND INVALID_INPUT INVALID_TRANSITION")
     async def gift_link_create(self, info: Info, input: GiftLinkCreateInput) -> Row:
         """Make an order of mine a gift, with a link that shows what comes and no price. A link made before is void from here on."""
         member_id, order_id = info.context.require_viewer().member_id, key_of(input.order_id, "order")
@@ -54,7 +54,7 @@ class GiftMutations:
         token, until = await gifts.make_link(order_id=order_id, member_id=member_id, sender=sender, message=message, now=info.context.now())
         return {"link": {"token": token, "expires_at": until}, "order": await own_order(info, order_id, member_id)}
 
-    @mutation(DeliveryUserError, GiftLinkRevokePayload)
+    @mutation(DeliveryUserError, GiftLinkRevokePayload, "NOT_FOUND")
     async def gift_link_revoke(self, info: Info, input: GiftLinkRevokeInput) -> Row:
         """Make the link of a gift void. Doing it again changes nothing."""
         member_id, order_id = info.context.require_viewer().member_id, key_of(input.order_id, "order")

@@ -69,7 +69,7 @@ attach(Buyer, BuyerNames)
 
 @strawberry.type
 class IdentityMutations:
-    @mutation(IdentityUserError, IdentityLinkStartPayload)
+    @mutation(IdentityUserError, IdentityLinkStartPayload, "NOT_FOUND REFUSED")
     async def identity_link_start(self, info: Info, input: IdentityLinkStartInput) -> Row:
         """A claim code for a name of mine, or a code for another account of mine."""
         context = info.context
@@ -82,7 +82,7 @@ class IdentityMutations:
         places = [] if shop_id is None else await link_places.addresses(shop_id, made.text)
         return {"code": {"text": made.text, "expires_at": made.expires_at, "addresses": places}}
 
-    @mutation(IdentityUserError, IdentityLinkOpenPayload)
+    @mutation(IdentityUserError, IdentityLinkOpenPayload, "INVALID_INPUT LINK_OVER")
     async def identity_link_open(self, info: Info, input: IdentityLinkOpenInput) -> Row:
         """Open an address: one from a private reply asks me whether I wrote the comment, one from a shop's bot leads on to the platform."""
         context, member_id = info.context, info.context.require_viewer().member_id
@@ -98,7 +98,7 @@ class IdentityMutations:
             return {"url": opened.url}
         return {"link": next(iter(await people_screens.links(member_id, context.now(), opened.link_id)), None)}
 
-    @mutation(IdentityUserError, IdentityLinkConfirmPayload)
+    @mutation(IdentityUserError, IdentityLinkConfirmPayload, "NOT_FOUND SAME_PROVIDER LINK_OVER")
     async def identity_link_confirm(self, info: Info, input: IdentityLinkConfirmInput) -> Row:
         """Say whether the name that wrote my claim code is mine; a yes brings its orders, notices and pickups into my lists."""
         context, member_id = info.context, info.context.require_viewer().member_id
@@ -114,7 +114,7 @@ class IdentityMutations:
             found["names"] = await people_screens.names(member_id)
         return found
 
-    @mutation(IdentityUserError, IdentityUnlinkPayload)
+    @mutation(IdentityUserError, IdentityUnlinkPayload, "NOT_FOUND LAST_IDENTITY")
     async def identity_unlink(self, info: Info, input: IdentityUnlinkInput) -> Row:
         """Give up a way to sign in, or a name that a claim code linked; their orders leave my lists and stay with the shops."""
         context, viewer = info.context, info.context.require_viewer()
@@ -135,7 +135,7 @@ class IdentityMutations:
             found["names"] = await people_screens.names(viewer.member_id)
         return found
 
-    @mutation(IdentityUserError, MembersMergePayload)
+    @mutation(IdentityUserError, MembersMergePayload, "INVALID_INPUT SAME_PROVIDER LINK_OVER SIGN_IN_AGAIN STAFF_RIGHTS DELETION_UNDERWAY")
     async def members_merge(self, info: Info, input: MembersMergeInput) -> Row:
         """Make this account, signed in to a moment ago, part of the account that made the code; can be undone there for 7 days."""
         context, viewer = info.context, info.context.require_viewer()
@@ -143,7 +143,7 @@ class IdentityMutations:
         await merging.merge(asking, text(input.code, "code", LONGEST_CODE, shortest=1), context.now())
         return {"merged": True}
 
-    @mutation(IdentityUserError, MembersMergeUndoPayload)
+    @mutation(IdentityUserError, MembersMergeUndoPayload, "NOT_FOUND UNDO_OVER")
     async def members_merge_undo(self, info: Info, input: MembersMergeUndoInput) -> Row:
         """Part two accounts again: what the other one brought goes back, with what its names did since; sessions begun since end."""
         context, member_id = info.context, info.context.require_viewer().member_id

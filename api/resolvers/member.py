@@ -36,7 +36,7 @@ class MemberQuery:
 
 @strawberry.type
 class MemberMutations:
-    @mutation(MemberUserError, DeviceRegisterPayload)
+    @mutation(MemberUserError, DeviceRegisterPayload, "INVALID_DEVICE")
     async def device_register(self, info: Info, input: DeviceRegisterInput) -> Row:
         """Tell where pushes for me go on this installation of the app."""
         device_id = await commands.register_device(

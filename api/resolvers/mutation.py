@@ -1,4 +1,6 @@
-"""`@mutation(XUserError, XPayload)`: a refusal of the domain becomes `userErrors` of the payload, here and nowhere else.
+"""`@mutation(XUserError, XPayload, "CODE CODE")`: a refusal of the domain becomes `userErrors` of the payload, here and nowhere else.
+
+The codes are all that this mutation may answer, but for those of keys: docs/api/errors.md tells apps, and tests hold them against the source.
 
 A resolver answers its payload as a dict without `user_errors`. With `idempotent=True` it needs `@idempotent(key:)` on its field and does
 its work through `effect`: once per member and key, and the same request with the same key gives the same answer again.
@@ -6,7 +8,8 @@ its work through `effect`: once per member and key, and the same request with th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +21,7 @@ from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import FieldExtension
 
 from api.resolvers.base import Info
-from api.schema.errors import FALLBACK, FAMILIES, message
+from api.schema.errors import FALLBACK, FAMILIES, KEYS, message
 from domain import db
 from domain.audit.commands import Actor
 from domain.errors import DomainError, InvalidField
@@ -28,6 +31,8 @@ from domain.members import freshness
 from domain.paging import Row
 from domain.shops.rules import Permission
 from domain.shops.screens import shop_owning
+
+log = logging.getLogger(__name__)
 
 TRIES: Final = 3
 """A transaction that lost a lock or a deadlock is tried again this often."""
@@ -61,18 +66,24 @@ def idempotent(value: DirectiveValue[Any], key: str) -> Any:  # noqa: ARG001
 class Refusals(FieldExtension):
     """Runs the resolver and turns its refusal into the payload's `userErrors`."""
 
-    def __init__(self, error: type, *, idempotent: bool) -> None:
-        self._idempotent = idempotent
+    def __init__(self, error: type, codes: Collection[str], *, idempotent: bool) -> None:
+        self.idempotent = idempotent
         definition = error.__strawberry_definition__  # type: ignore[attr-defined]
         self._fields = [field.python_name for field in definition.fields]
         code = next(field for field in definition.fields if field.python_name == "code")
-        self._codes = frozenset(FAMILIES[code.type.name])
+        family = FAMILIES[code.type.name]
+        self._codes = frozenset(family)
+        own = {*codes, *(KEYS if idempotent else ())}
+        if wrong := own - self._codes:
+            raise ValueError(f"{code.type.name} has no {sorted(wrong)}")
+        self.own = tuple(each for each in family if each in own)
+        """What this mutation may answer, in the enum's order."""
 
     async def resolve_async(self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **kwargs: Any) -> Row:
         info.context.require_viewer()
         payload: Row = {field.python_name: None for field in info.return_type.__strawberry_definition__.fields}  # type: ignore[union-attr]
         try:
-            if self._idempotent and key_of_field(info) is None:
+            if self.idempotent and key_of_field(info) is None:
                 raise KeyMissing
             payload |= await _tried_again(next_, source, info, kwargs)
             payload["user_errors"] = []
@@ -86,17 +97,23 @@ class Refusals(FieldExtension):
 
     def _user_error(self, info: Info, refusal: Outcome) -> Row:
         code = refusal["code"] if refusal["code"] in self._codes else FALLBACK
+        if code not in self.own:  # apps are not told to expect it; they show its words all the same
+            log.error("%s answered %s, which it does not name", info.field_name, code)
         known = {**refusal, "code": code, "message": message(code, info.context.language, refusal.get("refusal"))}
         return {name: known.get(name) for name in self._fields}
 
 
-def mutation(error: type, payload: type, *, idempotent: bool = False) -> Callable[[Callable[..., Awaitable[Row]]], Any]:
-    """A mutation whose payload has `user_errors` of type `error`."""
+def mutation(error: type, payload: type, codes: str, *, idempotent: bool = False) -> Callable[[Callable[..., Awaitable[Row]]], Any]:
+    """A mutation whose payload has `user_errors` of type `error`, with these codes of its family, blanks between, and no others.
+
+    Raises:
+        ValueError: the family has no such code.
+    """
 
     def decorate(resolver: Callable[..., Awaitable[Row]]) -> Any:
         what = (resolver.__doc__ or "").strip()
         return strawberry.mutation(
-            resolver=resolver, graphql_type=payload, extensions=[Refusals(error, idempotent=idempotent)], description=what
+            resolver=resolver, graphql_type=payload, extensions=[Refusals(error, codes.split(), idempotent=idempotent)], description=what
         )
 
     return decorate

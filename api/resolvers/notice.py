@@ -79,7 +79,7 @@ attach(Buyer, BuyerNotices)
 
 @strawberry.type
 class NoticeMutations:
-    @mutation(MemberUserError, NotificationsMarkReadPayload)
+    @mutation(MemberUserError, NotificationsMarkReadPayload, "INVALID_INPUT")
     async def notifications_mark_read(self, info: Info, input: NotificationsMarkReadInput) -> Row:
         """Mark notifications of mine as read: those named, or all up to an instant."""
         member_id, wanted = info.context.require_viewer().member_id, selected(info)

@@ -193,7 +193,12 @@ attach(Order, OrderLines)
 
 @strawberry.type
 class OrderMutations:
-    @mutation(OrderUserError, OrderMarkPaidPayload, idempotent=True)
+    @mutation(
+        OrderUserError,
+        OrderMarkPaidPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT ALREADY_PAID AMOUNT_MISMATCH INVALID_TRANSITION VERSION_CONFLICT",
+        idempotent=True,
+    )
     async def order_mark_paid(self, info: Info, input: OrderMarkPaidInput) -> Row:
         """Record that the whole amount due was taken by other means."""
         order_id, member = key_of(input.order_id, "order"), info.context.require_viewer().member_id
@@ -213,7 +218,12 @@ class OrderMutations:
         await effect(info, input, act)
         return {"order": await _after(info, shop_id, order_id)}
 
-    @mutation(OrderUserError, OrderCancelPayload, idempotent=True)
+    @mutation(
+        OrderUserError,
+        OrderCancelPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION PAYMENT_UNDER_WAY",
+        idempotent=True,
+    )
     async def order_cancel(self, info: Info, input: OrderCancelInput) -> Row:
         """Cancel an unpaid order; its pieces are free again and its buyer is told."""
         order_id, reason = key_of(input.order_id, "order"), text(input.reason, "reason", 200)

@@ -49,7 +49,12 @@ attach(Shop, ShopSurpluses)
 
 @strawberry.type
 class PaymentMutations:
-    @mutation(OrderUserError, PaymentSessionCreatePayload, idempotent=True)
+    @mutation(
+        OrderUserError,
+        PaymentSessionCreatePayload,
+        "NOT_FOUND ALREADY_PAID INVALID_TRANSITION PAYMENT_UNAVAILABLE OVER_LIMIT",
+        idempotent=True,
+    )
     async def payment_session_create(self, info: Info, input: PaymentSessionCreateInput) -> Row:
         """Begin to pay what is due on an order of mine; the order is paid once the provider says so."""
         viewer, now, services = info.context.require_viewer(), info.context.now(), info.context.services
@@ -66,7 +71,12 @@ class PaymentMutations:
         session = {"url": services.settings.public_url.rstrip("/") + done["path"], "expires_at": datetime.fromisoformat(done["until"])}
         return {"session": session, "order": await _own(info, order_id)}
 
-    @mutation(OrderUserError, PaymentReturnRecordPayload, idempotent=True)
+    @mutation(
+        OrderUserError,
+        PaymentReturnRecordPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION SIGN_IN_AGAIN",
+        idempotent=True,
+    )
     async def payment_return_record(self, info: Info, input: PaymentReturnRecordInput) -> Row:
         """Record that a surplus went back to its payer, outside of plusone. Needs a fresh sign-in."""
         attempt_id, viewer = key_of(input.attempt_id, "attempt"), info.context.require_viewer()

@@ -67,7 +67,7 @@ attach(Buyer, BuyerPickups)
 
 @strawberry.type
 class PickupMutations:
-    @mutation(PickupUserError, PickupPassIssuePayload)
+    @mutation(PickupUserError, PickupPassIssuePayload, "NOT_FOUND PICKUP_REFUSED")
     async def pickup_pass_issue(self, info: Info, input: PickupPassIssueInput) -> Row:
         """A fresh code for a pickup of mine, also to renew it; older codes of it are void from here on. It covers all of its slot that I may collect at that shop."""
         viewer, now = info.context.require_viewer(), info.context.now()
@@ -75,7 +75,7 @@ class PickupMutations:
         issued = await commands.issue(member_id=viewer.member_id, pickup_id=pickup_id, shop_id=None, signer=signer, now=now)
         return {"pickup_pass": await as_shown(info, issued)}
 
-    @mutation(PickupUserError, PickupPassDelegatePayload)
+    @mutation(PickupUserError, PickupPassDelegatePayload, "NOT_FOUND INVALID_INPUT PICKUP_REFUSED")
     async def pickup_pass_delegate(self, info: Info, input: PickupPassDelegateInput) -> Row:
         """A code for somebody else: good for one hand-over by whoever shows it. My own is void from here on; one code is lent at a time."""
         viewer, now = info.context.require_viewer(), info.context.now()
@@ -84,7 +84,7 @@ class PickupMutations:
         issued = await commands.lend(member_id=viewer.member_id, pickup_id=pickup_id, to=to, signer=signer, now=now)
         return {"pickup_pass": await as_shown(info, issued)}
 
-    @mutation(PickupUserError, PickupPassRevokePayload)
+    @mutation(PickupUserError, PickupPassRevokePayload, "NOT_FOUND PICKUP_REFUSED")
     async def pickup_pass_revoke(self, info: Info, input: PickupPassRevokeInput) -> Row:
         """Make the newest code of a pickup of mine void, lent or not. Doing it again changes nothing."""
         viewer, now = info.context.require_viewer(), info.context.now()
@@ -93,7 +93,7 @@ class PickupMutations:
         found = await screens.visible_pickups([pickup_id], viewer.member_id, wanted=wanted, language=info.context.language)
         return {"pickup": found.get(pickup_id)}
 
-    @mutation(PickupUserError, PickupScanPayload)
+    @mutation(PickupUserError, PickupScanPayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT PICKUP_REFUSED")
     async def pickup_scan(self, info: Info, input: PickupScanInput) -> Row:
         """Look a code up and see what may leave; nothing changes. For staff at the counter."""
         viewer, now, shop_id = info.context.require_viewer(), info.context.now(), key_of(input.shop_id, "shop")
@@ -119,7 +119,7 @@ class PickupMutations:
             }
         }  # fmt: skip
 
-    @mutation(PickupUserError, PickupConfirmPayload, idempotent=True)
+    @mutation(PickupUserError, PickupConfirmPayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT PICKUP_REFUSED", idempotent=True)
     async def pickup_confirm(self, info: Info, input: PickupConfirmInput) -> Row:
         """Hand over the scanned goods: all that may leave, or the lines named. The same scan confirmed again is the same hand-over."""
         viewer, shop_id = info.context.require_viewer(), key_of(input.shop_id, "shop")

@@ -17,7 +17,7 @@ from domain.shops.rules import Permission
 
 @strawberry.type
 class PolicyMutations:
-    @mutation(PolicyUserError, ClaimPolicyUpdatePayload)
+    @mutation(PolicyUserError, ClaimPolicyUpdatePayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT")
     async def claim_policy_update(self, info: Info, input: ClaimPolicyUpdateInput) -> Row:
         """Change how comments are read and what follows, for comments from now on; what was decided stays decided."""
         shop_id = key_of(input.shop_id, "shop")

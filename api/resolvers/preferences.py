@@ -73,7 +73,7 @@ attach(Buyer, BuyerPreferences)
 
 @strawberry.type
 class PreferenceMutations:
-    @mutation(MemberUserError, NotificationPreferencesUpdatePayload)
+    @mutation(MemberUserError, NotificationPreferencesUpdatePayload, "NOT_FOUND INVALID_INPUT")
     async def notification_preferences_update(self, info: Info, input: NotificationPreferencesUpdateInput) -> Row:
         """Change what I wish of my pushes: what is absent stays. The inbox is not touched by it."""
         member_id, now, kinds = info.context.require_viewer().member_id, info.context.now(), _kinds(input.kinds)
@@ -94,7 +94,7 @@ class PreferenceMutations:
             await settings.wish_of_shop(member_id=member_id, shop_id=shop_id, kinds=kinds, now=now)
         return {"preferences": await settings.settings_of(member_id, now=now)}
 
-    @mutation(MemberUserError, MemberUpdatePayload)
+    @mutation(MemberUserError, MemberUpdatePayload, "INVALID_INPUT")
     async def member_update(self, info: Info, input: MemberUpdateInput) -> Row:
         """Change the language that I am spoken to in, and my clocks: the next notices follow. A request's `Accept-Language` still comes first."""
         member_id, now = info.context.require_viewer().member_id, info.context.now()
@@ -110,7 +110,7 @@ class PreferenceMutations:
             me["live_cursor"] = await live_cursor(info.context)
         return {"member": me, "preferences": await settings.settings_of(member_id, now=now)}
 
-    @mutation(MemberUserError, ShopMutePayload)
+    @mutation(MemberUserError, ShopMutePayload, "NOT_FOUND INVALID_INPUT")
     async def shop_mute(self, info: Info, input: ShopMuteInput) -> Row:
         """Push nothing of a shop but deadlines, until an instant or until I say otherwise; or push it again."""
         member_id, now = info.context.require_viewer().member_id, info.context.now()

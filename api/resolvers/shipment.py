@@ -101,7 +101,12 @@ attach(Shop, ShopShipments)
 
 @strawberry.type
 class ShipmentMutations:
-    @mutation(ShipmentUserError, ShipmentCreatePayload, idempotent=True)
+    @mutation(
+        ShipmentUserError,
+        ShipmentCreatePayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION OVER_LIMIT DIFFERENT_BUYERS DELIVERY_DIFFERS TRACKING_NUMBER_USED",
+        idempotent=True,
+    )
     async def shipment_create(self, info: Info, input: ShipmentCreateInput) -> Row:
         """Pack pieces of paid orders into a parcel. They are kept for it until it leaves (`shipmentUpdate`) or is cancelled."""
         if (input.lines is None) is (input.order_id is None) or (input.lines is not None and not 1 <= len(input.lines) <= MOST_LINES):
@@ -123,7 +128,12 @@ class ShipmentMutations:
         done = await effect(info, input, act)
         return await _after(info, shop_id, UUID(done["shipment"]))
 
-    @mutation(ShipmentUserError, ShipmentUpdatePayload, idempotent=True)
+    @mutation(
+        ShipmentUserError,
+        ShipmentUpdatePayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION INSUFFICIENT_STOCK DELIVERY_DIFFERS TRACKING_NUMBER_USED",
+        idempotent=True,
+    )
     async def shipment_update(self, info: Info, input: ShipmentUpdateInput) -> Row:
         """Tell where a parcel is, or change its label. What is older than what is known is kept and moves nothing; its buyer is told of each change."""
         parcel, now = key_of(input.shipment_id, "shipment"), info.context.now()
@@ -157,7 +167,7 @@ class ShipmentMutations:
         await effect(info, input, act)
         return await _after(info, shop_id, parcel)
 
-    @mutation(ShipmentUserError, ShipmentCancelPayload, idempotent=True)
+    @mutation(ShipmentUserError, ShipmentCancelPayload, "NOT_FOUND PERMISSION_DENIED INVALID_TRANSITION", idempotent=True)
     async def shipment_cancel(self, info: Info, input: ShipmentCancelInput) -> Row:
         """Unpack a parcel that the carrier does not have yet; its pieces are its orders' again."""
         parcel = key_of(input.shipment_id, "shipment")
@@ -170,7 +180,7 @@ class ShipmentMutations:
         await effect(info, input, act)
         return await _after(info, shop_id, parcel)
 
-    @mutation(ShipmentUserError, ShipmentReturnSettlePayload, idempotent=True)
+    @mutation(ShipmentUserError, ShipmentReturnSettlePayload, "NOT_FOUND PERMISSION_DENIED INVALID_TRANSITION", idempotent=True)
     async def shipment_return_settle(self, info: Info, input: ShipmentReturnSettleInput) -> Row:
         """Decide, once, what becomes of the pieces of a parcel that came back. Without it they are nowhere in the stock."""
         parcel = key_of(input.shipment_id, "shipment")
@@ -192,7 +202,7 @@ class ShipmentMutations:
         await effect(info, input, act)
         return await _after(info, shop_id, parcel)
 
-    @mutation(ShipmentUserError, ShipmentsImportPayload, idempotent=True)
+    @mutation(ShipmentUserError, ShipmentsImportPayload, "NOT_FOUND PERMISSION_DENIED INVALID_INPUT BAD_IMPORT", idempotent=True)
     async def shipments_import(self, info: Info, input: ShipmentsImportInput) -> Row:
         """Take a table of parcels, the seller's or a carrier's, row by row: a row that is refused says why and stops no other. It may be sent again."""
         shop_id, now = key_of(input.shop_id, "shop"), info.context.now()

@@ -34,7 +34,7 @@ attach(Shop, ShopStock)
 
 @strawberry.type
 class StockMutations:
-    @mutation(StockUserError, StockAdjustPayload, idempotent=True)
+    @mutation(StockUserError, StockAdjustPayload, "NOT_FOUND PERMISSION_DENIED INSUFFICIENT_STOCK OVER_LIMIT", idempotent=True)
     async def stock_adjust(self, info: Info, input: StockAdjustInput) -> Row:
         """Add pieces to the goods on hand, or take some away."""
         variant_id = key_of(input.variant_id, "variant")
@@ -50,7 +50,12 @@ class StockMutations:
         await effect(info, input, act)
         return {"stock_level": await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))}
 
-    @mutation(StockUserError, StockSetPayload, idempotent=True)
+    @mutation(
+        StockUserError,
+        StockSetPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INSUFFICIENT_STOCK VERSION_CONFLICT OVER_LIMIT",
+        idempotent=True,
+    )
     async def stock_set(self, info: Info, input: StockSetInput) -> Row:
         """Set the goods on hand to what was counted, if they still are what the counter saw before."""
         variant_id = key_of(input.variant_id, "variant")

@@ -51,7 +51,12 @@ def _named(suggestion_id: str) -> tuple[UUID, str]:
 
 @strawberry.type
 class SuggestionMutations:
-    @mutation(SuggestionUserError, SuggestionAcceptPayload, idempotent=True)
+    @mutation(
+        SuggestionUserError,
+        SuggestionAcceptPayload,
+        "NOT_FOUND INVALID_INPUT NOT_EDITABLE ITEM_CLOSED INSUFFICIENT_STOCK OVER_LIMIT BUYER_RESTRICTED",
+        idempotent=True,
+    )
     async def suggestion_accept(self, info: Info, input: SuggestionAcceptInput) -> Row:
         """Say yes to a suggestion of mine: it becomes an order as if the comment had said it plainly now."""
         claim_id, version = _named(input.suggestion_id)
@@ -69,7 +74,7 @@ class SuggestionMutations:
         await effect(info, input, act)
         return await claim_with_order(info, claim_id)
 
-    @mutation(SuggestionUserError, SuggestionDismissPayload)
+    @mutation(SuggestionUserError, SuggestionDismissPayload, "NOT_FOUND NOT_EDITABLE")
     async def suggestion_dismiss(self, info: Info, input: SuggestionDismissInput) -> Row:
         """Say no to a suggestion of mine; it does not come back unless the comment becomes another text."""
         claim_id, version = _named(input.suggestion_id)

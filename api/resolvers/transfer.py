@@ -49,7 +49,7 @@ attach(Order, OrderTransfer)
 
 @strawberry.type
 class TransferMutations:
-    @mutation(TransferUserError, SlipUploadStartPayload)
+    @mutation(TransferUserError, SlipUploadStartPayload, "NOT_FOUND ALREADY_PAID INVALID_TRANSITION")
     async def slip_upload_start(self, info: Info, input: SlipUploadStartInput) -> Row:
         """An address for one picture of a bank transfer for an order of mine; nothing is kept until the picture is there."""
         context = info.context
@@ -66,7 +66,9 @@ class TransferMutations:
             }
         }  # fmt: skip
 
-    @mutation(TransferUserError, PaymentReportPayload, idempotent=True)
+    @mutation(
+        TransferUserError, PaymentReportPayload, "NOT_FOUND INVALID_INPUT ALREADY_PAID INVALID_TRANSITION HOLD_EXPIRED", idempotent=True
+    )
     async def payment_report(self, info: Info, input: PaymentReportInput) -> Row:
         """Say that I sent money for an order of mine. Its deadline stands still until the shop answers; saying it again replaces what I said."""
         member_id, order_id = info.context.require_viewer().member_id, key_of(input.order_id, "order")
@@ -81,7 +83,12 @@ class TransferMutations:
         await effect(info, input, act)
         return {"order": await own_order(info, order_id, member_id)}
 
-    @mutation(TransferUserError, TransferConfirmPayload, idempotent=True)
+    @mutation(
+        TransferUserError,
+        TransferConfirmPayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT ALREADY_PAID AMOUNT_MISMATCH INVALID_TRANSITION",
+        idempotent=True,
+    )
     async def transfer_confirm(self, info: Info, input: TransferConfirmInput) -> Row:
         """The reported money is on the shop's account: its order is paid."""
         member_id, report_id = info.context.require_viewer().member_id, key_of(input.report_id, "transfer")
@@ -97,7 +104,12 @@ class TransferMutations:
 
         return {"order": await _after(info, shop_id, await effect(info, input, act))}
 
-    @mutation(TransferUserError, TransferRefusePayload, idempotent=True)
+    @mutation(
+        TransferUserError,
+        TransferRefusePayload,
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT ALREADY_PAID INVALID_TRANSITION",
+        idempotent=True,
+    )
     async def transfer_refuse(self, info: Info, input: TransferRefuseInput) -> Row:
         """The reported money did not come: the buyer is told, and has at least a day to report it anew, for a week after the first report."""
         member_id, report_id = info.context.require_viewer().member_id, key_of(input.report_id, "transfer")

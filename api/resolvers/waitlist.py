@@ -43,7 +43,12 @@ attach(Buyer, BuyerWaitlist)
 
 @strawberry.type
 class WaitlistMutations:
-    @mutation(ClaimUserError, ClaimCreatePayload, idempotent=True)
+    @mutation(
+        ClaimUserError,
+        ClaimCreatePayload,
+        "NOT_FOUND INVALID_INPUT NOT_EDITABLE ITEM_CLOSED INSUFFICIENT_STOCK OVER_LIMIT BUYER_RESTRICTED",
+        idempotent=True,
+    )
     async def claim_create(self, info: Info, input: ClaimCreateInput) -> Row:
         """Order without a comment: decided as a comment that says it plainly now, in the same line and within the same limits."""
         post_id, variant_id = key_of(input.post_id, "post"), key_of(input.variant_id, "variant")
@@ -57,7 +62,7 @@ class WaitlistMutations:
             ),
         )  # fmt: skip
 
-    @mutation(ClaimUserError, WaitlistOfferAcceptPayload, idempotent=True)
+    @mutation(ClaimUserError, WaitlistOfferAcceptPayload, "NOT_FOUND INSUFFICIENT_STOCK BUYER_RESTRICTED HOLD_EXPIRED", idempotent=True)
     async def waitlist_offer_accept(self, info: Info, input: WaitlistOfferAcceptInput) -> Row:
         """Take the pieces that are offered to me; they are held on my order, to be paid like others."""
         offer_id = key_of(input.offer_id, "offer")
@@ -68,7 +73,7 @@ class WaitlistMutations:
             ),
         )  # fmt: skip
 
-    @mutation(ClaimUserError, WaitlistLeavePayload, idempotent=True)
+    @mutation(ClaimUserError, WaitlistLeavePayload, "NOT_FOUND INVALID_TRANSITION", idempotent=True)
     async def waitlist_leave(self, info: Info, input: WaitlistLeaveInput) -> Row:
         """Give up a place of mine; what was offered to it goes to the next in line. Pieces that are ordered already stay."""
         place_id = key_of(input.place_id, "place")

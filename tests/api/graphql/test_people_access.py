@@ -127,6 +127,12 @@ async def test_a_denied_answer_takes_the_same_statements_as_a_missing_one(people
 
 async def test_lists_hold_ones_own_alone_and_take_one_statement_each(people, services, signed_in) -> None:
     theirs = await one_of_each(people, services.jobs, deleting=True)
+    await database.execute(
+        """insert into account_link
+             (id, endpoint_id, provider, external_id, state, reply_token, link_token_encrypted, nonce_hash, member_id, tries, asked_at, sent_at, opened_at, done_at)
+           values ($1, $2, 'line', 'U1', 'LINKED', '', '', 'x', $3, 1, $4, $4, $4, $4)""",
+        new_id(), await build.an_endpoint(), people.member, NOW,
+    )  # fmt: skip
     client = await signed_in(people.member)
     with recorded() as statements:
         me = (await client.get(LISTS))["me"]
@@ -135,7 +141,7 @@ async def test_lists_hold_ones_own_alone_and_take_one_statement_each(people, ser
         "identities": 2,
         "names": 1,
         "identityLinks": 1,
-        "accountLinks": 0,
+        "accountLinks": 1,
         "merges": 1,
     }
     assert me["deletion"] == {"id": theirs.deletion}
