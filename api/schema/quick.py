@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from enum import EnumType
 from re import compile as pattern
 from typing import Annotated, Any, Final, ForwardRef, NewType, get_args, get_origin
 
@@ -105,9 +106,23 @@ def _resolved(self: StrawberryAnnotation) -> Any:
     if found is None or isinstance(found, NameError):
         return _annotation_resolve(self)
     key = (str(self.raw_annotation), id(self.namespace))
-    if key not in _meant:
-        _meant[key] = _annotation_resolve(self)
-    return _meant[key]
+    if key in _meant:
+        return _meant[key]
+    settled = _is_settled(found)
+    meant = _annotation_resolve(self)
+    if settled:
+        _meant[key] = meant
+    return meant
+
+
+def _is_settled(found: Any) -> bool:
+    """All enums in it are described: one that is looked at before is made anew when it is."""
+    parts = get_args(found)
+    return (
+        all(_is_settled(part) for part in parts)
+        if parts
+        else not isinstance(found, EnumType) or hasattr(found, "__strawberry_definition__")
+    )
 
 
 def _type_of_class(self: StrawberryAnnotation, found: Any) -> Any:
