@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +15,14 @@ from domain.claims.ports import ReplyKind
 from domain.claims.replies import ReplyDraft, enqueue_replies
 from domain.clock import FixedClock
 from domain.ids import new_id
-from domain.jobs import PUSH
+from domain.jobs import PUSH, NotYet, Payload
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
 from domain.settings import Environment, Settings
 from domain.vault import Vault
-from workers.outbox import Pushes
+from workers.outbox import Pushes, Replies
 
 JOBS = PgQueuerJobs()
 SECRET = "s" * 40
@@ -138,10 +139,16 @@ def states(rows: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(row["state"], row["tries"]) for row in rows]
 
 
+async def run(handler: Pushes | Replies, payload: Payload) -> None:
+    """A job as the runner runs it, who keeps those that are not to be had yet."""
+    with contextlib.suppress(NotYet):
+        await handler.handle(payload)
+
+
 async def push_all(handler: Pushes) -> None:
     """Every queued PUSH job once, as the runner would; the jobs stay."""
     for ids in await job_payloads(PUSH, "deliveries"):
-        await handler.handle({"deliveries": ids})
+        await run(handler, {"deliveries": ids})
 
 
 async def inbox() -> int:

@@ -18,7 +18,7 @@ from domain.jobs import LOT, REPLY, JobQueue
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.platforms.fake import FakePlatformServer, HttpReplySender
 from domain.settings import Settings
-from tests.workers.outbox_rows import JOBS, SECRET, Desk, a_desk_with_comment, job_payloads, reply_rows, services_at, states
+from tests.workers.outbox_rows import JOBS, SECRET, Desk, a_desk_with_comment, job_payloads, reply_rows, run, services_at, states
 from workers.outbox import Replies
 
 
@@ -47,7 +47,7 @@ def services(clock: FixedClock) -> Services:
 
 async def run_jobs(handler: Replies) -> None:
     for ids in await job_payloads(REPLY, "replies"):
-        await handler.handle({"replies": ids})
+        await run(handler, {"replies": ids})
 
 
 class Told:
@@ -115,7 +115,7 @@ async def test_the_same_job_again_sends_nothing_again(
     await desk.replies("a", "b", "c")
     jobs = await job_payloads(REPLY, "replies")
     handler = Replies(sender, services)
-    await asyncio.gather(*(Replies(sender, services).handle({"replies": ids}) for ids in jobs * 4), handler.sweep())
+    await asyncio.gather(*(run(Replies(sender, services), {"replies": ids}) for ids in jobs * 4), handler.sweep())
     await handler.sweep()
     assert platform.attempts == 3
     assert len(platform.replies) == 3
