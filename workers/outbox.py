@@ -246,7 +246,8 @@ class Replies:
         try:
             sent = await sender.send(outgoing)
         except ReplyRefused as error:
-            await surely(lambda: replies.refuse(reply, without_address(str(error), outgoing)))
+            reason = without_address(str(error), outgoing)
+            await surely(lambda: replies.refuse(reply, reason))
             return True
         except ReplyDelayed as error:
             await self._later(reply, without_address(str(error), outgoing), error.retry_after_seconds)
@@ -270,6 +271,14 @@ class Replies:
             return
         seconds = max(told_seconds, float(replies.DELAYS[min(reply.tries, len(replies.DELAYS)) - 1]))
         await replies.retry_at(reply, self._services.clock.now() + timedelta(seconds=seconds), reason, jobs=self._services.jobs)
+
+
+async def lot_by_lot(send: Callable[[], Awaitable[int]]) -> None:
+    """Send what is due, as long as any of a lot is done: thousands of digests fall due at one time."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + SWEEP_SECONDS
+    while await send() and clock() < deadline:
+        pass
 
 
 def register(
@@ -298,10 +307,10 @@ def register(
     runner.every(SWEEP, "sweep-replies", answers.sweep)
 
     async def alerts() -> None:
-        await send_due(gateway, services)
+        await lot_by_lot(lambda: send_due(gateway, services))
 
     async def told_together() -> None:
-        await send_digests(gateway, services)
+        await lot_by_lot(lambda: send_digests(gateway, services))
 
     runner.every(SWEEP, "sweep-sign-in-alerts", alerts)
     runner.every(SWEEP, "sweep-digests", told_together)

@@ -66,7 +66,9 @@ async def test_a_job_that_a_stop_cuts_off_goes_back_and_has_killed_nobody(db: st
     await enqueue("hangs", [{}])
     async with running(runner):
         await until(lambda: at_least(begun, 1))
-    row = await database.fetchrow("select status, queue_manager_id is null as free, coalesce((headers ->> 'runs')::int, 0) as runs from pgqueuer")
+    row = await database.fetchrow(
+        "select status, queue_manager_id is null as free, coalesce((headers ->> 'runs')::int, 0) as runs from pgqueuer"
+    )
     assert row is not None
     assert tuple(row) == (("queued", True, 0) if told else ("picked", False, 1))
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain import db
 from domain.bootstrap import Services
-from domain.claims.ports import ReplyKind
+from domain.claims.ports import OutgoingReply, ReplyKind, SentReply
 from domain.claims.replies import ReplyDraft, enqueue_replies
 from domain.clock import FixedClock
 from domain.ids import new_id
@@ -113,6 +113,21 @@ async def a_desk_with_comment(now: datetime) -> Desk:
         desk.comment_id, desk.shop_id, channel_id, post_id, desk.buyer_id, now,
     )  # fmt: skip
     return desk
+
+
+class Told:
+    """A sender without idempotency keys that does as it is told."""
+
+    def __init__(self, *outcomes: str | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.sent: list[OutgoingReply] = []
+
+    async def send(self, reply: OutgoingReply) -> SentReply:
+        self.sent.append(reply)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return SentReply(outcome)
 
 
 async def job_payloads(name: str, key: str) -> list[list[str]]:

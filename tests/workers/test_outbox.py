@@ -80,9 +80,7 @@ async def test_workers_that_meet_send_one_push_each(desk: Desk, fcm: FakeFcm, ga
     jobs = await job_payloads(PUSH, "deliveries")
     assert [len(job) for job in jobs] == [20, 10]
     workers = [Pushes(gateway, services) for _ in range(4)]
-    await asyncio.gather(
-        *(run(worker, {"deliveries": ids}) for worker in workers for ids in jobs), *(worker.sweep() for worker in workers)
-    )
+    await asyncio.gather(*(run(worker, {"deliveries": ids}) for worker in workers for ids in jobs), *(worker.sweep() for worker in workers))
     assert sorted(message["token"] for message in fcm.messages) == [f"t{n:02}" for n in range(30)]
     assert states(await pushes()) == [("SENT", 1)] * 30
 

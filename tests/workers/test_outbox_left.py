@@ -162,9 +162,7 @@ async def test_a_push_whose_sender_died_is_looked_at_until_its_lease_is_over(des
     assert phones.sent == ["t1"]
 
 
-@pytest.mark.parametrize(
-    ("due_in", "wait"), [(-1.0, 0.5), (0.1, 0.5), (3.0, 3.0), (60.0, 5.0), (61.0, 61.0), (3600.0, 3600.0)]
-)
+@pytest.mark.parametrize(("due_in", "wait"), [(-1.0, 0.5), (0.1, 0.5), (3.0, 3.0), (60.0, 5.0), (61.0, 61.0), (3600.0, 3600.0)])
 def test_what_is_leased_is_looked_at_soon_and_what_is_put_off_when_it_is_due(due_in: float, wait: float) -> None:
     assert NotYet(timedelta(seconds=due_in)).wait == timedelta(seconds=wait)
 
@@ -242,3 +240,14 @@ async def test_a_job_that_finds_all_closed_is_done(desk: Desk, services: Service
     await asyncio.gather(*(run(handler, {"replies": ids}) for _ in range(3)))
     await handler.handle({"replies": ids})
     assert states(await reply_rows()) == [("SENT", 1)]
+
+
+async def test_what_falls_due_at_one_time_is_sent_lot_by_lot_as_long_as_any_goes() -> None:
+    lots, sent = [100, 100, 3, 0, 100], []
+
+    async def send() -> int:
+        sent.append(lots[len(sent)])
+        return sent[-1]
+
+    await outbox.lot_by_lot(send)
+    assert sent == lots[:4]
