@@ -30,7 +30,8 @@ workers.PgQueuerRunner = lambda dsn: PgQueuerRunner(dsn, LIMITS)
 
 async def work(dsn: str, at: datetime) -> None:
     settings = load(_env_file=None, environment="development", secret_key=SECRET_KEY, pool_size=5, fcm_base_url=None, reply_base_url=None)
-    services = replace(bootstrap.services(settings, clock=FixedClock(at)), jobs=PgQueuerJobs())  # replies are written, and closed by their jobs
+    # Replies are written, and closed by their jobs.
+    services = replace(bootstrap.services(settings, clock=FixedClock(at)), jobs=PgQueuerJobs())
     await bootstrap.connect(settings, dsn, application_name="evening-worker")
     print(os.getpid(), flush=True)
     await workers.run(services, asyncio.Event(), dsn)
