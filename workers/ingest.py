@@ -74,7 +74,7 @@ class _Look:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     """Something undecided was committed."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
-    """A batch came to its end: more may wait in its lane, and who decided it waits for the place."""
+    """A batch came to its end, or failed and may be tried again: more may wait in its lane, and who had it waits for the place."""
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[Callable[[], None]]:
@@ -114,6 +114,7 @@ async def _drain(services: Services, stop: asyncio.Event, look: _Look) -> None:
                 pause = min(max(pause * 2, 0.05), 1.0)
                 log.warning("ingest.database_away" if away else "ingest.batch_again", error=type(error).__name__)
                 await _pause(stop, pause)
+                look.done.set()
                 continue
             pause = 0.0
             if drained is not None:

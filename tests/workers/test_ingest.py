@@ -296,3 +296,36 @@ async def test_lanes_are_decided_side_by_side_with_half_of_the_pool_at_most(
         await asyncio.wait_for(task, 30)
     assert most == lanes
     assert await wall.level() == (10, 6, 0)
+
+
+async def test_a_lane_goes_on_when_its_batch_is_done_though_nobody_is_woken(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "batch_limit", lambda _: 1)
+    monkeypatch.setattr(ingest, "IDLE_SECONDS", 3600)
+    ordinary, failures = ingest.handler, [ValueError("once")]
+
+    def once_failing(services: Services) -> drain.Handle:
+        decide = ordinary(services)
+
+        async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+            verdicts = await decide(tx, rows)
+            if failures:
+                raise failures.pop()
+            return verdicts
+
+        return handle
+
+    monkeypatch.setattr(ingest, "handler", once_failing)
+    wall = await a_wall()
+    for author in ("甲", "乙", "丙"):
+        await wall.says(author, "+1")
+    stop = asyncio.Event()
+    task = asyncio.create_task(ingest.run(wall.services, stop))
+    try:
+        async with asyncio.timeout(60):
+            while await database.fetchval("select count(*) from claim") < 3:  # noqa: ASYNC110 - the rows are another connection's
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 30)
+    assert failures == []
+    assert await wall.level() == (10, 3, 0)
