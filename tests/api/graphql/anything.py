@@ -127,9 +127,9 @@ class Draw:
     def _fields(self, type_: Any, depth: int) -> list[str]:
         found = ["__typename"] if self.chance.random() < 0.2 else []
         if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
-            for possible in self.chance.sample(list(SCHEMA.get_possible_types(type_)), k=min(3, len(SCHEMA.get_possible_types(type_)))):
-                found.append(f"... on {possible.name} {{ {' '.join(self._fields(possible, depth)) or '__typename'} }}")
-            return found
+            possible = list(SCHEMA.get_possible_types(type_))
+            some = self.chance.sample(possible, k=min(3, len(possible)))
+            return found + [f"... on {one.name} {{ {' '.join(self._fields(one, depth)) or '__typename'} }}" for one in some]
         assert isinstance(type_, GraphQLObjectType)
         names = list(type_.fields)
         for name in self.chance.sample(names, k=min(len(names), 1 + self.chance.randrange(6))):
