@@ -35,7 +35,8 @@ class CommentFilter:
         return "".join(f" and {part}" for part in parts if part)
 
 
-COMMENTS = "claim c join social_comment sc on sc.shop_id = c.shop_id and sc.id = c.comment_id"
+COMMENTS = "claim c cross join lateral (select * from social_comment x where x.id = c.comment_id and x.shop_id = c.shop_id offset 0) sc"
+"""Each claim's comment by its key. Joined by shop and id, the planner expects few pairs, reads all comments of the shop and sorts them."""
 
 
 async def comments_of_shop(
