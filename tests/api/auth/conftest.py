@@ -23,7 +23,7 @@ from domain.members.commands import sign_in
 from domain.members.ports import ProvenIdentity
 from domain.members.sessions import Grant
 from domain.members.standing import forget
-from domain.settings import load
+from tests.settled import settings
 
 SECRET_KEY = "a root secret that is used by tests only, 48 chars"
 
@@ -33,7 +33,7 @@ async def services(db: str, clock: FixedClock) -> Services:
     """Services whose signing keys are in the database; nothing is cached from the test before."""
     keys.forget()
     forget()
-    found = services_for(load(secret_key=SECRET_KEY, environment="development", public_url="https://plusone.test"), clock=clock)
+    found = services_for(settings(secret_key=SECRET_KEY, environment="development", public_url="https://plusone.test"), clock=clock)
     await keys.ensure_keys(found.vault, clock.now())
     return found
 
