@@ -91,7 +91,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def plusone(
-    *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 60, fresh: bool = False
+    *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 180, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; standard error is apart. `fresh`: from an interpreter's start on, not from a process that has loaded the house."""
     env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))}

@@ -17,9 +17,8 @@ from domain.inbox.rules import lane_number
 from domain.posts.commands import place_post, set_policy
 from domain.providers.platforms import PLATFORMS
 from domain.providers.platforms.wire import facebook_wire
-from domain.settings import Environment
+from domain.settings import Environment, Settings
 from tests.build import NOW, AProduct, AShop, a_channel, a_post, a_product, a_shop, an_endpoint
-from tests.settled import settings
 from workers.ingest import drain_all
 
 PAGE = "104561234567890"
@@ -29,7 +28,7 @@ _ids = itertools.count(1)
 def wall_services(clock: FixedClock | None = None) -> Services:
     """Services as in development, on a clock that stands still."""
     return services(
-        settings(environment=Environment.DEVELOPMENT, secret_key="x" * 40, _env_file=None),
+        Settings(environment=Environment.DEVELOPMENT, secret_key="x" * 40, _env_file=None),  # type: ignore[call-arg]
         clock=clock or FixedClock(NOW),
     )
 

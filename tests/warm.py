@@ -99,8 +99,8 @@ def _load() -> None:
     gc.enable()
 
 
-def _between(asked: dict[str, Any], told: int, out: int, err: int) -> None:
-    """Start the command and tell its process id and, when it ends, its code; returns in the command's process alone... never."""
+def _between(asked: dict[str, Any], told: int, out: int, err: int) -> NoReturn:
+    """Start the command, and tell its process id and, when it has ended, its code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:

@@ -10,14 +10,14 @@ import pytest
 from api.app import create_app
 from domain.bootstrap import Services, services
 from domain.clock import FixedClock
+from domain.settings import load
 from domain.shops import queries as shops
 from tests.serving import SECRET_KEY
-from tests.settled import settings
 
 
 @pytest.fixture
 def house(clock: FixedClock) -> Services:
-    return services(settings(secret_key=SECRET_KEY, _env_file=None), clock=clock)
+    return services(load(secret_key=SECRET_KEY, _env_file=None), clock=clock)
 
 
 @pytest.fixture

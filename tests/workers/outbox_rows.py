@@ -19,9 +19,8 @@ from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
-from domain.settings import Environment
+from domain.settings import Environment, Settings
 from domain.vault import Vault
-from tests import settled
 from workers.outbox import Pushes
 
 JOBS = PgQueuerJobs()
@@ -30,7 +29,7 @@ SECRET = "s" * 40
 
 def services_at(clock: FixedClock, **settings: Any) -> Services:
     """Services on this clock, with no credentials unless given."""
-    made = settled.settings(_env_file=None, environment=Environment.DEVELOPMENT, secret_key=SECRET, **settings)
+    made = Settings(_env_file=None, environment=Environment.DEVELOPMENT, secret_key=SECRET, **settings)  # type: ignore[call-arg]
     return Services(made, clock, Vault(SECRET), JOBS, PLATFORMS)
 
 

@@ -23,7 +23,7 @@ from domain.members.commands import sign_in
 from domain.members.ports import ProvenIdentity
 from domain.members.sessions import Grant
 from domain.members.standing import forget
-from tests.settled import settings
+from domain.settings import load
 
 SECRET_KEY = "a root secret that is used by tests only, 48 chars"
 
@@ -33,7 +33,7 @@ async def services(db: str, clock: FixedClock) -> Services:
     """Services whose signing keys are in the database; nothing is cached from the test before."""
     keys.forget()
     forget()
-    found = services_for(settings(secret_key=SECRET_KEY, environment="development", public_url="https://plusone.test"), clock=clock)
+    found = services_for(load(secret_key=SECRET_KEY, environment="development", public_url="https://plusone.test"), clock=clock)
     await keys.ensure_keys(found.vault, clock.now())
     return found
 
@@ -69,7 +69,9 @@ def access_of(services: Services) -> Callable[[Grant], Awaitable[str]]:
 @asynccontextmanager
 async def served(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client of this app behind uvicorn on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"))
+    # A connection that is kept must not end just when it is used again, however long a busy machine stands still.
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none", timeout_keep_alive=600)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn offers no event
         await asyncio.sleep(0.005)

@@ -20,8 +20,8 @@ from domain.clock import FixedClock
 from domain.ids import new_id, public_id
 from domain.members import keys
 from domain.members.standing import forget
+from domain.settings import load
 from tests import build
-from tests.settled import settings
 
 SECRET_KEY = "a root secret that is used by tests only, 48 chars"
 
@@ -31,7 +31,7 @@ async def services(db: str, clock: FixedClock) -> Services:
     """Production services whose signing keys are in the database; nothing is cached from the test before."""
     keys.forget()
     forget()
-    found = services_for(settings(secret_key=SECRET_KEY, environment="production", public_url="https://plusone.test"), clock=clock)
+    found = services_for(load(secret_key=SECRET_KEY, environment="production", public_url="https://plusone.test"), clock=clock)
     await keys.ensure_keys(found.vault, clock.now())
     return found
 
