@@ -119,6 +119,9 @@ class PlainSchema(strawberry.Schema):
         """None: strawberry's own directive extension would wrap every field."""
         return []
 
+    def _warn_for_federation_directives(self) -> None:
+        """Nothing: there is no federation, and the search goes through every field."""
+
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Nothing here: the endpoint logs what is unexpected, without what people wrote."""
 

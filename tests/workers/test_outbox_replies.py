@@ -231,14 +231,14 @@ async def test_without_a_sender_replies_are_closed_with_the_reason(desk: Desk, s
     assert [(row["state"], row["last_error"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER)] * 2
 
 
-async def test_where_nobody_sends_replies_are_closed_as_they_are_written(desk: Desk) -> None:
+async def test_where_nobody_sends_replies_none_is_written_until_somebody_does(desk: Desk) -> None:
     assert desk.comment_id is not None
     drafts = [replies.ReplyDraft(desk.comment_id, ReplyKind.PUBLIC, "已登記", key) for key in ("a", "a", "b")]
     async with database.transaction() as tx:
-        assert await replies.enqueue_replies(tx, desk.shop_id, drafts, now=desk.now, jobs=PgQueuerJobs(unheard=(REPLY,))) == 2
-    assert [(row["state"], row["last_error"], row["tries"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER, 0)] * 2
+        assert await replies.enqueue_replies(tx, desk.shop_id, drafts, now=desk.now, jobs=PgQueuerJobs(unheard=(REPLY,))) == 0
+    assert await reply_rows() == []
     assert await job_payloads(REPLY, "replies") == []
-    assert await desk.replies("a") == 0
+    assert await desk.replies("a") == 1
 
 
 def test_the_settings_say_whether_anybody_sends_replies(clock: FixedClock) -> None:
