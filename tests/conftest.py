@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ import httpx
 import hypothesis
 import pytest
 import uvicorn.server
+from httpx._transports import default as httpx_transports
 
 from api import deliveries, health, webhooks
 from domain import db as database
@@ -76,6 +79,20 @@ Tests of giving up set their own; processes keep the real ones."""
 
 httpx.AsyncClient.__init__.__kwdefaults__["timeout"] = httpx.Timeout(60)
 """A client that sets no time of its own waits for as long."""
+
+made_context = httpx_transports.create_ssl_context  # type: ignore[attr-defined]
+kept_context = functools.cache(made_context)
+
+
+def ssl_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+    """httpx's own, made once for what it is made of."""
+    named = cert is not None or not isinstance(verify, bool) or {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+    context: ssl.SSLContext = (made_context if named else kept_context)(verify=verify, cert=cert, trust_env=trust_env)
+    return context
+
+
+httpx_transports.create_ssl_context = ssl_context  # type: ignore[attr-defined]
+"""A client reads all the world's certificates when it is made, which takes longer than most tests; the suite makes thousands."""
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 KEEP = {"tortoise_migrations", "legal_move"}

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plusone.processes import server_for
+from tests import warm
 
 ROOT = Path(__file__).parent.parent
 SECRET_KEY = "a-secret-key-for-tests-0123456789abcdef"
@@ -89,17 +90,15 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}
 
 
-def plusone(*arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; standard error is apart."""
-    return subprocess.run(
-        [sys.executable, "-m", "plusone", *arguments],
-        cwd=cwd,
-        env={**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def plusone(
+    *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 180, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; standard error is apart. `fresh`: from an interpreter's start on, not from a process that has loaded the house."""
+    env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))}
+    if not fresh:
+        return warm.run(arguments, cwd, env, timeout)
+    command = [sys.executable, "-m", "plusone", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 @contextmanager

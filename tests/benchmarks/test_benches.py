@@ -123,7 +123,7 @@ ENV = environment(PLUSONE_SECRET_KEY=SECRET_KEY)
 def test_the_command_line_runs_a_bench_and_keeps_its_findings(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     found.write_text(json.dumps([a_result().as_json()]))
-    done = plusone("bench", "push", "--quick", "--set", "devices=5", "--json", str(found), cwd=tmp_path, env=ENV, timeout=180)
+    done = plusone("bench", "push", "--quick", "--set", "devices=5", "--json", str(found), cwd=tmp_path, env=ENV, timeout=180, fresh=True)
     assert done.returncode == 0, done.stderr
     assert "5 phones: all arrived" in done.stdout
     kept = json.loads(found.read_text())
@@ -142,7 +142,7 @@ def test_the_command_line_names_the_benches_and_refuses_others(tmp_path: Path) -
 
 
 def test_the_command_line_seeds_a_database(tmp_path: Path, server_dsn: str) -> None:
-    done = plusone("bench", "seed", "--orders", "50", "--members", "9", "--shops", "2", cwd=tmp_path, env=ENV, timeout=120)
+    done = plusone("bench", "seed", "--orders", "50", "--members", "9", "--shops", "2", cwd=tmp_path, env=ENV, timeout=120, fresh=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith("50 orders, ")
     again = plusone("bench", "seed", "--orders", "50", cwd=tmp_path, env=ENV, timeout=120)

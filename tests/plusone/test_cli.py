@@ -81,7 +81,7 @@ def test_a_data_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_migrations_are_checked_applied_and_applied_only_once(data: Path, tmp_path: Path) -> None:
     env = ENV | {"PLUSONE_DATA_DIR": str(data / "migrate")}
     names = migrations_on_disk()
-    before = plusone("migrate", "--check", cwd=tmp_path, env=env)
+    before = plusone("migrate", "--check", cwd=tmp_path, env=env, fresh=True)
     assert (before.returncode, before.stdout.split()) == (1, [word for name in names for word in ("pending", name)])
     with ThreadPoolExecutor(2) as pool:  # two containers at once
         both = list(pool.map(lambda _: plusone("migrate", cwd=tmp_path, env=env), range(2)))
@@ -145,6 +145,6 @@ async def test_pending_migrations_stop_the_start_on_a_given_database(server_dsn:
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
-    done = plusone("--help", cwd=tmp_path, env=environment())
+    done = plusone("--help", cwd=tmp_path, env=environment(), fresh=True)
     assert done.returncode == 0
     assert [name for name in ("serve", "work", "demo", "migrate", "doctor") if name not in done.stdout] == []

@@ -95,7 +95,7 @@ def test_no_database_is_missing() -> None:
 
 async def test_the_command_s_exit_code_says_whether_something_needed_is_missing(db: str, tmp_path: Path) -> None:
     env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db)
-    healthy = plusone("doctor", cwd=tmp_path, env=env)
+    healthy = plusone("doctor", cwd=tmp_path, env=env, fresh=True)
     assert (healthy.returncode, "Traceback" in healthy.stderr) == (0, False)
     assert "none pending" in healthy.stdout
     await an_endpoint(secret_encrypted=Vault("another-root-of-all-keys-0123456789").seal("sesame"))

@@ -34,9 +34,9 @@ async def run(db: str, tmp_path: Path) -> Run:
     """Runs `plusone keys …` on this database; a fresh process of ours knows no keys."""
     keys.forget()
 
-    async def go(*arguments: str, secret: str = SECRET_KEY) -> subprocess.CompletedProcess[str]:
+    async def go(*arguments: str, secret: str = SECRET_KEY, fresh: bool = False) -> subprocess.CompletedProcess[str]:
         env = environment(PLUSONE_SECRET_KEY=secret, DATABASE_URL=db, PLUSONE_LOG_LEVEL="WARNING", PYTHONUTF8="1", COLUMNS="160")
-        done = await asyncio.to_thread(plusone, "keys", *arguments, cwd=tmp_path, env=env)
+        done = await asyncio.to_thread(plusone, "keys", *arguments, cwd=tmp_path, env=env, fresh=fresh)
         assert "Traceback" not in done.stderr
         return done
 
@@ -48,7 +48,7 @@ async def rows() -> list[Record]:
 
 
 async def test_an_empty_database_has_no_keys_and_listing_makes_none(run: Run) -> None:
-    done = await run("list")
+    done = await run("list", fresh=True)
     assert (done.returncode, "no keys yet" in done.stdout, await rows()) == (0, True, [])
 
 
@@ -97,7 +97,7 @@ async def test_a_rotation_overlaps_and_tokens_hold_all_the_way(run: Run) -> None
     now = datetime.now(UTC)
     await keys.ensure_keys(VAULT, now)
     first = await keys.active_key(KeyUse.ACCESS, now)
-    done = await run("rotate", "access")
+    done = await run("rotate", "access", fresh=True)
     assert done.returncode == 0
     old, new = [row for row in await rows() if row["use"] == "ACCESS"]
     assert (old["kid"], new["kid"] in done.stdout) == (first.kid, True)
@@ -164,7 +164,7 @@ async def test_a_key_id_may_begin_with_a_dash(run: Run) -> None:
     await keys.ensure_keys(VAULT, datetime.now(UTC))
     kid = "-" + keys.kid_of(Ed25519PrivateKey.generate().public_key().public_bytes_raw())[1:]
     await database.execute("update signing_key set kid = $1 where use = 'RECEIPT'", kid)
-    done = await run("revoke", kid, "--yes")
+    done = await run("revoke", kid, "--yes", fresh=True)
     assert (done.returncode, "no longer verify" in done.stdout) == (0, True)
     assert await database.fetchval("select revoked_at is not null from signing_key where kid = $1", kid)
 

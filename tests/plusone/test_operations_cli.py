@@ -23,9 +23,9 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def run(db: str, folder: Path, *arguments: str) -> Any:
+async def run(db: str, folder: Path, *arguments: str, fresh: bool = False) -> Any:
     env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db, PLUSONE_LOG_LEVEL="WARNING", PYTHONUTF8="1")
-    return await asyncio.to_thread(plusone, "operations", *arguments, cwd=folder, env=env)
+    return await asyncio.to_thread(plusone, "operations", *arguments, cwd=folder, env=env, fresh=fresh)
 
 
 async def test_documents_are_added_listed_and_removed(db: str, tmp_path: Path) -> None:
@@ -37,19 +37,19 @@ async def test_documents_are_added_listed_and_removed(db: str, tmp_path: Path) -
         })
     )  # fmt: skip
     (tmp_path / "map.json").write_text(json.dumps({f"sha256:{sha(UNNAMED)}": UNNAMED, sha(TIME): TIME}))
-    added = await run(db, tmp_path, "add", "home.graphql", "manifest.json")
+    added = await run(db, tmp_path, "add", "home.graphql", "manifest.json", fresh=True)
     assert (added.returncode, added.stderr) == (0, "")
     assert added.stdout.splitlines() == [f"added {sha(HOME)} Home", f"added {sha(TIME)} Time"]
     again = await run(db, tmp_path, "add", "map.json")
     assert again.stdout.splitlines() == [f"added {sha(UNNAMED)} (unnamed)", f"known {sha(TIME)} Time"]
-    listed = (await run(db, tmp_path, "list")).stdout.splitlines()
+    listed = (await run(db, tmp_path, "list", fresh=True)).stdout.splitlines()
     assert [(line.split()[0], line.split()[-1]) for line in listed] == [
         (sha(UNNAMED), "(unnamed)"),
         (sha(HOME), "Home"),
         (sha(TIME), "Time"),
     ]
     assert await database.fetchval("select document from trusted_operation where name = 'Home'") == HOME
-    removed = await run(db, tmp_path, "remove", sha(HOME)[:8], sha(TIME))
+    removed = await run(db, tmp_path, "remove", sha(HOME)[:8], sha(TIME), fresh=True)
     assert (removed.returncode, removed.stdout.splitlines()) == (0, [f"removed {sha(HOME)}", f"removed {sha(TIME)}"])
     assert await database.fetchval("select count(*) from trusted_operation") == 1
 

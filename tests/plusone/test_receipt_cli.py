@@ -67,9 +67,9 @@ def whole(*receipts: dict[str, Any] | None) -> bytes:
     return orjson.dumps({"data": {"node": {"lines": {"nodes": nodes}}}, "extensions": {"cost": {"requestedQueryCost": 12}}})
 
 
-async def run(db: str, folder: Path, *arguments: str) -> Any:
+async def run(db: str, folder: Path, *arguments: str, fresh: bool = False) -> Any:
     env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db, PLUSONE_LOG_LEVEL="WARNING", PYTHONUTF8="1")
-    return await asyncio.to_thread(plusone, "verify-receipt", *arguments, cwd=folder, env=env)
+    return await asyncio.to_thread(plusone, "verify-receipt", *arguments, cwd=folder, env=env, fresh=fresh)
 
 
 async def told(db: str, folder: Path, receipt: dict[str, Any]) -> tuple[int, str]:
@@ -83,7 +83,7 @@ async def told(db: str, folder: Path, receipt: dict[str, Any]) -> tuple[int, str
 
 async def test_a_receipt_is_shown_and_valid(db: str, tmp_path: Path, receipt: SignedReceipt) -> None:
     (tmp_path / "receipt.json").write_bytes(orjson.dumps(answered(receipt)))
-    done = await run(db, tmp_path, "receipt.json")
+    done = await run(db, tmp_path, "receipt.json", fresh=True)
     assert (done.returncode, done.stderr) == (0, "")
     document = orjson.loads(receipt.document)
     shown = done.stdout

@@ -66,9 +66,9 @@ def test_the_commands_end_with_the_codes_that_they_promise(db: str, tmp_path: Pa
     unset = plusone("shop", "apply", "shop.toml", cwd=tmp_path, env=env | {"FB_APP_SECRET": ""})
     assert (unset.returncode, unset.stdout) == (2, "")
     assert "endpoints[1].secret_env: FB_APP_SECRET is not set" in unset.stderr
-    missing = plusone("shop", "show", "amei", cwd=tmp_path, env=env)
+    missing = plusone("shop", "show", "amei", cwd=tmp_path, env=env, fresh=True)
     assert (missing.returncode, "there is none yet" in missing.stdout) == (1, True)
-    first, second = (plusone("shop", "apply", "shop.toml", cwd=tmp_path, env=env) for _ in range(2))
+    first, second = (plusone("shop", "apply", "shop.toml", cwd=tmp_path, env=env, fresh=fresh) for fresh in (True, False))
     assert (first.returncode, "Done: 22 created, 0 changed, 0 same, 0 left." in first.stdout) == (0, True)
     assert (second.returncode, "Done: 0 created, 0 changed, 30 same, 0 left." in second.stdout) == (0, True)
     (tmp_path / ".env").write_text("FB_APP_SECRET=from-the-file\n")

@@ -32,10 +32,10 @@ async def wall(db: str) -> Wall:
     return wall
 
 
-async def ran(db: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
+async def ran(db: str, folder: Path, *arguments: str, fresh: bool = False) -> tuple[int, str, str]:
     """(exit code, what it printed, what it complained of) of a command; the words on one line each."""
     env = environment(PLUSONE_SECRET_KEY=SECRET_KEY, DATABASE_URL=db, PLUSONE_LOG_LEVEL="WARNING", PYTHONUTF8="1", COLUMNS="160")
-    done = await asyncio.to_thread(plusone, *arguments, cwd=folder, env=env)
+    done = await asyncio.to_thread(plusone, *arguments, cwd=folder, env=env, fresh=fresh)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -49,7 +49,7 @@ def rows(printed: str) -> dict[str, list[str]]:
 async def test_the_pages_commands_print_both_rules_side_by_side(db: str, wall: Wall, tmp_path: Path) -> None:
     (tmp_path / "comments.txt").write_text("小美: 紅+1\n阿花: 白+3\n小美: 紅+2\n", "utf-8")
     before = await everything()
-    own, pasted = [await ran(db, tmp_path, *command) for command in COMMANDS]
+    own, pasted = [await ran(db, tmp_path, *command, fresh=True) for command in COMMANDS]
     assert (own[0], pasted[0]) == (0, 0), own[2] + pasted[2]
     assert await everything() == before
     figures = rows(own[1])

@@ -69,7 +69,9 @@ def access_of(services: Services) -> Callable[[Grant], Awaitable[str]]:
 @asynccontextmanager
 async def served(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client of this app behind uvicorn on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"))
+    # A connection that is kept must not end just when it is used again, however long a busy machine stands still.
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none", timeout_keep_alive=600)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn offers no event
         await asyncio.sleep(0.005)
