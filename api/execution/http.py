@@ -29,6 +29,10 @@ JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 CONTENT_TYPES: Final = {media_type: f"{media_type}; charset=utf-8".encode() for media_type in (JSON, GRAPHQL)}
 
+HEADS: Final = {
+    media_type: b"content-type: %b\r\ncache-control: no-store\r\ncontent-length: %%d\r\n" % line for media_type, line in CONTENT_TYPES.items()
+}
+
 
 class HttpError(Exception):
     """The request cannot be answered as GraphQL; `status` says why."""
@@ -193,8 +197,18 @@ class Written(Response):
         self.status_code = 200
         self.background = None
         self.body = orjson.dumps({"data": orjson.Fragment(data), "extensions": {"cost": cost}})
+        self._media_type = media_type
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        """As pairs."""
         length = (b"content-length", b"%d" % len(self.body))
-        self.raw_headers = [(b"content-type", CONTENT_TYPES[media_type]), (b"cache-control", b"no-store"), length]
+        return [(b"content-type", CONTENT_TYPES[self._media_type]), (b"cache-control", b"no-store"), length]
+
+    @property
+    def head(self) -> bytes:
+        """The same as lines."""
+        return HEADS[self._media_type] % len(self.body)
 
 
 def respond(content: Mapping[str, Any], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

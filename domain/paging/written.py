@@ -306,6 +306,6 @@ TOP: Final = _quoted(between_pieces(0))
 
 async def fetch_columns(columns: Sequence[str], args: Args) -> db.Record:
     """One row of these columns."""
-    row = await db.fetchrow(_statement(tuple(columns), QUOTED_BY_SERVER[db.server_major() >= 17]), *args.values)
+    row = await db.fetchrow_of_request(_statement(tuple(columns), QUOTED_BY_SERVER[db.server_major() >= 17]), args.values)
     assert row is not None
     return row
