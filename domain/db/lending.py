@@ -58,7 +58,7 @@ class Pool(asyncpg.Pool):
         """
         raw = holder._con
         try:
-            known = None if raw._query_loggers else raw._stmt_cache.get((sql, self._record_class, False))
+            known = self.known(raw, sql)
             if known is None:
                 return await raw.fetchrow(sql, *args)
             try:
@@ -69,6 +69,10 @@ class Pool(asyncpg.Pool):
         finally:
             if not self._taken(holder, raw) and holder._con is raw and holder._in_use is not None:
                 await super().release(self._proxy_of(holder))
+
+    def known(self, raw: Any, sql: str) -> Any:
+        """The prepared statement of this text, when the connection has it and nobody listens to what it runs."""
+        return None if raw._query_loggers else raw._stmt_cache.get((sql, self._record_class, False))
 
     @staticmethod
     def _proxy_of(holder: Any) -> Any:
