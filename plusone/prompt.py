@@ -26,7 +26,14 @@ class Prompt(HttpToolsProtocol):
 
 def _sent(cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
     """Whether it was sent, see `api.whole.Whole`."""
-    if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused or cycle.access_log or cycle.more_body:
+    if (
+        cycle.response_started
+        or cycle.disconnected
+        or not cycle.keep_alive
+        or cycle.flow.write_paused
+        or cycle.access_log
+        or cycle.more_body
+    ):
         return False
     cycle.response_started = cycle.response_complete = True
     given = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])

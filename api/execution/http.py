@@ -6,6 +6,7 @@ The specification (graphql.github.io/graphql-over-http, draft of 2025) leaves `a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ GRAPHQL: Final = "application/graphql-response+json"
 CONTENT_TYPES: Final = {media_type: f"{media_type}; charset=utf-8".encode() for media_type in (JSON, GRAPHQL)}
 
 HEADS: Final = {
-    media_type: b"content-type: %b\r\ncache-control: no-store\r\ncontent-length: %%d\r\n" % line for media_type, line in CONTENT_TYPES.items()
+    media_type: b"content-type: %b\r\ncache-control: no-store\r\ncontent-length: %%d\r\n" % line
+    for media_type, line in CONTENT_TYPES.items()
 }
 
 
@@ -44,7 +46,7 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """What is to be run."""
 
@@ -55,6 +57,14 @@ class Operation:
     """SHA-256 of the document, in place of its text or beside it."""
     is_automatic: bool = False
     """The hash came as `extensions.persistedQuery`: an unknown one makes the app send the text too."""
+    _digest: bytes = b""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of `query`."""
+        if not self._digest:
+            self._digest = hashlib.sha256((self.query or "").encode("utf-8", "surrogatepass")).digest()
+        return self._digest
 
 
 def accepted(header: str | None) -> str:

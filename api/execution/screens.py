@@ -146,14 +146,13 @@ class Operation:
 
     def _key(self, context: Any, variables: VariableValues) -> Hashable:
         """What a statement is kept by: the request's language, and its variables where they have a hash; None when it is not kept."""
-        if self._screens and all([asked.constant is not None for asked in self._screens]):
-            return context.language
-        given = tuple(variables.coerced.items())
+        language: str = context.language
+        given = () if not variables.coerced else tuple(variables.coerced.items())
         try:
             hash(given)
         except TypeError:
             return None
-        return context.language, given
+        return language, given
 
     def _stated(self, context: Any, variables: VariableValues) -> _Kept:
         """The statement for this request."""

@@ -72,7 +72,7 @@ class Pool(asyncpg.Pool):
 
     def known(self, raw: Any, sql: str) -> Any:
         """The prepared statement of this text, when the connection has it and nobody listens to what it runs."""
-        return None if raw._query_loggers else raw._stmt_cache.get((sql, self._record_class, False))
+        return None if raw._query_loggers else raw._stmt_cache.get((sql, raw._protocol.get_record_class(), False))
 
     @staticmethod
     def _proxy_of(holder: Any) -> Any:

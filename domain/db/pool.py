@@ -7,7 +7,6 @@ lets newcomers overtake waiters, so a semaphore of the pool's size stands in fro
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
