@@ -43,6 +43,7 @@ ADVICE: Final = {
     "LINK_OVER": "Make a fresh code and let the person try again.",
     "LAST_IDENTITY": "Offer to add another way to sign in, or to delete the account.",
     "SIGN_IN_AGAIN": "Let the person [confirm the sign-in](sign-in.md#a-fresh-sign-in), then send the same, with the same key.",
+    "SIGN_IN_REFUSED": "The account was deleted, or is part of another now: forget its tokens and let the person sign in.",
     "STAFF_RIGHTS": "Merge the other way round, or leave the shop first.",
     "UNDO_OVER": "Read `me.merges` again and offer it no more.",
     "DELETION_UNDERWAY": "Offer `accountDeleteCancel`.",

@@ -50,6 +50,7 @@ FAMILIES: Final = {
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
         *COMMON, "SAME_PROVIDER", "LINK_OVER", "LAST_IDENTITY", "SIGN_IN_AGAIN", "STAFF_RIGHTS", "UNDO_OVER", "DELETION_UNDERWAY",
+        "SIGN_IN_REFUSED",
     ),
     "AccountErrorCode": (*COMMON, "OPEN_ORDERS", "ONLY_OWNER", "TOO_MANY_EXPORTS", "SIGN_IN_AGAIN"),
 }  # fmt: skip
@@ -89,6 +90,7 @@ MESSAGES: Final = {
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
     "LAST_IDENTITY": ("這是唯一的登入方式，無法移除。", "This is the only way to sign in; it cannot be given up."),
     "SIGN_IN_AGAIN": ("請重新登入這個帳號後再試。", "Sign in to this account again, then try once more."),
+    "SIGN_IN_REFUSED": ("這個帳號已刪除或併入其他帳號，請重新登入。", "This account is gone, or is part of another one; sign in again."),
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
     "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),

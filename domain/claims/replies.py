@@ -116,10 +116,24 @@ OLDEST = CLAIM.format(which="order by r.created_at, r.id limit $4")
 
 
 async def claim_due(*, now: datetime, ids: Collection[UUID] | None = None, limit: int = 100) -> list[Reply]:
-    """Lease due answers for a minute: those of `ids`, or the oldest. Answers that came too late, or to removed comments, are dropped."""
+    """Lease due answers for a minute: those of `ids`, or the oldest. Answers that came too late, or to removed comments, are dropped.
+
+    None without `ids` means that none is due: where all of a lot were dropped, the next lot is looked at.
+    """
     which: object = limit if ids is None else list(ids)
-    rows = await db.fetch(OLDEST if ids is None else BY_ID, now, now + LEASE, MAX_TRIES, which, USE_BY, IN_FLIGHT)
-    return [_reply(row) for row in rows if row["verdict"] is None]
+    while True:
+        rows = await db.fetch(OLDEST if ids is None else BY_ID, now, now + LEASE, MAX_TRIES, which, USE_BY, IN_FLIGHT)
+        found = [_reply(row) for row in rows if row["verdict"] is None]
+        if found or not rows or ids is not None:
+            return found
+
+
+async def due_in(ids: Collection[UUID], *, now: datetime) -> timedelta | None:
+    """How long until the first of these is due that is still open; None when all are closed."""
+    at: datetime | None = await db.fetchval(
+        "select min(coalesce(sent_at, $2)) from platform_reply where id = any($1::uuid[]) and state = 'PENDING'", list(ids), now
+    )
+    return None if at is None else at - now
 
 
 def _reply(row: Record) -> Reply:
