@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from os import urandom
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.applications import Starlette
@@ -75,11 +75,13 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
         WebSocketRoute("/graphql", graphql),
     ]
     answered = partial(_log_request, words=frozenset(part for route in routes for part in route.path.split("/") if "{" not in part))
-    return Starlette(
-        routes=routes,
-        middleware=[
+    return App(
+        doors=[
             Middleware(Deliveries, services=services, endpoints=door.endpoints, inbox=inbox, stamps=stamps, request_id=_named),
             Middleware(Questions, graphql=graphql, stamps=stamps, request_id=_named, answered=answered),
+        ],
+        routes=routes,
+        middleware=[
             Middleware(Edge, production=not services.settings.is_development, answered=answered),
             Middleware(Limits, roomier=partial(roomier, services)),
         ],
@@ -91,6 +93,21 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
 def _http_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return refusal(request.scope, error.status_code, CODES.get(error.status_code, "REFUSED"), error.headers)
+
+
+class App(Starlette):
+    """A Starlette app with doors before everything else, its own outermost middleware too: that wraps all that is sent, and does what the server does
+    anyway when something is raised."""
+
+    def __init__(self, *, doors: Sequence[Middleware], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._doors = doors
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app = super().build_middleware_stack()
+        for cls, args, kwargs in reversed(self._doors):
+            app = cls(app, *args, **kwargs)
+        return app
 
 
 class Edge:

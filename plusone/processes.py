@@ -23,6 +23,7 @@ from domain import bootstrap, db
 from domain.bootstrap import Services
 from domain.providers.apple_tokens import tokens_of
 from domain.settings import Settings
+from plusone.prompt import Prompt
 from plusone.runtime import StartRefused
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def server_for(app: ASGIApp) -> QuietServer:
     """A uvicorn server with uvloop's loop around it, httptools, and time for requests in hand at the end."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Prompt,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
+from domain.db.lending import Pool
+
 METHODS = ("fetch", "fetchrow", "fetchval", "execute", "executemany")
 
 
@@ -22,6 +24,7 @@ def recorded() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in METHODS:
             patch.setattr(Connection, name, _noting(getattr(Connection, name), found))
+        patch.setattr(Pool, "known", lambda *_: None)  # a screen's statement takes asyncpg's method as well
         patch.setattr(Connection, "copy_records_to_table", _noting(Connection.copy_records_to_table, found, "copy {}"))
         yield found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 
-from api.auth.tokens import verify_access
+from api.auth.tokens import verify_access, verify_at_once
 from api.auth.viewer import Unauthenticated, Viewer
 from domain.bootstrap import Services
 
@@ -23,12 +23,21 @@ async def viewer_of(request_headers: Headers, services: Services) -> Viewer | No
 
 async def viewer_of_header(authorization: str | None, services: Services) -> Viewer | None:
     """The same of the one header there is, if there is one."""
+    return None if authorization is None else await viewer_of_token(_token(authorization), services)
+
+
+def viewer_at_once(authorization: str | None, services: Services) -> Viewer | None:
+    """The same where all of it is in memory; None also where something has to be read."""
     if authorization is None:
         return None
+    return verify_at_once(_token(authorization), issuer=services.settings.public_url, now=services.clock.now())
+
+
+def _token(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated
-    return await viewer_of_token(token, services)
+    return token
 
 
 async def viewer_of_token(token: str, services: Services) -> Viewer:

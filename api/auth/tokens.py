@@ -20,7 +20,7 @@ from api.auth.viewer import Unauthenticated, Viewer
 from domain.members import keys
 from domain.members.keys import PublicKey
 from domain.members.rules import ACCESS_TOKEN_LIFE, KeyUse
-from domain.members.standing import known, standing_of
+from domain.members.standing import Standing, known, standing_of
 
 AUDIENCE: Final = "plusone-app"
 TYPE: Final = "at+jwt"
@@ -96,6 +96,23 @@ async def verify_access(token: str, *, issuer: str, now: datetime) -> Viewer:
         Unauthenticated: the token does not hold, whatever the cause; never another exception for what the text says.
     """
     public = await keys.public_keys(KeyUse.ACCESS, now)
+    proven = _checked(token, issuer, public, now)
+    viewer = proven.viewer
+    return _standing(proven, known(viewer.session_id, now) or await standing_of(viewer.session_id, now), now)
+
+
+def verify_at_once(token: str, *, issuer: str, now: datetime) -> Viewer | None:
+    """The same where all of it is in memory; None where something has to be read."""
+    public = keys.known_keys(KeyUse.ACCESS, now)
+    if public is None:
+        return None
+    proven = _checked(token, issuer, public, now)
+    standing = known(proven.viewer.session_id, now)
+    return None if standing is None else _standing(proven, standing, now)
+
+
+def _checked(token: str, issuer: str, public: tuple[PublicKey, ...], now: datetime) -> _Proven:
+    """The token, proven and of this time."""
     proven = _proven.get(token)
     if proven is None or proven.issuer != issuer or proven.under is not public:
         proven = _again(token, proven, issuer, public)
@@ -103,8 +120,12 @@ async def verify_access(token: str, *, issuer: str, now: datetime) -> Viewer:
     seconds, issued, expires = now.timestamp(), proven.issued, proven.expires
     if not seconds < expires <= issued + LIFE_SECONDS or issued > seconds + SKEW_SECONDS:
         raise Unauthenticated
+    return proven
+
+
+def _standing(proven: _Proven, standing: Standing | None, now: datetime) -> Viewer:
+    """The member, while the session stands."""
     viewer = proven.viewer
-    standing = known(viewer.session_id, now) or await standing_of(viewer.session_id, now)
     if (
         standing is None
         or standing.ended

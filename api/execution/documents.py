@@ -94,8 +94,8 @@ class Documents:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, text: str) -> Prepared:
-        """The document of this text.
+    def get(self, text: str, digest: bytes = b"") -> Prepared:
+        """The document of this text; `digest`: its SHA-256, where it is known.
 
         Raises:
             TooComplex: it is too large.
@@ -104,7 +104,7 @@ class Documents:
         """
         if len(text) > MAX_CHARACTERS:
             raise TooComplex(f"a document has at most {MAX_CHARACTERS} characters")
-        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        key = digest or hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = self._prepare(text)

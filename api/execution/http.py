@@ -6,6 +6,7 @@ The specification (graphql.github.io/graphql-over-http, draft of 2025) leaves `a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,11 @@ JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 CONTENT_TYPES: Final = {media_type: f"{media_type}; charset=utf-8".encode() for media_type in (JSON, GRAPHQL)}
 
+HEADS: Final = {
+    media_type: b"content-type: %b\r\ncache-control: no-store\r\ncontent-length: %%d\r\n" % line
+    for media_type, line in CONTENT_TYPES.items()
+}
+
 
 class HttpError(Exception):
     """The request cannot be answered as GraphQL; `status` says why."""
@@ -40,7 +46,7 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """What is to be run."""
 
@@ -51,6 +57,14 @@ class Operation:
     """SHA-256 of the document, in place of its text or beside it."""
     is_automatic: bool = False
     """The hash came as `extensions.persistedQuery`: an unknown one makes the app send the text too."""
+    _digest: bytes = b""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of `query`."""
+        if not self._digest:
+            self._digest = hashlib.sha256((self.query or "").encode("utf-8", "surrogatepass")).digest()
+        return self._digest
 
 
 def accepted(header: str | None) -> str:
@@ -193,8 +207,18 @@ class Written(Response):
         self.status_code = 200
         self.background = None
         self.body = orjson.dumps({"data": orjson.Fragment(data), "extensions": {"cost": cost}})
+        self._media_type = media_type
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        """As pairs."""
         length = (b"content-length", b"%d" % len(self.body))
-        self.raw_headers = [(b"content-type", CONTENT_TYPES[media_type]), (b"cache-control", b"no-store"), length]
+        return [(b"content-type", CONTENT_TYPES[self._media_type]), (b"cache-control", b"no-store"), length]
+
+    @property
+    def head(self) -> bytes:
+        """The same as lines."""
+        return HEADS[self._media_type] % len(self.body)
 
 
 def respond(content: Mapping[str, Any], media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

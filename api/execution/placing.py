@@ -34,6 +34,9 @@ class Question(Protocol):
 
     def cursor(self, position: Position) -> str: ...
 
+    def by(self, viewer: Any) -> Question:
+        """The same asked by another."""
+
     def within(self, name: str, of: UUID) -> Question:
         """That of the beginning of a list of this name in one of its objects."""
 

@@ -49,6 +49,8 @@ MOST_LANGUAGES: Final = 4
 """Writers of one field: words differ by language, and `domain.words` has four."""
 MOST_CHOICES: Final = 16
 """Values of the variables below screens that a document is compiled for; those used longest ago make room."""
+MOST_STATEMENTS: Final = 16
+"""Kept of one operation: by language, and by variables."""
 CONSTANTS: Final = frozenset({str, int, bool, type(None)})
 """Types of variables that an operation may be compiled for."""
 NO_VARIABLES: Final = VariableValues({}, {})
@@ -87,6 +89,16 @@ class _Own:
 _Part: TypeAlias = str | _Own | _Asked
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The statement of an operation. `found`: of each screen how it is written, its first column, and the page that was asked for."""
+
+    columns: tuple[str, ...]
+    args: Args
+    found: tuple[tuple[Written, int, Any], ...]
+    is_kept: bool = True
+
+
 class Operation:
     """One operation under one choice of the variables that stand below its screens."""
 
@@ -101,6 +113,9 @@ class Operation:
         self._read(prices)
         self._screens = [part for _, parts in self._parts for part in parts if isinstance(part, _Asked)]
         self._own = [part for _, parts in self._parts for part in parts if isinstance(part, _Own)]
+        self._kept: dict[Hashable, _Kept] = {}
+        self.counted = 0
+        """Fields of it that `Operations` counted."""
 
     @property
     def fields(self) -> int:
@@ -109,7 +124,39 @@ class Operation:
 
     async def answer(self, context: Any, variables: VariableValues) -> Answered:
         """The operation's answer."""
-        args, columns = Args(), list[str]()
+        key = self._key(context, variables)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._stated(context, variables)
+            values, found = kept.args.values, kept.found
+            if kept.is_kept and key is not None:
+                if len(self._kept) >= MOST_STATEMENTS:
+                    self._kept.clear()
+                self._kept[key] = kept
+        else:
+            viewer = context.require_viewer()
+            values = kept.args.again(viewer.member_id, context.now)
+            found = tuple([(written, first, question.by(viewer)) for written, first, question in kept.found])
+        row: Any = await fetch_columns(kept.columns, values) if kept.columns else ()
+        self._tally.points = self._sure  # from here on nothing waits: nobody else counts in between
+        texts = iter([written.write(row, first, question) for written, first, question in found])
+        rest = iter(row[len(row) - len(self._own) :])
+        data = f"{{{','.join([self._object(key, parts, texts, rest, context) for key, parts in self._parts])}}}".encode(CARRIED)
+        return Answered(data, self._tally.points)
+
+    def _key(self, context: Any, variables: VariableValues) -> Hashable:
+        """What a statement is kept by: the request's language, and its variables where they have a hash; None when it is not kept."""
+        language: str = context.language
+        given = () if not variables.coerced else tuple(variables.coerced.items())
+        try:
+            hash(given)
+        except TypeError:
+            return None
+        return language, given
+
+    def _stated(self, context: Any, variables: VariableValues) -> _Kept:
+        """The statement for this request."""
+        args, columns, is_kept = Args(), list[str](), True
         found: list[tuple[Written, int, Any]] = []
         for asked in self._screens:
             question, screen = asked.show(context, args, **self._arguments(asked, variables))
@@ -123,26 +170,21 @@ class Operation:
                 raise Unplannable
             found.append((written, len(columns), question))
             columns += written.columns(screen)
+            is_kept = is_kept and screen.is_kept
         if self._own and self._rows.own is not None:
             source = self._rows.own[1](context, args)
             columns += [f"(select convert_to(({own.piece})::text, 'UTF8') {source})" for own in self._own]
-        row: Any = await fetch_columns(columns, args) if columns else ()
-        self._tally.points = self._sure  # from here on nothing waits: nobody else counts in between
-        texts = iter([written.write(row, first, question) for written, first, question in found])
-        rest = iter(row[len(row) - len(self._own) :])
-        data = f"{{{','.join(self._object(key, parts, texts, rest, context) for key, parts in self._parts)}}}".encode(CARRIED)
-        return Answered(data, self._tally.points)
+        return _Kept(tuple(columns), args, tuple(found), is_kept)
 
     def _object(self, key: str, parts: list[_Part], texts: Iterator[str], own: Iterator[bytes], context: Any) -> str:
-        viewer, inner = self._rows.viewer(context), list[str]()
+        inner = list[str]()
         for part in parts:
-            match part:
-                case str():
-                    inner.append(part.format(viewer))
-                case _Own():
-                    inner.append(f'"{part.key}":{part.write(next(own).decode(CARRIED))}')
-                case _:
-                    inner.append(f'"{part.key}":{next(texts)}')
+            if isinstance(part, _Asked):
+                inner.append(f'"{part.key}":{next(texts)}')
+            elif isinstance(part, _Own):
+                inner.append(f'"{part.key}":{part.write(next(own).decode(CARRIED))}')
+            else:
+                inner.append(part.format(self._rows.viewer(context)) if part.endswith('{}"') else part)
         return f'"{key}":{{{",".join(inner)}}}'
 
     def _arguments(self, asked: _Asked, variables: VariableValues) -> Mapping[str, Any]:
@@ -229,6 +271,7 @@ class Operations:
             return await found.answer(context, given)
         except Unplannable:
             self._kept[key] = None
+            self._count()
         except AWAY as error:
             context.away = error
         except ANSWERS:
@@ -236,8 +279,13 @@ class Operations:
         except Exception as error:
             log.warning("a screen is read as rows: its text does not fit", extra={"error": type(error).__name__})
         finally:
-            self.fields = sum(operation.fields for operation in self._kept.values() if operation is not None)
+            if found.fields != found.counted:
+                found.counted = found.fields
+                self._count()
         return None
+
+    def _count(self) -> None:
+        self.fields = sum(operation.fields for operation in self._kept.values() if operation is not None)
 
     def clear(self) -> None:
         """Forget all."""

@@ -43,6 +43,10 @@ class Trusted:
         self._known: OrderedDict[str, tuple[datetime, str]] = OrderedDict()
         self._sent: OrderedDict[str, str] = OrderedDict()
 
+    def is_open_to(self, operation: Operation) -> bool:
+        """Whether the text that was sent is answered as it is."""
+        return self._open and operation.hash is None and operation.query is not None
+
     async def text(self, operation: Operation) -> str:
         """The document to answer.
 
@@ -50,7 +54,8 @@ class Trusted:
             RequestError: it may not be answered, nobody knows its hash, or the hash is another text's.
         """
         text, digest = operation.query, operation.hash
-        if digest is None and text is not None and self._open:
+        if self.is_open_to(operation):
+            assert text is not None
             return text
         own = None if text is None else hash_of(text)
         if own is not None and digest is not None and own != digest:

@@ -194,11 +194,19 @@ class Asked:
     of: object
     narrowed: object
     viewer: Viewer | None
+    shown: str = ""
+    """`narrowed` as text, once it is needed."""
 
     @property
     def scope(self) -> str:
         """What a cursor of this list is good for."""
-        return f"{self.name}{self.of}|{self.viewer.member_id if self.viewer else ''}|{self.narrowed!r}"
+        self.shown = self.shown or repr(self.narrowed)
+        return f"{self.name}{self.of}|{self.viewer.member_id if self.viewer else ''}|{self.shown}"
+
+    def by(self, viewer: Viewer) -> Asked:
+        """The same asked by another."""
+        self.shown = self.shown or repr(self.narrowed)
+        return Asked(self.page, self.vault, self.name, self.of, self.narrowed, viewer, self.shown)
 
     def cursor(self, position: Position) -> str:
         """The cursor of a position in this list."""

@@ -7,7 +7,6 @@ lets newcomers overtake waiters, so a semaphore of the pool's size stands in fro
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,6 +23,7 @@ from tortoise.connection import get_connection, get_connections
 from tortoise.transactions import in_transaction
 
 from domain.db.codecs import by_microseconds
+from domain.db.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def orm_config(dsn: str, modules: Sequence[str], *, size: int = 10, application_
 class _State:
     dsn: str = ""
     major: int = 0
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    gate: Gate = field(default_factory=lambda: Gate(1))
     pool: Any = None
     """Where connections are lent at once, once there is one (`lending.Pool`)."""
 
@@ -151,7 +151,7 @@ async def connect(dsn: str, modules: Sequence[str], *, size: int = 10, applicati
     await Tortoise.init(config=orm_config(dsn, modules, size=size, application_name=application_name), _enable_global_fallback=True)
     _state.dsn = dsn
     _state.pool = None
-    _state.gate = asyncio.Semaphore(size)
+    _state.gate = Gate(size)
 
 
 def server_major() -> int:
@@ -233,16 +233,10 @@ def _count(status: str) -> int:
     return int(tail) if tail.isdigit() else 0
 
 
-async def _admitted(gate: asyncio.Semaphore) -> None:
+async def _admitted(gate: Gate) -> None:
     """Wait for a place at the gate, which the caller gives back."""
-    if not gate.locked():  # at once: no clock is needed
-        await gate.acquire()
-        return
-    try:
-        async with asyncio.timeout(GATE_WAIT_SECONDS):
-            await gate.acquire()
-    except TimeoutError as error:
-        raise DatabaseAway("no database connection became free in time") from error
+    if not await gate.enter(GATE_WAIT_SECONDS):
+        raise DatabaseAway("no database connection became free in time")
 
 
 @asynccontextmanager
@@ -310,7 +304,8 @@ class _Connection:
 
     async def __aenter__(self) -> asyncpg.Connection[Any]:
         gate = self._gate = _state.gate
-        await _admitted(gate)
+        if not gate.entered():
+            await _admitted(gate)
         try:
             outside = _current.get() is None  # within a transaction Tortoise has that one's connection
             self._pool = _state.pool if outside else None
@@ -352,6 +347,24 @@ async def fetchrow(sql: str, *args: object) -> Record | None:
     """The first row of one statement outside of a transaction, or None."""
     async with _Connection() as raw:
         return await raw.fetchrow(sql, *args)
+
+
+async def fetchrow_of_request(sql: str, args: Sequence[object]) -> Record | None:
+    """The same for a statement in a request that is cut off when it takes too long: no timer of its own, and the connection is lent bare."""
+    gate = _state.gate
+    if _current.get() is not None:
+        return await fetchrow(sql, *args)
+    if not gate.entered():
+        await _admitted(gate)
+    try:
+        pool = _state.pool
+        holder = None if pool is None else pool.hold()
+        if holder is not None:
+            row: Record | None = await pool.first_row(holder, sql, args)
+            return row
+    finally:
+        gate.release()
+    return await fetchrow(sql, *args)  # a connection has to be opened first
 
 
 async def fetchval(sql: str, *args: object) -> Any:

@@ -173,11 +173,17 @@ async def active_key(use: KeyUse, now: datetime) -> ActiveKey:
     return ActiveKey(key.kid, use, key.number, private)
 
 
+def known_keys(use: KeyUse, now: datetime) -> tuple[PublicKey, ...] | None:
+    """The answer of `public_keys` where it was read less than CACHE ago."""
+    known = _process.honoured.get(use)
+    return known.keys if known is not None and known.since <= now < known.until else None
+
+
 async def public_keys(use: KeyUse, now: datetime) -> tuple[PublicKey, ...]:
     """Keys of this use whose signatures count, and those published ahead; newest first."""
-    known = _process.honoured.get(use)
-    if known is not None and known.since <= now < known.until:
-        return known.keys
+    known = known_keys(use, now)
+    if known is not None:
+        return known
     await _fresh(now, use)
     found = tuple(key for key in _process.public if key.use is use and key.not_after > now)
     if _process.loaded_at is not None:

@@ -15,7 +15,7 @@ MEMBER_FIELDS = Fields({"display_name": text("m.display_name"), "locale": text("
 
 def written_member(member_id: UUID, args: Args) -> str:
     """The `from` part of the same; no row once deleted."""
-    return f"from member m where m.id = {args(member_id)} and m.deleted_at is null"
+    return f"from member m where m.id = {args.member(member_id)} and m.deleted_at is null"
 
 
 async def member(member_id: UUID) -> Row | None:

@@ -101,9 +101,9 @@ async def notices_of_member(
 
 def notices_screen(member_id: UUID, args: Args, *, page: Page, narrowed: NoticeFilter, fields: Fields, now: datetime) -> Screen:
     """The same, written as text. `fields`: NOTICE_FIELDS and the words."""
-    member = args(member_id)
+    member = args.member(member_id)
     listing = _all_of(member) if narrowed == NoticeFilter() else _of_member(member, narrowed, args, NOW)
-    return Screen(fields, listing, page, args, _written(member), now)
+    return Screen(fields, listing, page, args, _written(member), now, steady=True)
 
 
 @lru_cache(maxsize=64)

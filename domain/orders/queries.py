@@ -84,8 +84,8 @@ async def orders_of_buyer(
 
 def orders_screen(member_id: UUID, args: Args, *, page: Page, narrowed: OrderFilter) -> Screen:
     """The same, written as text."""
-    listing = _all_of(args(member_id)) if narrowed == OrderFilter() else _of_buyer(member_id, narrowed, args)
-    return Screen(ORDER_FIELDS, listing, page, args, _sums_of(listing))
+    listing = _all_of(args.member(member_id)) if narrowed == OrderFilter() else _of_buyer(member_id, narrowed, args)
+    return Screen(ORDER_FIELDS, listing, page, args, _sums_of(listing), steady=True)
 
 
 @lru_cache(maxsize=64)
@@ -100,7 +100,7 @@ def _all_of(member: str) -> Listing:
 
 
 def _of_buyer(member_id: UUID, narrowed: OrderFilter, args: Args) -> Listing:
-    where = f"o.member_id = {args(member_id)}" + narrowed.where(args)
+    where = f"o.member_id = {args.member(member_id)}" + narrowed.where(args)
     return Listing(ORDERS, where, at="o.created_at", id="o.id", counted=ORDERS if narrowed.text is not None else '"order" o')
 
 

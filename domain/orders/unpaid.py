@@ -140,11 +140,11 @@ async def unpaid_of_buyer(
 def unpaid_screen(member_id: UUID, args: Args, *, page: Page, narrowed: UnpaidFilter) -> Screen:
     """The same, written as text."""
     if narrowed == ALL:
-        listing, whole_list = _whole_screen(args(member_id))
+        listing, whole_list = _whole_screen(args.member(member_id))
     else:
         listing = _unpaid(member_id, narrowed, args)
         whole_list = _written(listing)
-    return Screen(ORDER_FIELDS, listing, page, args, whole_list)
+    return Screen(ORDER_FIELDS, listing, page, args, whole_list, steady=True)
 
 
 @lru_cache(maxsize=64)
@@ -159,7 +159,7 @@ def _written(listing: Listing) -> Mapping[str, Rows]:
 
 
 def _unpaid(member_id: UUID, narrowed: UnpaidFilter, args: Args) -> Listing:
-    return _of_member(args(member_id), narrowed.where(args))
+    return _of_member(args.member(member_id), narrowed.where(args))
 
 
 def _of_member(member: str, narrowed: str) -> Listing:

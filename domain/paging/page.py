@@ -6,7 +6,7 @@ A position is such a pair; the page after it is found by comparing pairs (keyset
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,10 +34,36 @@ class Page:
 
 
 class Args:
-    """Parameters of a statement being put together; calling it adds one and answers its `$n`."""
+    """Parameters of a statement being put together; calling it adds one and answers its `$n`.
+
+    Those that say who asks and when are told apart (`member`, `now`), so that a statement that depends on nothing else can be kept for others.
+    """
 
     def __init__(self, *values: object) -> None:
         self.values: list[object] = list(values)
+        self._members: list[int] = []
+        self._nows: list[int] = []
+
+    def member(self, value: UUID) -> str:
+        """Add the member who asks."""
+        self._members.append(len(self.values))
+        return self(value)
+
+    def now(self, value: datetime) -> str:
+        """Add the instant of the request."""
+        self._nows.append(len(self.values))
+        return self(value)
+
+    def again(self, member: UUID, now: Callable[[], datetime]) -> list[object]:
+        """The values of the same statement for another request."""
+        values = self.values.copy()
+        for place in self._members:
+            values[place] = member
+        if self._nows:
+            at = now()
+            for place in self._nows:
+                values[place] = at
+        return values
 
     def __call__(self, value: object) -> str:
         self.values.append(value)

@@ -239,6 +239,13 @@ class Screen:
     args: Args
     whole: Mapping[str, Leaf | Rows] = field(default_factory=dict)
     now: datetime | None = None
+    steady: bool = False
+    """Who asks and when are all that the statement's values have of the request besides the arguments: others may be answered by it."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the same statement answers others who ask for the same."""
+        return self.steady and self.page.after is None and self.page.before is None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -257,7 +264,7 @@ class Screen:
         found = [column, *([count_sql(self.listing)] if count else []), *whole]
         if self.now is None or not any(map(_is_dated, found)):
             return found
-        now = f"{self.args(self.now)}::timestamptz"
+        now = f"{self.args.now(self.now)}::timestamptz"
         return [_dated(column, now) for column in found]
 
 
@@ -311,8 +318,8 @@ def _quoted(character: str) -> str:
 TOP: Final = _quoted(between_pieces(0))
 
 
-async def fetch_columns(columns: Sequence[str], args: Args) -> db.Record:
+async def fetch_columns(columns: tuple[str, ...], values: Sequence[object]) -> db.Record:
     """One row of these columns."""
-    row = await db.fetchrow(_statement(tuple(columns), QUOTED_BY_SERVER[db.server_major() >= 17]), *args.values)
+    row = await db.fetchrow_of_request(_statement(columns, QUOTED_BY_SERVER[db.server_major() >= 17]), values)
     assert row is not None
     return row

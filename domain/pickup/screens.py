@@ -28,11 +28,11 @@ async def pickups_of_member(
 
 def pickups_screen(member_id: UUID, args: Args, *, page: Page, state: PickupState | None) -> Screen:
     """The same, written as text."""
-    return Screen(PICKUP_FIELDS, _of_member(member_id, state, args), page, args)
+    return Screen(PICKUP_FIELDS, _of_member(member_id, state, args), page, args, steady=True)
 
 
 def _of_member(member_id: UUID, state: PickupState | None, args: Args) -> Listing:
-    where = f"k.member_id = {args(member_id)}"
+    where = f"k.member_id = {args.member(member_id)}"
     if state is not None:  # OPEN is written out, so that its partial index serves
         where += " and k.state = " + ("'OPEN'" if state is PickupState.OPEN else args(state.value))
     return Listing(PICKUPS, where, at="k.created_at", id="k.id", counted="pickup k")

@@ -57,11 +57,11 @@ async def shipments_of_member(member_id: UUID, *, page: Page, wanted: Wanted, na
 
 def shipments_screen(member_id: UUID, args: Args, *, page: Page, narrowed: ShipmentFilter) -> Screen:
     """The same, written as text."""
-    return Screen(SHIPMENT_FIELDS, _of_member(member_id, narrowed, args), page, args)
+    return Screen(SHIPMENT_FIELDS, _of_member(member_id, narrowed, args), page, args, steady=True)
 
 
 def _of_member(member_id: UUID, narrowed: ShipmentFilter, args: Args) -> Listing:
-    return narrowed.listing(f"sh.member_id = {args(member_id)}", args)
+    return narrowed.listing(f"sh.member_id = {args.member(member_id)}", args)
 
 
 async def shipments_of_shop(shop_id: UUID, *, page: Page, wanted: Wanted, narrowed: ShipmentFilter, count: bool = False) -> Slice:

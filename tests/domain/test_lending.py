@@ -163,3 +163,55 @@ async def test_the_program_lends_its_connections_so(db: str) -> None:
 
     await database.fetchval("select 1")
     assert type(get_connection("default")._pool) is Pool  # type: ignore[attr-defined]
+
+
+async def test_a_statements_first_row_leaves_its_connection_free(pool: Watched) -> None:
+    for number in range(3):  # asked for the first time, prepared, and known
+        row = await pool.first_row(pool.hold(), "select $1::int as n", [number])
+        assert dict(row) == {"n": number}
+        assert pool.get_idle_size() == 1
+    assert await pool.first_row(pool.hold(), "select 1 where false", []) is None
+    assert await pool.first_row(pool.hold(), "select 1 where false", []) is None
+    assert all(pool.plain)
+
+
+async def test_a_statement_whose_table_changed_is_prepared_again(pool: Watched) -> None:
+    await pool.execute("create temporary table changing as select 1 as a")
+    for _ in range(2):
+        assert dict(await pool.first_row(pool.hold(), "select * from changing", [])) == {"a": 1}
+    await pool.execute("alter table changing add column b int default 2")
+    for _ in range(2):
+        assert dict(await pool.first_row(pool.hold(), "select * from changing", [])) == {"a": 1, "b": 2}
+    assert pool.get_idle_size() == 1
+
+
+async def test_a_first_row_that_fails_or_is_cut_leaves_a_connection_that_works(pool: Watched) -> None:
+    for _ in range(2):
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await pool.first_row(pool.hold(), "select 1 / $1::int", [0])
+    await pool.first_row(pool.hold(), "select pg_sleep($1)", [0.0])
+    for _ in range(2):  # known by now, so that no timer of asyncpg's is about
+        task = asyncio.create_task(pool.first_row(pool.hold(), "select pg_sleep($1)", [30.0]))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await pool.fetchval("select 1") == 1
+    assert pool.get_idle_size() == 1
+
+
+async def test_a_connection_that_ends_during_its_statement_goes_back_once(pool: Watched, server_dsn: str) -> None:
+    first = await pid(pool)
+    await pool.first_row(pool.hold(), "select pg_sleep($1)", [0.0])
+    task = asyncio.create_task(pool.first_row(pool.hold(), "select pg_sleep($1)", [30.0]))
+    other = await asyncpg.connect(**database.credentials(server_dsn))
+    try:
+        await other.execute("select pg_terminate_backend($1, 5000)", first)
+    finally:
+        await other.close()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await task
+    assert await pid(pool) != first
+    assert pool.get_idle_size() == 1
+    assert pool._queue.qsize() == 1
