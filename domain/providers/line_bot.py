@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 
 from domain.members.ports import LinkRefused, LinkUnanswered
+from domain.providers.asking import trusted
 
 TIMEOUT_SECONDS: Final = 5.0
 LARGEST_BYTES: Final = 64 * 1024
@@ -77,7 +78,7 @@ class LineBot:
         try:
             async with (
                 asyncio.timeout(TIMEOUT_SECONDS),
-                httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
+                httpx.AsyncClient(verify=trusted(), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
                 client.stream("POST", self._base_url + path, content=body, headers=sent) as response,
             ):
                 found = b""
