@@ -43,6 +43,8 @@ ADVICE: Final = {
     "LINK_OVER": "Make a fresh code and let the person try again.",
     "LAST_IDENTITY": "Offer to add another way to sign in, or to delete the account.",
     "SIGN_IN_AGAIN": "Let the person [confirm the sign-in](sign-in.md#a-fresh-sign-in), then send the same, with the same key.",
+    "SECOND_PROOF_NEEDED": "Let the person [confirm with it](second-proof.md#confirming), then send the same, with the same key.",
+    "SECOND_PROOF_UNSET": "Offer to [make a passkey](second-proof.md#making-one), then send the same, with the same key.",
     "STAFF_RIGHTS": "Merge the other way round, or leave the shop first.",
     "UNDO_OVER": "Read `me.merges` again and offer it no more.",
     "DELETION_UNDERWAY": "Offer `accountDeleteCancel`.",

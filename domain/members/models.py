@@ -1,5 +1,5 @@
 """Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key; sign_in_alert, provider_grant;
-claim_code, member_merge, account_deletion, data_export, member_event, account_link."""
+claim_code, member_merge, account_deletion, data_export, member_event, account_link; passkey."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ class Session(Model):
     ended_reason = fields.CharField(max_length=32, default="")
     confirmed_at = fields.DatetimeField(null=True)
     """When its person last proved again who they are; null: not since it began."""
+    second_proof_at = fields.DatetimeField(null=True)
+    """When its person last showed a passkey; null: never."""
 
     class Meta:
         table = "session"
@@ -298,3 +300,24 @@ class AccountLink(Model):
     class Meta:
         table = "account_link"
         indexes = [Index(fields=("endpoint_id", "external_id", "asked_at")), Index(fields=("member_id",)), Index(fields=("asked_at",))]
+
+
+class Passkey(Model):
+    """A passkey of a member (WebAuthn): the public half of a key that stays on the person's device, or in its maker's cloud."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    name = fields.CharField(max_length=60)
+    """As the person calls the device."""
+    credential_id = fields.BinaryField()
+    """What the device knows it by; at most 1023 bytes, unique."""
+    public_key = fields.BinaryField()
+    """COSE, as the device gave it."""
+    sign_count = fields.BigIntField(default=0)
+    """The device's count of its signatures; 0 where it does not count."""
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "passkey"
+        indexes = [Index(fields=("member_id",))]

@@ -12,9 +12,10 @@ import pytest
 from domain import db as database
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.members import export
+from domain.members import export, passkeys
 from domain.members.alerts import raise_alert
 from domain.members.errors import TooManyExports, TooManyGuesses
+from domain.members.passkeys import NewPasskey
 from domain.members.rules import AlertKind
 from domain.orders.carriers import Carrier
 from domain.orders.rules import OrderState
@@ -55,6 +56,7 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     async with database.transaction() as tx:
         for who in (member, other):
             await raise_alert(tx, AlertKind.REUSED, member_id=who, session_id=new_id(), installation_id="phone-1", now=NOW)
+            await passkeys.add(tx, who, NewPasskey(who.bytes, b"key", 0), f"phone of {who == member}", NOW)
     parcel = await packed(order, label=Label(Carrier.HI_LIFE, "", "HL-1", Store("2001", "中山店")))
     await said(order, parcel, ShipmentState.SHIPPED, note="已交寄")
     found, _ = await file_of(member)
@@ -75,6 +77,7 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     assert [[e["kind"] for e in o["events"]][:1] for o in found["orders"]] == [["OPENED"], ["OPENED"]]
     assert [(a["kind"], a["sentAt"]) for a in found["alerts"]] == [("REUSED", None)]
     assert len(found["devices"]) == 1
+    assert [(p["name"], p["lastUsedAt"], set(p)) for p in found["passkeys"]] == [("phone of True", None, {"name", "createdAt", "lastUsedAt"})]
     assert any(n["kind"] == "ORDER_PLACED" for n in found["notices"])
     everything = orjson.dumps(found).decode()
     for foreign in ("someone-else", "別人的", "店家的話", "member:staff", str(member)):
