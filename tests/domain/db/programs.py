@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.db import embedded
+from domain.db import elsewhere, embedded
 from domain.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 AS_ROOT = os.geteuid() == 0
@@ -55,6 +55,8 @@ class Program:
         self, data: Path, *, uid: int | None = None, loops: int = 0, platform: str = sys.platform, flags: str = "-B", **env: str
     ) -> None:
         uid = os.geteuid() if uid is None else uid
+        if uid != os.geteuid():
+            env = {**readable_by(uid), **env}
         command = [sys.executable, flags, "-c", PROGRAM, str(embedded.__file__), str(data), str(uid), str(loops), platform]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **env})
@@ -74,6 +76,15 @@ class Program:
             self.process.stdin.close()
             self.process.stdin = None
         self.process.communicate(timeout=60)
+
+
+def readable_by(uid: int) -> dict[str, str]:
+    """The environment in which a user finds PostgreSQL's programs: below a closed folder, as `mktemp -d` makes one, only root reads the
+    checkout's own. Root's servers have a copy in the open then, and so has this user."""
+    binaries = embedded._binaries()
+    if embedded._Account(uid, uid, switch=True).reaches(binaries / "postgres"):
+        return {}
+    return {"PYTHONPATH": str(elsewhere.programs(binaries).parents[2])}
 
 
 def until(condition: Callable[[], object], limit_seconds: float = 30) -> None:
