@@ -77,7 +77,9 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     assert [[e["kind"] for e in o["events"]][:1] for o in found["orders"]] == [["OPENED"], ["OPENED"]]
     assert [(a["kind"], a["sentAt"]) for a in found["alerts"]] == [("REUSED", None)]
     assert len(found["devices"]) == 1
-    assert [(p["name"], p["lastUsedAt"], set(p)) for p in found["passkeys"]] == [("phone of True", None, {"name", "createdAt", "lastUsedAt"})]
+    assert [(p["name"], p["lastUsedAt"], set(p)) for p in found["passkeys"]] == [
+        ("phone of True", None, {"name", "createdAt", "lastUsedAt"})
+    ]
     assert any(n["kind"] == "ORDER_PLACED" for n in found["notices"])
     everything = orjson.dumps(found).decode()
     for foreign in ("someone-else", "別人的", "店家的話", "member:staff", str(member)):
