@@ -17,6 +17,7 @@ from api.auth.viewer import Unauthenticated
 from domain import db
 from domain.errors import Unavailable
 from domain.members.errors import (
+    AuthenticatorKept,
     InvalidDevice,
     NoSigningKey,
     SecondProofNeeded,
@@ -132,7 +133,7 @@ def refusing(handler: Handler) -> Handler:
             return refusal(401, "UNAUTHENTICATED", "sign in again", {"www-authenticate": "Bearer"})
         except (SignInAgain, SecondProofNeeded) as error:
             return refusal(403, error.code, CONFIRM_FIRST[type(error)])
-        except TooManyPasskeys as error:
+        except (TooManyPasskeys, AuthenticatorKept) as error:
             return refusal(409, error.code, "give one up first")
         except TooManyGuesses as error:
             return refusal(429, "TOO_MANY_REQUESTS", "too many attempts", {"retry-after": str(error.retry_after_seconds)})

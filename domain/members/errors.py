@@ -80,6 +80,12 @@ class TooManyPasskeys(DomainError):
     code: ClassVar[str] = "TOO_MANY_PASSKEYS"
 
 
+class AuthenticatorKept(DomainError):
+    """There is an authenticator already; it must be given up first."""
+
+    code: ClassVar[str] = "AUTHENTICATOR_KEPT"
+
+
 class StaffRights(DomainError):
     """The account works in a shop: rights there are a person's own and never move to another account."""
 

@@ -3,8 +3,8 @@
 What a thief with somebody's unlocked phone would go for (money given back, a file of all data, an account given up to another) asks for
 it again: a session counts as fresh for a while after it began, and after its person proved one of their identities once more.
 
-Who has set a second proof up (a passkey) shows it as well, in the same while, and so does everybody who works in a shop that asks all of its
-staff for one. A passkey is both at once: signing in, or confirming, with it makes the session fresh and is the second proof.
+Who has set a second proof up (a passkey, an authenticator app) shows it as well, in the same while, and so does everybody who works in a shop that asks all of its
+staff for one. A passkey is both at once: signing in, or confirming, with it makes the session fresh and is the second proof; a code of an app is the second proof alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from domain.members.rules import FRESH_ACT
 PROVEN = "coalesce(confirmed_at, created_at)"
 """When the person of a session last proved who they are."""
 
-ENROLLED = "exists (select from passkey p where p.member_id = $2)"
+ENROLLED = """(exists (select from passkey p where p.member_id = $2)
+  or exists (select from authenticator a where a.member_id = $2 and a.confirmed_at is not null))"""
 DEMANDED = """exists (select from membership w join shop h on h.id = w.shop_id
   where w.member_id = $2 and w.ended_at is null and h.staff_second_proof)"""
 STATE = f"""select {PROVEN} as proven_at, second_proof_at, {ENROLLED} as enrolled, {DEMANDED} as demanded

@@ -18,6 +18,7 @@ from tests import build
 from tests.api.graphql.matrix import said
 from tests.api.graphql.test_fresh_sign_in import ACTS, JUST, Act
 from tests.build import NOW
+from tests.domain.members.test_authenticators import an_authenticator, begun
 
 ASKED = Actor("worker:setup")
 
@@ -63,6 +64,19 @@ async def test_of_an_old_session_the_passkey_is_asked_for_first(signed_in) -> No
     await enrol(act.who)
     await signed_in_ago(act.who, act.within + JUST)
     assert await done(client, act) == ("SECOND_PROOF_NEEDED", False)
+
+
+async def test_who_has_an_authenticator_shows_a_code_of_it(signed_in) -> None:
+    """One that was begun and never confirmed asks for nothing."""
+    act = await ACTS["return"]()
+    client = await signed_in(act.who)
+    await database.execute("update shop set staff_second_proof = true")
+    await begun(act.who)
+    assert await done(client, act) == ("SECOND_PROOF_UNSET", False)
+    await an_authenticator(act.who)
+    assert await done(client, act) == ("SECOND_PROOF_NEEDED", False)
+    await showed(act.who, act.within)
+    assert await done(client, act) == ("yes", True)
 
 
 @pytest.mark.parametrize("what", ["return", "refund"])
