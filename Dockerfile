@@ -12,6 +12,8 @@ COPY domain ./domain
 COPY api ./api
 COPY workers ./workers
 COPY plusone ./plusone
+# Nothing is written when it runs, so without this every start would compile all of it.
+RUN python -m compileall -q domain api workers plusone
 
 USER plusone
 ENV PLUSONE_HOST=0.0.0.0 PLUSONE_PORT=8000

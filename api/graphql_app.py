@@ -119,6 +119,9 @@ class PlainSchema(strawberry.Schema):
         """None: strawberry's own directive extension would wrap every field."""
         return []
 
+    def _warn_for_federation_directives(self) -> None:
+        """Nothing: there is no federation, and the search goes through every field."""
+
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Nothing here: the endpoint logs what is unexpected, without what people wrote."""
 
@@ -273,15 +276,19 @@ class Endpoint:
             raise RequestError("subscriptions are answered over a web socket, by graphql-transport-ws")
         bill.open(points)
         context.selections = prepared.selections
-        written = await prepared.plans.answer(definition, operation.variables, context)
-        if written is not None:
-            return Written(written.data, bill.close(written.points), media_type)
-        result: Any = SchemaExecutor.run(
-            schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
-            is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
-        )  # fmt: skip
-        if isawaitable(result):
-            result = await result
+        try:
+            written = await prepared.plans.answer(definition, operation.variables, context)
+            if written is not None:
+                return Written(written.data, bill.close(written.points), media_type)
+            result: Any = SchemaExecutor.run(
+                schema._schema, prepared.document, raw_variable_values=operation.variables, operation_name=operation.name, context_value=context,
+                is_awaitable=IS_AWAITABLE, max_coercion_errors=5, hide_suggestions=not self._development, plans=prepared.plans,
+            )  # fmt: skip
+            if isawaitable(result):
+                result = await result
+        except Exception:
+            bill.close(0)  # nothing was answered; one that is cut for its time pays for what it took
+            raise
         cost = bill.close(prepared.actual_cost(schema._schema, definition, result.data, operation.variables))
         errors = [answer(error, context.request_id) for error in result.errors or ()]
         if errors and result.data is None and all("path" not in error for error in errors):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ async def measure(
             processes = await _processes(stack, database, base)
             senders = [await stack.enter_async_context(load.generator()) for _ in range(2)]
         sampler = asyncio.create_task(_sample(processes))
-        watch, sent, failed, said = Stopwatch(), 0, 0, 0
+        watch, sent, failed, said, statuses = Stopwatch(), 0, 0, 0, Counter[str]()
         with run.step("loading", seconds) as moved:
             while watch.seconds < seconds:
                 length = min(window, max(0.2, seconds - watch.seconds))
@@ -72,9 +73,12 @@ async def measure(
                 )
                 sent += sum(one.answered for one in found)
                 failed += sum(one.failed for one in found)
+                statuses.update(found[0].statuses + found[1].statuses)
                 moved(length)
         sampler.cancel()
         await _tell(run, processes, sent, failed, stall)
+        if failed:
+            run.note(f"Answers by their status: {dict(statuses)}.")
 
 
 async def _processes(stack: AsyncExitStack, database: Database, base: Path) -> list[Sampled]:

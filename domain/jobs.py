@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from domain.db import Tx
@@ -26,6 +26,21 @@ RESTOCKED: Final = "restocked"
 ACCOUNT_LINK: Final = "account-link"
 """{"links": [account_link id, …]}: people who wrote to a bot and get an address to link their account by."""
 LOT: Final = 20
+AT_ONCE: Final = frozenset({REPLY, ACCOUNT_LINK})
+"""Somebody looks at a chat and waits for these: they go before others that are due, however many."""
+SOONEST: Final = timedelta(seconds=0.5)
+LOOK: Final = timedelta(seconds=5)
+LEASE: Final = timedelta(seconds=60)
+"""The longest that anybody holds a row of a job without saying when it is due again."""
+
+
+class NotYet(Exception):
+    """Rows of this job are open, but not to be had now: the job is kept and runs again after `wait`, which no try counts against it."""
+
+    def __init__(self, due_in: timedelta) -> None:
+        """`due_in`: by the clock of whoever asks. A row that may be leased is looked at every LOOK; of one put off it is known when."""
+        super().__init__("not yet")
+        self.wait = max(due_in, SOONEST) if due_in > LEASE else max(min(due_in, LOOK), SOONEST)
 
 
 class JobQueue(Protocol):
@@ -45,7 +60,7 @@ class JobRunner(Protocol):
     """Runs the jobs of a queue in this process."""
 
     def handle(self, name: str, handler: Handler) -> None:
-        """Register what runs for jobs of this name."""
+        """Register what runs for jobs of this name. One that raises `NotYet` is run again later."""
         ...
 
     def every(self, cron: str, name: str, action: Callable[[], Awaitable[None]]) -> None:

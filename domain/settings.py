@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+# There are no plugins; looking for them reads what every installed package says of itself.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+PREFIX: Final = "PLUSONE_"
+CUSTOMARY: Final[Mapping[str, str]] = {"database_url": "DATABASE_URL"}
+"""Names by which a setting is known elsewhere; they go before ours."""
+ENV_FILE: Final = Path(".env")
 
 
 class Environment(StrEnum):
@@ -18,16 +28,24 @@ class MissingSetting(Exception):
     """The start stops here; the message names every setting that is missing or wrong, and never its value."""
 
 
-class Settings(BaseSettings):
-    """Environment variables are `PLUSONE_<NAME>`; the database's may also be the customary `DATABASE_URL`."""
+class Settings(BaseModel):
+    """Environment variables are `PLUSONE_<NAME>`, in either case; the database's may also be the customary `DATABASE_URL`.
 
-    model_config = SettingsConfigDict(env_prefix="PLUSONE_", frozen=True, extra="ignore", env_file=".env", env_file_encoding="utf-8")
+    What is given goes before the environment, and that before the file. pydantic's own settings read no more than this and take a twentieth of a start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, _env_file: Path | None = ENV_FILE, **given: Any) -> None:
+            super().__init__(**{**_of_file(_env_file), **_among(os.environ), **given})
 
     environment: Environment = Environment.PRODUCTION
     """`development` adds the dev sign-in and GraphiQL."""
     secret_key: SecretStr = Field(min_length=32)
     """Root of all keys kept in the database and of cursors; at least 32 characters. `openssl rand -base64 33` makes one."""
-    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "PLUSONE_DATABASE_URL"))
+    database_url: str | None = None
     """PostgreSQL 15 or later. Without it the embedded one runs in `data_dir`."""
     data_dir: Path = Path(".data")
     pool_size: int = Field(default=10, ge=2, le=200)
@@ -117,6 +135,26 @@ class Settings(BaseSettings):
         return self.environment is Environment.DEVELOPMENT
 
 
+def _among(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """Settings among these variables, by their fields' names."""
+    known = {name.upper(): value for name, value in variables.items() if value is not None}
+    found = {}
+    for field in Settings.model_fields:
+        for name in (CUSTOMARY.get(field, ""), f"{PREFIX}{field.upper()}"):
+            if name in known:
+                found[field] = known[name]
+                break
+    return found
+
+
+def _of_file(path: Path | None) -> dict[str, str]:
+    if path is None or not path.expanduser().is_file():
+        return {}
+    from dotenv import dotenv_values  # late: only development has the file
+
+    return _among(dotenv_values(path.expanduser(), encoding="utf-8"))
+
+
 def load(**overrides: object) -> Settings:
     """Read the settings.
 
@@ -129,6 +167,6 @@ def load(**overrides: object) -> Settings:
         lines = []
         for problem in error.errors(include_input=False, include_context=False, include_url=False):
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            name = name if name.startswith(("PLUSONE_", "DATABASE_URL")) else f"PLUSONE_{name}"
+            name = CUSTOMARY.get(name.lower(), f"{PREFIX}{name}")
             lines.append(f"{name}: {problem['msg']}")
         raise MissingSetting("\n".join(sorted(lines))) from None

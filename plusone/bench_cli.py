@@ -169,7 +169,7 @@ def seed(
     from benchmarks.seed import Seeded
     from benchmarks.seed import seed as fill
     from benchmarks.seed_world import Plan
-    from plusone import cli, runtime
+    from plusone import runtime, start
 
     present = until.replace(tzinfo=UTC) if until else datetime.now(UTC).replace(microsecond=0)
     plan = Plan(orders, members or max(10, orders // 10), shops or max(3, orders // 1000), present, seed_number)
@@ -188,7 +188,7 @@ def seed(
         if dsn:
             main(None, dsn)
         else:
-            cli._with_database(main, prepared=False)
+            start.with_database(main, prepared=False)
     except (BenchRefused, runtime.StartRefused) as error:
         err.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(1) from None

@@ -6,19 +6,16 @@ Exit codes: 0 done, 1 something needed is missing or broken, 2 a setting or a sh
 from __future__ import annotations
 
 import asyncio
-import gc
-import threading
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from domain.settings import MissingSetting, Settings, load
-from plusone import keys_cli, operations_cli, receipt_cli, simulate_cli
+from domain.settings import Settings
+from plusone import keys_cli, operations_cli, receipt_cli, simulate_cli, start
 from plusone.bench_cli import bench
+from plusone.start import settings_or_exit, with_database
 
 app = typer.Typer(
     help="Back end of +1 social commerce: a signed comment becomes the right order.",
@@ -33,56 +30,11 @@ app.add_typer(bench, name="bench")
 out = Console()
 err = Console(stderr=True)
 
-WORKER_PORT = 8001
-
-
-def settings_or_exit() -> Settings:
-    """The settings; without them the process ends with code 2 and their names."""
-    try:
-        return load()
-    except MissingSetting as error:
-        raise _not_complete(error) from None
-
-
-def _not_complete(missing: MissingSetting) -> typer.Exit:
-    err.print("[red]The settings are not complete:[/red]")
-    for line in str(missing).splitlines():
-        err.print(f"  {line}", markup=False, highlight=False)
-    err.print("Set them in the environment or in a file named .env; .env.example tells what each is for.")
-    return typer.Exit(2)
-
-
-def _with_database(main: Callable[[Settings, str], None], *, prepared: bool, meanwhile: str | None = None) -> None:
-    """Run `main` with settings and a database; refusals become one line and a code. `meanwhile`: a module to load while the database starts."""
-    from plusone import logging, runtime
-
-    settings = settings_or_exit()
-    logging.configure(settings)
-    if meanwhile:
-        threading.Thread(target=import_module, args=(meanwhile,), name="loading", daemon=True).start()
-    try:
-        with runtime.database(settings) as dsn:
-            if prepared:
-                runtime.prepare(settings, dsn)
-            main(settings, dsn)
-    except runtime.StartRefused as error:
-        err.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from None
-    except MissingSetting as error:  # one that only the part that uses it can judge
-        raise _not_complete(error) from None
-
 
 @app.command()
 def serve() -> None:
     """Answer the apps and the platforms' webhooks, until SIGTERM."""
-    gc.disable()  # until `settle`: what is loaded stays, and looking through it again and again takes a quarter of the start
-    from plusone import processes
-
-    def main(settings: Settings, dsn: str) -> None:
-        with processes.listen(settings.host, settings.port, "PLUSONE_PORT") as listening:
-            processes.run(lambda: processes.serve(settings, dsn, listening))
-
-    _with_database(main, prepared=True, meanwhile="api.app")
+    start.serve()
 
 
 @app.command()
@@ -90,20 +42,10 @@ def work(
     health_port: Annotated[
         int,
         typer.Option(envvar="PLUSONE_WORKER_PORT", min=-1, max=65535, help="Port of health and metrics; 0 takes a free one, -1 none."),
-    ] = WORKER_PORT,
+    ] = start.WORKER_PORT,
 ) -> None:
     """Decide what came in and send what goes out, until SIGTERM."""
-    gc.disable()
-    from plusone import processes
-
-    def main(settings: Settings, dsn: str) -> None:
-        if health_port < 0:
-            processes.run(lambda: processes.work(settings, dsn, None))
-            return
-        with processes.listen(settings.host, health_port, "PLUSONE_WORKER_PORT") as listening:
-            processes.run(lambda: processes.work(settings, dsn, listening))
-
-    _with_database(main, prepared=True)
+    start.work(health_port)
 
 
 @app.command()
@@ -125,7 +67,7 @@ def migrate(check: Annotated[bool, typer.Option("--check", help="Only look: exit
             out.print(f"applied {name}", highlight=False)
         out.print("The database is at this version.")
 
-    _with_database(main, prepared=False)
+    with_database(main, prepared=False)
 
 
 @app.command()
@@ -163,9 +105,7 @@ def shop_apply(
 
     try:
         described, secrets = shopfile_cli.checked(file)
-        _with_database(
-            lambda settings, dsn: shopfile_cli.apply_file(described, secrets, settings, dsn, out, dry_run=dry_run), prepared=True
-        )
+        with_database(lambda settings, dsn: shopfile_cli.apply_file(described, secrets, settings, dsn, out, dry_run=dry_run), prepared=True)
     except FileRefused as error:
         err.print(
             f"{file} is refused, nothing was changed (entries are counted from 1):",
@@ -188,10 +128,10 @@ def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", s
         if not shopfile_cli.show_shop(handle, settings, dsn, out):
             raise typer.Exit(1)
 
-    _with_database(main, prepared=True)
+    with_database(main, prepared=True)
 
 
-receipt_cli.add_to(app, _with_database, out, err)
-keys_cli.add_to(app, _with_database, out, err)
-simulate_cli.add_to(shop, _with_database, out, err)
-operations_cli.add_to(app, _with_database, out, err)
+receipt_cli.add_to(app, with_database, out, err)
+keys_cli.add_to(app, with_database, out, err)
+simulate_cli.add_to(shop, with_database, out, err)
+operations_cli.add_to(app, with_database, out, err)

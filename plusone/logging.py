@@ -14,12 +14,20 @@ import traceback
 from types import TracebackType
 from typing import Any, Final
 
-import structlog
 from prometheus_client import Counter
-from structlog.typing import EventDict, Processor, WrappedLogger
 
 from domain.errors import DomainError
 from domain.settings import Settings
+
+_rich = sys.modules.get("rich")
+if _rich is None:  # structlog would load all of it to colour exceptions, which `Troubles` has told in its own words by then
+    sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+    from structlog.typing import EventDict, Processor, WrappedLogger
+finally:
+    if _rich is None:
+        del sys.modules["rich"]
 
 DROPPED: Final = re.compile(
     r"text|name|token|secret|authorization|body|password|cookie|phone|address|mail|payload|quer(y|ies)|variables|signature|credential|dsn|header",

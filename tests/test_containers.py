@@ -161,3 +161,11 @@ def test_continuous_integration_runs_make_test() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert {"demo", "test", "suite", "bench", "lint", "lock"} <= set(targets)
+
+
+def test_the_image_holds_our_modules_compiled() -> None:
+    order = instructions()
+    copied = [rest.split()[0] for name, rest in order if name == "COPY" and not rest.startswith("requirements")]
+    compiled = ("RUN", f"python -m compileall -q {' '.join(copied)}")
+    assert compiled in order
+    assert order.index(compiled) > max(place for place, (name, _) in enumerate(order) if name == "COPY")

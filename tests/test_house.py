@@ -73,7 +73,6 @@ OUTSIDE_OF_MUTATIONS = {
     "DUPLICATE_ITEM",
     "INVALID_SHOP",  # opening a shop has no mutation yet
     "NO_SIGNING_KEY",
-    "SIGN_IN_REFUSED",
     "SLIP_REFUSED",  # pictures over HTTP
     "TICKET_OVER",
     "TOO_MANY_GUESSES",  # sign-in over HTTP

@@ -26,9 +26,9 @@ _ids = itertools.count(1)
 
 
 def wall_services(clock: FixedClock | None = None) -> Services:
-    """Services as in development, on a clock that stands still."""
+    """Services as in development, on a clock that stands still, where somebody sends replies."""
     return services(
-        Settings(environment=Environment.DEVELOPMENT, secret_key="x" * 40, _env_file=None),  # type: ignore[call-arg]
+        Settings(environment=Environment.DEVELOPMENT, secret_key="x" * 40, reply_base_url="http://127.0.0.1:9", _env_file=None),  # type: ignore[call-arg]
         clock=clock or FixedClock(NOW),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from domain.bootstrap import Services
-from domain.jobs import ACCOUNT_LINK, JobRunner, Payload
+from domain.jobs import ACCOUNT_LINK, JobRunner, NotYet, Payload
 from domain.members import account_links
 from domain.members.account_links import DueLink
 from domain.members.link_addresses import Opens, address
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 SWEEP: Final = "* * * * *"
 AGAIN: Final = timedelta(seconds=20)
+AT_A_TIME: Final = 3
+"""Of a sweep: so few are told one after the other within their lease, however slow the platform is."""
+SWEEP_SECONDS: Final = 50.0
 
 
 class AccountLinks:
@@ -30,16 +35,30 @@ class AccountLinks:
         self._services = services
 
     async def handle(self, payload: Payload) -> None:
-        """Send the addresses of a job that are still due."""
-        await self._send([UUID(text) for text in payload["links"]])
+        """Send the addresses of a job that are still due.
+
+        Raises:
+            NotYet: some are not to be had now.
+        """
+        ids, now = [UUID(text) for text in payload["links"]], self._services.clock.now
+        taken = await account_links.claim_due(vault=self._services.vault, now=now(), ids=ids)
+        await self._send(taken)
+        left = set(ids) - {link.id for link in taken}
+        if left and (due_in := await account_links.due_in(left, now=now())) is not None:
+            raise NotYet(due_in)
 
     async def sweep(self) -> None:
         """Send what jobs have left behind."""
-        await self._send(None)
+        services, clock = self._services, asyncio.get_running_loop().time
+        until = clock() + SWEEP_SECONDS
+        while due := await account_links.claim_due(vault=services.vault, now=services.clock.now(), limit=AT_A_TIME):
+            await self._send(due)
+            if clock() > until:
+                return
 
-    async def _send(self, ids: list[UUID] | None) -> None:
+    async def _send(self, links: Sequence[DueLink]) -> None:
         services = self._services
-        for link in await account_links.claim_due(vault=services.vault, now=services.clock.now(), ids=ids):
+        for link in links:
             try:
                 await self._one(link)
             except LinkRefused as error:
@@ -60,6 +79,7 @@ class AccountLinks:
         await account_links.keep_token(link, token, vault=services.vault, now=services.clock.now())
         text = say(account_links.ADDRESS, language_for(link.locale)).format(link=address(base, Opens.ACCOUNT, link.id, services.vault))
         await self._linker.tell(link.person, text, reply_token=link.reply_token, retry_key=_key(link), access_token=link.access_token)
+        await account_links.told(link)
 
 
 def _key(link: DueLink) -> UUID:

@@ -14,7 +14,7 @@ from domain.notices.digests import DueDigest
 
 
 async def send_digests(gateway: PushGateway | None, services: Services) -> int:
-    """Send what is due; answers how many digests went to a device.
+    """Send what is due; answers how many digests need no further try.
 
     A digest whose notices were all read meanwhile is not sent. One that was put off is sent again, under the same id, after its lease.
     Without a gateway nothing is taken: a configured worker may come before it is too late.
@@ -33,7 +33,7 @@ async def send_digests(gateway: PushGateway | None, services: Services) -> int:
         elif not {Outcome.RETRY, Outcome.MISCONFIGURED} & outcomes:
             empty.append(digest)
     await digests.close(sent, empty, now=services.clock.now())
-    return len(sent)
+    return len(sent) + len(empty)
 
 
 def _messages(digest: DueDigest, now: datetime) -> Iterator[PushMessage]:

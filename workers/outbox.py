@@ -23,7 +23,7 @@ from domain.claims import replies
 from domain.claims.ports import ReplyDelayed, ReplyRefused, ReplySender
 from domain.claims.replies import Reply
 from domain.ids import public_id
-from domain.jobs import PUSH, REPLY, JobRunner, Payload
+from domain.jobs import PUSH, REPLY, JobRunner, NotYet, Payload
 from domain.members import inbox_ids
 from domain.notices import deliveries
 from domain.notices.deciding import admit
@@ -42,6 +42,19 @@ REPLIES_AT_A_TIME: Final = 5
 THROTTLED_DEVICES: Final = 3
 """So many devices in a row answered 429: the project is meant, not a device."""
 NO_CREDENTIALS: Final = "no push credentials"
+MARK_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0)
+ANSWERED: Final = frozenset({Outcome.SENT, Outcome.DEAD_TARGET, Outcome.REFUSED})
+
+
+async def surely(mark: Callable[[], Awaitable[None]]) -> None:
+    """Write down what became of a send, also when the database is busy or away for a moment: what is known is not to be asked or sent again."""
+    for seconds in MARK_AGAIN_SECONDS:
+        try:
+            return await mark()
+        except (*db.AWAY, *db.CONTENTION) as error:
+            log.warning("an outcome is written down again: %s", type(error).__name__)
+            await asyncio.sleep(seconds)
+    return await mark()
 
 
 class Pushes:
@@ -54,11 +67,20 @@ class Pushes:
         self._not_before: datetime | None = None
 
     async def handle(self, payload: Payload) -> None:
-        """Send the pushes of a PUSH job that are still due."""
-        ids = [UUID(text) for text in payload["deliveries"]]
+        """Send the pushes of a PUSH job that are still due.
+
+        Raises:
+            NotYet: some are not to be had now.
+        """
+        ids, now = [UUID(text) for text in payload["deliveries"]], self._services.clock.now
         if self._gateway is None:
             return  # the sweeper drops them when their time is over; until then a configured worker may come
-        await self._send(self._gateway, await deliveries.claim_due(now=self._services.clock.now(), ids=ids))
+        taken = await deliveries.claim_due(now=now(), ids=ids)
+        if taken:
+            await self._send(self._gateway, taken)
+        left = set(ids) - {push.id for push in taken}
+        if left and (due_in := await deliveries.due_in(left, now=now())) is not None:
+            raise NotYet(due_in)
 
     async def sweep(self) -> None:
         """Send what jobs have left behind, and close what is too late."""
@@ -72,7 +94,7 @@ class Pushes:
                 return
 
     async def _send(self, gateway: PushGateway, pushes: Sequence[Push]) -> int:
-        """Decide on leased pushes, send those that go and mark them; answers how many were taken, or are not to be sent now."""
+        """Decide on leased pushes, send those that go and mark them; answers how many were answered for good, or are not to be sent now."""
         now = self._services.clock.now()
         if self._not_before is not None and now < self._not_before:
             await self._put_off(pushes, self._not_before)
@@ -84,8 +106,8 @@ class Pushes:
         results = await gateway.send([message_of(push, now=now) for push in pushes])
         outcomes = list(zip(pushes, results, strict=True))
         self._heed(outcomes)
-        await self._mark(outcomes)
-        return leased - len(pushes) + sum(result.outcome is Outcome.SENT for result in results)
+        await surely(lambda: self._mark(outcomes))
+        return leased - len(pushes) + sum(result.outcome in ANSWERED for result in results)
 
     async def _put_off(self, pushes: Sequence[Push], until: datetime) -> None:
         async with db.transaction() as tx:
@@ -171,12 +193,20 @@ class Replies:
         self._keyed = keyed
 
     async def handle(self, payload: Payload) -> None:
-        """Send the replies of a REPLY job that are still due."""
-        ids = [UUID(text) for text in payload["replies"]]
+        """Send the replies of a REPLY job that are still due.
+
+        Raises:
+            NotYet: some are not to be had now.
+        """
+        ids, now = [UUID(text) for text in payload["replies"]], self._services.clock.now
         if self._sender is None:
             await replies.drop_all(replies.NO_SENDER, ids=ids)
             return
-        await self._send(self._sender, await replies.claim_due(now=self._services.clock.now(), ids=ids))
+        taken = await replies.claim_due(now=now(), ids=ids)
+        await self._send(self._sender, taken)
+        left = set(ids) - {reply.id for reply in taken}
+        if left and (due_in := await replies.due_in(left, now=now())) is not None:
+            raise NotYet(due_in)
 
     async def sweep(self) -> None:
         """Send what jobs have left behind."""
@@ -204,19 +234,21 @@ class Replies:
         return sum(result is True for result in done)
 
     async def _one(self, sender: ReplySender, reply: Reply) -> bool:
-        """Send one reply and mark it; answers whether the platform took it."""
+        """Send one reply and mark it; answers whether it is closed, without a platform that is away."""
         if reply.outcome_unknown and not self._keyed:
             await replies.park(reply, replies.IN_FLIGHT)
-            return False
+            return True
         try:
             outgoing = carrying(reply.outgoing, reply.id, self._services)
         except CannotCarry as error:
             await replies.refuse(reply, str(error))
-            return False
+            return True
         try:
             sent = await sender.send(outgoing)
         except ReplyRefused as error:
-            await replies.refuse(reply, without_address(str(error), outgoing))
+            reason = without_address(str(error), outgoing)
+            await surely(lambda: replies.refuse(reply, reason))
+            return True
         except ReplyDelayed as error:
             await self._later(reply, without_address(str(error), outgoing), error.retry_after_seconds)
         except Exception as error:
@@ -226,7 +258,7 @@ class Replies:
             else:
                 await replies.park(reply, f"{replies.IN_FLIGHT}: {type(error).__name__}")
         else:
-            await replies.mark_sent(reply, sent.external_id, now=self._services.clock.now())
+            await surely(lambda: replies.mark_sent(reply, sent.external_id, now=self._services.clock.now()))
             if sent.recipient_id:
                 await inbox_ids.learn(reply.id, sent.recipient_id, self._services.clock.now())
             return True
@@ -239,6 +271,14 @@ class Replies:
             return
         seconds = max(told_seconds, float(replies.DELAYS[min(reply.tries, len(replies.DELAYS)) - 1]))
         await replies.retry_at(reply, self._services.clock.now() + timedelta(seconds=seconds), reason, jobs=self._services.jobs)
+
+
+async def lot_by_lot(send: Callable[[], Awaitable[int]]) -> None:
+    """Send what is due, as long as any of a lot is done: thousands of digests fall due at one time."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + SWEEP_SECONDS
+    while await send() and clock() < deadline:
+        pass
 
 
 def register(
@@ -267,10 +307,10 @@ def register(
     runner.every(SWEEP, "sweep-replies", answers.sweep)
 
     async def alerts() -> None:
-        await send_due(gateway, services)
+        await lot_by_lot(lambda: send_due(gateway, services))
 
     async def told_together() -> None:
-        await send_digests(gateway, services)
+        await lot_by_lot(lambda: send_digests(gateway, services))
 
     runner.every(SWEEP, "sweep-sign-in-alerts", alerts)
     runner.every(SWEEP, "sweep-digests", told_together)

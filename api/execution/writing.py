@@ -24,6 +24,7 @@ from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from api.execution.writing_values import Values
 from domain.paging import MAX_SIZE
+from domain.paging.page import COUNT_CAP
 from domain.paging.written import (
     CARRIED,
     DEEPEST,
@@ -266,7 +267,7 @@ class Writer:
     def _of_beginning(
         self, name: str, type_: GraphQLObjectType, field_: GraphQLField, group: Group, found: _Beginning, inner: Level
     ) -> str:
-        rows, most, fields = found.rows, found.entry.most, found.entry.rows.fields
+        fields = found.entry.rows.fields
         match name:
             case "__typename":
                 return f'"{type_.name}"'
@@ -277,9 +278,9 @@ class Writer:
                 call = self._edge(item_type(field_), group, fields, found.place, inner, found.question(self._values))
                 return f"[{{COMMA.join([{call} for t in {self._counted(found.shown, group)}])}}]"
             case "total_count":
-                return f"{{len({rows}) if len({rows}) < {most} else {most}}}"
+                return f"{{{found.total()} if {found.total()} < {COUNT_CAP} else {COUNT_CAP}}}"
             case "total_count_is_exact":
-                return f"{{TRUE if len({rows}) <= {most} else FALSE}}"
+                return f"{{TRUE if {found.total()} <= {COUNT_CAP} else FALSE}}"
             case "page_info":
                 return self._info_of_beginning(field_, group, found, inner)
         raise Unplannable
@@ -365,6 +366,7 @@ class _Beginning:
     level: Level
     backwards: bool
     asked: str = ""
+    counted: str = ""
 
     @property
     def shown(self) -> str:
@@ -376,6 +378,12 @@ class _Beginning:
         """The SQL of a position, as `Screen.place`."""
         at, id_ = self.entry.place
         return at, as_base64(id_)
+
+    def total(self) -> str:
+        """The expression of the number of all its rows: of those that came along, and of those beyond them."""
+        if not self.counted:
+            self.counted = self.level.piece(self.entry.beyond)
+        return f"(min(len({self.rows}), {self.entry.most}) + int({self.counted}))"
 
     def question(self, values: Values) -> str:
         """The name of what its cursors are made by."""

@@ -94,6 +94,10 @@ class PushResult:
     throttled: bool = False
 
 
+CLOSING: Final = PushResult(Outcome.RETRY, reason="closing")
+"""Whether FCM has it nobody will hear: it is sent again under the same id, and that is a try."""
+
+
 class PushGateway(Protocol):
     """Sends pushes; one result per message, in order, whatever happens."""
 
@@ -137,6 +141,8 @@ class FcmGateway:
         self._timeout = timeout_seconds
         self._fresh = asyncio.Lock()
         self._turns = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._sending: set[asyncio.Task[list[PushResult]]] = set()
+        self._closing: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="fcm", daemon=True)
         self._thread.start()
 
@@ -144,21 +150,50 @@ class FcmGateway:
         """Send in chunks; never raises for what a server or the network does."""
         results: list[PushResult] = []
         for start in range(0, len(messages), CHUNK):
-            results += await self._there(self._send(messages[start : start + CHUNK]))
+            chunk = messages[start : start + CHUNK]
+            if self._closing is None:
+                results += await self._there(self._sent(chunk))
+            else:
+                results += [CLOSING] * len(chunk)
         return results
 
     async def aclose(self) -> None:
-        """Close connections, thread and app; a second call does nothing."""
-        if self._loop.is_closed():
-            return
+        """Close connections, thread and app. What is on its way is cut off and comes back as to be sent later; every call waits for the end."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="fcm closes")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         import firebase_admin
 
-        await self._there(self._service._async_client.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        await asyncio.to_thread(self._thread.join)
-        self._loop.close()
-        # On a thread without a loop, since the client's close() runs one.
-        await asyncio.to_thread(firebase_admin.delete_app, self._app)
+        try:
+            await self._there(self._cut())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+            self._loop.close()
+            # On a thread without a loop, since the client's close() runs one.
+            await asyncio.to_thread(firebase_admin.delete_app, self._app)
+
+    async def _cut(self) -> None:
+        """On the gateway's own loop: end what is sent there, and the connections."""
+        for sending in list(self._sending):
+            sending.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._service._async_client.aclose()
+
+    async def _sent(self, messages: Sequence[PushMessage]) -> list[PushResult]:
+        """On the gateway's own loop: send, unless it is being closed."""
+        if self._closing is not None:
+            return [CLOSING] * len(messages)
+        sending = asyncio.create_task(self._send(messages))
+        self._sending.add(sending)
+        try:
+            await asyncio.wait({sending})
+        finally:
+            self._sending.discard(sending)
+            sending.cancel()
+        return [CLOSING] * len(messages) if sending.cancelled() else sending.result()
 
     async def _there(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

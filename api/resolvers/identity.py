@@ -69,7 +69,7 @@ attach(Buyer, BuyerNames)
 
 @strawberry.type
 class IdentityMutations:
-    @mutation(IdentityUserError, IdentityLinkStartPayload, "NOT_FOUND REFUSED")
+    @mutation(IdentityUserError, IdentityLinkStartPayload, "NOT_FOUND SIGN_IN_REFUSED")
     async def identity_link_start(self, info: Info, input: IdentityLinkStartInput) -> Row:
         """A claim code for a name of mine, or a code for another account of mine."""
         context = info.context

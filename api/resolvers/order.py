@@ -47,7 +47,7 @@ from domain.orders import commands, queries, unpaid
 from domain.orders.parcels import EVENTS_AT_ONCE
 from domain.orders.shapes import LINES_AT_ONCE, LINES_SHOWN, NEEDED, Viewpoint
 from domain.orders.timeline import words_of
-from domain.paging import DEFAULT_SIZE, Args, Page, Position, Row, Slice
+from domain.paging import DEFAULT_SIZE, Args, Page, Position, Row, Slice, with_total
 from domain.paging.written import Screen
 from domain.payments.commands import mark_paid
 from domain.payments.rules import PaymentMethod
@@ -127,7 +127,7 @@ class OrderLines:
         order: Row = self
         size = LINES_SHOWN if first is None and last is None else first
         question = asked(info, "lines of ", None, first=size, after=after, last=last, before=before, of=order["key"])
-        part = _came_along(order["lines"], question.page, LINES_AT_ONCE, lambda position: position)
+        part = _came_along(order["lines"], question.page, LINES_AT_ONCE, lambda position: position, order.get("lines_total"))
         return _further_lines(info, order, question) if part is None else connection(info, question, part, selected(info))
 
     @field(
@@ -140,7 +140,7 @@ class OrderLines:
     ) -> Any:
         order: Row = self
         question = asked(info, "timeline of ", None, first=first, after=after, last=last, before=before, of=order["key"])
-        part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda position: position[1])
+        part = _came_along(order["timeline"], question.page, EVENTS_AT_ONCE, lambda position: position[1], order.get("timeline_total"))
         if part is None:
             return _further_events(info, order, question)
         return connection(info, question, _titled(info, part), selected(info))
@@ -154,10 +154,10 @@ def _titled(info: Info, part: Slice) -> Slice:
     return part
 
 
-def _came_along(found: list[Row], page: Page, most: int, place: Callable[[Position], Any]) -> Slice | None:
+def _came_along(found: list[Row], page: Page, most: int, place: Callable[[Position], Any], total: int | None) -> Slice | None:
     """The page cut out of the at most `most` rows (and one, where there are more) that came with the order; None: it may lie beyond them.
 
-    `place`: what the rows are ordered by.
+    `place`: what the rows are ordered by. `total`: of all of them, where it was asked for.
     """
     whole, after, before = len(found) <= most, page.after, page.before
     if not whole and (after is not None or page.backwards):
@@ -168,7 +168,8 @@ def _came_along(found: list[Row], page: Page, most: int, place: Callable[[Positi
     more = len(rest) > page.size
     shown = rest[-page.size :] if page.backwards else rest[: page.size]
     around = (before is not None, more) if page.backwards else (more, after is not None)
-    return Slice(shown, [row["position"] for row in shown], *around, min(len(found), most), whole)
+    part = Slice(shown, [row["position"] for row in shown], *around)
+    return part if total is None else with_total(part, total)
 
 
 async def _further_events(info: Info, order: Row, question: Asked) -> Row:

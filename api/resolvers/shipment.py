@@ -239,11 +239,13 @@ def _stripped(value: str | None) -> str | None:
 
 
 async def _after(info: Info, shop_id: UUID, parcel: UUID) -> Row:
-    """The parcel as it now stands, and its orders where they were asked for."""
+    """The parcel as it now stands, and its orders where they were asked for. Nothing for staff who may pack and not view orders."""
+    view = await staff_view(info, shop_id)
+    if not view.may(Permission.VIEW_ORDERS):
+        return {}
     found: Row = {"shipment": await screens.shipment_of_shop(shop_id, parcel, wanted=selected(info, "shipment"))}
     if "orders" in selected(info):
         ids = await screens.orders_of_shipment(shop_id, parcel)
-        view = await staff_view(info, shop_id)
         found["orders"] = await queries.orders_by_id(shop_id, ids, wanted=selected(info, "orders"), viewpoint=view)
     return found
 
@@ -259,7 +261,7 @@ async def _rows(info: Info, shop_id: UUID, rows: list[Row]) -> list[Row]:
     """Rows as they are shown, with the parcels as they now stand."""
     ids = [UUID(row["shipment"]) for row in rows if row["shipment"]]
     parcels: dict[UUID, Row] = {}
-    if "shipment" in selected(info, "rows"):
+    if "shipment" in selected(info, "rows") and (await staff_view(info, shop_id)).may(Permission.VIEW_ORDERS):
         parcels = await screens.shipments_by_id(shop_id, ids, wanted=selected(info, "rows", "shipment"))
     language, shown = info.context.language, list[Row]()
     for row in rows:

@@ -120,7 +120,7 @@ class OrderCancelRequestPayload(_OrderPayload):
 
 @strawberry.type(description="What became of the answer.")
 class OrderCancelAnswerPayload(_OrderPayload):
-    pass
+    order: Order | None = strawberry.field(description="As it stands now; null also for staff who may act on it and not view orders.")
 
 
 @strawberry.type(description="What became of several orders.")

@@ -171,7 +171,7 @@ TABLE: Final[dict[str, Words]] = {
         "MAKE_GIFT": "Hand a link on that shows no price.", "ANSWER_TRANSFER": "Confirm or refuse the reported transfer.",
     },
     "OrderCancelInput": {"orderId": "An open, unpaid order."},
-    "OrderCancelPayload": {"order": "As it stands now."},
+    "OrderCancelPayload": {"order": "As it stands now; null also for staff who may act on it and not view orders."},
     "OrderFilter": {
         "shopIds": "Only those of these shops.", "state": "Only those that stand so.", "paymentState": "Only those whose money stands so.",
         "fulfilmentState": "Only those whose goods are there.",
@@ -197,7 +197,7 @@ TABLE: Final[dict[str, Words]] = {
         "REVIEW": "A person must look.", "DONE": "Nothing is left to do.",
     },
     "OrderMarkPaidInput": {"orderId": "An unpaid order.", "method": "How the money came."},
-    "OrderMarkPaidPayload": {"order": "As it stands now."},
+    "OrderMarkPaidPayload": {"order": "As it stands now; null also for staff who may act on it and not view orders."},
     "OrderSource": {"platform": "Where the order was written.", "post": "Below which post; null without one."},
     "OrderState": {
         "OPEN": "It may change.", "LOCKED": "The shop works on it.", "COMPLETED": "The goods are with the buyer.", "CANCELLED": "It is no more.",

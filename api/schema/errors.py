@@ -52,6 +52,7 @@ FAMILIES: Final = {
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
         *COMMON, "SAME_PROVIDER", "LINK_OVER", "LAST_IDENTITY", "SIGN_IN_AGAIN", *SECOND, "STAFF_RIGHTS", "UNDO_OVER", "DELETION_UNDERWAY",
+        "SIGN_IN_REFUSED",
     ),
     "AccountErrorCode": (*COMMON, "OPEN_ORDERS", "ONLY_OWNER", "TOO_MANY_EXPORTS", "SIGN_IN_AGAIN", *SECOND),
 }  # fmt: skip
@@ -96,6 +97,7 @@ MESSAGES: Final = {
         "賣場要求人員使用第二重驗證，請先設定。",
         "A shop you work in asks its staff for a second proof; set one up first.",
     ),
+    "SIGN_IN_REFUSED": ("這個帳號已刪除或併入其他帳號，請重新登入。", "This account is gone, or is part of another one; sign in again."),
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),
     "DELETION_UNDERWAY": ("帳號正在刪除中，請先取消刪除。", "An account is about to be deleted; call that off first."),

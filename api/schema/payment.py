@@ -81,7 +81,7 @@ class PaymentAttempt:
 class PaymentSurplusEntry:
     id: strawberry.ID = strawberry.field(description="The attempt's, for `paymentReturnRecord`.")
     attempt: PaymentAttempt = strawberry.field(description="The try by which the money came.")
-    order: LATE_ORDER = strawberry.field(description="The order that was meant.")
+    order: LATE_ORDER = strawberry.field(description="The order that was meant; null also for staff who may not view orders.")
 
 
 PaymentSurplusConnection = Connection[PaymentSurplusEntry]

@@ -171,7 +171,9 @@ class ShipmentImportRow:
     line: int = strawberry.field(description="Where it stands in the text, from 1; the heading is one too.")
     order_number: str = strawberry.field(description="As the row has it.")
     outcome: ImportOutcome = strawberry.field(description="Each row is done whole or not at all.")
-    shipment: Shipment | None = strawberry.field(description="The parcel as it stands now; null for a refused row.")
+    shipment: Shipment | None = strawberry.field(
+        description="The parcel as it stands now; null for a refused row, and for staff who may not view orders."
+    )
     code: ShipmentErrorCode | None = strawberry.field(description="Why it was refused; null when it was not.")
     field: str | None = strawberry.field(description="The column to blame, where one is.")
     message: str | None = strawberry.field(description="For people, in their language; null when it was not refused.")
@@ -180,14 +182,16 @@ class ShipmentImportRow:
 
 @strawberry.type
 class _ParcelPayload:
-    shipment: Shipment | None = strawberry.field(description="As it stands now.")
-    orders: list[Order] | None = strawberry.field(description="The orders of which pieces lie in it, as they stand now.")
+    shipment: Shipment | None = strawberry.field(description="As it stands now; null also for staff who may not view orders.")
+    orders: list[Order] | None = strawberry.field(
+        description="The orders of which pieces lie in it, as they stand now; null also for staff who may not view orders."
+    )
     user_errors: list[ShipmentUserError]
 
 
 @strawberry.type
 class ShipmentCreatePayload(_ParcelPayload):
-    shipment: Shipment | None = strawberry.field(description="The new parcel.")
+    shipment: Shipment | None = strawberry.field(description="The new parcel; null also for staff who may not view orders.")
 
 
 @strawberry.type

@@ -12,6 +12,8 @@ from api.schema.order import Order
 from api.schema.scalars import Money
 from domain.payments.transfer_rules import ReportState
 
+FOR_STAFF = "As it stands now; null also for staff who may act on it and not view orders."
+
 strawberry.enum(ReportState, name="TransferState", description="What became of a report. Treat unknown values as OVER.")
 
 
@@ -94,9 +96,9 @@ class SlipUploadStartPayload:
 
 @strawberry.type
 class TransferConfirmPayload(_OrderPayload):
-    pass
+    order: Order | None = strawberry.field(description=FOR_STAFF)
 
 
 @strawberry.type
 class TransferRefusePayload(_OrderPayload):
-    pass
+    order: Order | None = strawberry.field(description=FOR_STAFF)

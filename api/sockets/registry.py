@@ -115,10 +115,13 @@ class Registry:
 
     async def _check(self, those: set[Listener]) -> None:
         """End the connections whose session is over, whose member's `ver` rose, or whose token ran out."""
-        asked = {listener: (listener.session_id, listener.ver) for listener in those if listener.session_id is not None}
+        now = self._clock.now()
+        expired = {listener for listener in those if listener.until is not None and listener.until <= now}
+        for listener in expired:  # of them nobody need be asked: a database that is away keeps nobody in
+            listener.end(Closing.FORBIDDEN, "expired")
+        asked = {listener: (listener.session_id, listener.ver) for listener in those - expired if listener.session_id is not None}
         if not asked:
             return
-        now = self._clock.now()
         sessions = {session for session, _ in asked.values()}
         runs = await self._hub.ask(lambda: standing(sessions, now=now))
         for listener, (session, ver) in asked.items():
@@ -127,5 +130,3 @@ class Registry:
                     self._look_at(listener)
             elif runs.get(session) != ver:
                 listener.end(Closing.FORBIDDEN, "revoked")
-            elif listener.until is not None and listener.until <= now:
-                listener.end(Closing.FORBIDDEN, "expired")

@@ -264,6 +264,8 @@ class Desk:
     """(order, kind, data, actor) for the timelines."""
     notices: list[NoticeDraft] = field(default_factory=list)
     replies: list[ReplyDraft] = field(default_factory=list)
+    answers: bool = True
+    """Whether anybody sends replies; if not, none is drafted."""
     decisions: list[Decision] = field(default_factory=list)
     freed: set[UUID] = field(default_factory=set)
     """Variants of which pieces became free."""

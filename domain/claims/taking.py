@@ -16,7 +16,7 @@ from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform
 from domain.claims.writing import write_comments, write_desk
 from domain.db import Tx
 from domain.inbox.drain import InboxRow, Verdict
-from domain.jobs import JobQueue
+from domain.jobs import REPLY, JobQueue
 
 ACTOR = Actor("worker:ingest")
 IDS_OF_A_COMMENT = 4
@@ -102,7 +102,7 @@ async def _take_shop(tx: Tx, batch: Batch, *, now: datetime, jobs: JobQueue) -> 
     desk = loading.desk_of(shop, now, ids=IDS_OF_A_COMMENT * len(spoken))
     batch.comments = await loading.comments_of(tx, [i.channel_id for i in spoken], [i.event.comment_id for i in spoken])
     stay_on_post(batch, spoken)
-    desk.private_links = batch.private_links
+    desk.private_links, desk.answers = batch.private_links, REPLY not in jobs.unheard
     desk.earliest = min((item.at for item in spoken), default=None)
     since = {i.post_id: i.at for i in sorted(spoken, key=lambda i: i.at, reverse=True) if i.post_id is not None}
     desk.readings = await loading.readings_of(tx, since)

@@ -67,8 +67,9 @@ def placed(desk: Desk, turn: Turn, claim: Claim, outcome: ClaimOutcome, got: Seq
         _notice(desk, turn, claim, KIND[outcome], data)
     else:
         rejected(desk, turn, claim, "INSUFFICIENT_STOCK")
-    _reply(desk, turn, outcome, waits=any(g.waiting for g in got))
-    _invite(desk, turn, outcome)
+    if desk.answers:
+        _reply(desk, turn, outcome, waits=any(g.waiting for g in got))
+        _invite(desk, turn, outcome)
     if order is not None and any(g.held for g in got):
         desk.events.append((order.id, "LINES_ADDED", {"lines": lines}, turn.actor))
 
@@ -101,7 +102,7 @@ def _invite(desk: Desk, turn: Turn, outcome: ClaimOutcome) -> None:
 
 def help_reply(desk: Desk, turn: Turn) -> None:
     """Say publicly how to order, once per buyer and post, where the shop answers in public at all."""
-    if not _speaks(turn):
+    if not desk.answers or not _speaks(turn):
         return
     key = f"help:{turn.reading.facts.id}:{turn.buyer_id}"
     desk.replies.append(ReplyDraft(turn.comment.id, ReplyKind.PUBLIC, say(HELP, language_for(desk.shop.locale)), key))

@@ -1,5 +1,6 @@
 """The database: one pool, transactions, plain SQL (`pool`), and a PostgreSQL of our own where none is given (`embedded`)."""
 
+from domain.db import loading as _loading  # noqa: F401 -- before Tortoise
 from domain.db.pool import (
     APP,
     AWAY,

@@ -123,8 +123,11 @@ async def drain_one(
     now: Callable[[], datetime],
     most: int = NARROWING[0],
     ripe: Callable[[int], bool] = lambda _: True,
+    claimed: Callable[[], None] = lambda: None,
 ) -> Drained | None:
     """Claim the next lane and decide one batch of it; None when no lane is free. `ripe`: whether a lane may be taken up now.
+
+    `claimed` is called once a lane is found, before its batch is decided: from then on the cursor may be somebody else's.
 
     Raises:
         Whatever `handle` raised, after the try was counted; the lane's next batch is smaller. Errors of NOT_THE_BATCH are not counted.
@@ -133,6 +136,7 @@ async def drain_one(
         lane = await _claim(tx, cursor, ripe)
         if lane is None:
             return None
+        claimed()
         tries = await _count_try(lane)
         await tx.by_keys()
         limit = min(batch_limit(tries), most)

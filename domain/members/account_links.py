@@ -46,6 +46,7 @@ ADDRESS: Pair = (
     "Open this link and sign in within 10 minutes, and your orders here are in the member app (one use; do not pass it on): {link}",
 )
 """What the bot says; the address is put in when it is sent."""
+OPEN: Final = f"(l.state = 'ASKED' or l.state = 'SENT' and l.next_try_at is not null and l.tries < {MAX_TRIES})"
 SHOWN: Final = timedelta(days=30)
 MOST: Final = 50
 
@@ -86,7 +87,10 @@ async def ask(tx: Tx, *, endpoint_id: UUID, provider: str, person: str, reply_to
 
 
 async def claim_due(*, vault: Vault, now: datetime, ids: Collection[UUID] | None = None, limit: int = 50) -> list[DueLink]:
-    """Lease people who wait for an address: those of `ids`, or the oldest. Who waits too long, or was tried too often, gets none."""
+    """Lease people who wait for an address: those of `ids`, or the oldest. Who waits too long, or was tried too often, gets none.
+
+    By `ids` also those whose token is kept and who were perhaps not told, since nobody came back to say so (`told`).
+    """
     await db.execute(
         """update account_link set state = 'FAILED', done_at = $1 where state = 'ASKED' and (asked_at <= $2 or tries >= $3)
            and (next_try_at is null or next_try_at <= $1)""",
@@ -94,10 +98,13 @@ async def claim_due(*, vault: Vault, now: datetime, ids: Collection[UUID] | None
         now - ASK_WITHIN,
         MAX_TRIES,
     )
+    which = "l.state = 'ASKED' and (l.next_try_at is null or l.next_try_at <= $1) and $3::uuid[] is null"
+    if ids is not None:
+        which = f"{OPEN} and (l.next_try_at is null or l.next_try_at <= $1) and l.id = any($3::uuid[])"
     rows = await db.fetch(
-        """with due as materialized (
+        f"""with due as materialized (
              select l.id from account_link l
-             where l.state = 'ASKED' and (l.next_try_at is null or l.next_try_at <= $1) and ($3::uuid[] is null or l.id = any($3::uuid[]))
+             where {which}
              order by l.asked_at, l.id limit $4 for update skip locked)
            update account_link l set next_try_at = $2, tries = l.tries + 1 from due, webhook_endpoint e
            where l.id = due.id and e.id = l.endpoint_id
@@ -122,15 +129,28 @@ async def claim_due(*, vault: Vault, now: datetime, ids: Collection[UUID] | None
     ]
 
 
+async def due_in(ids: Collection[UUID], *, now: datetime) -> timedelta | None:
+    """How long until the first of these is due who still has no address; None when there is none."""
+    at: datetime | None = await db.fetchval(
+        f"select min(coalesce(l.next_try_at, $2)) from account_link l where l.id = any($1::uuid[]) and {OPEN}", list(ids), now
+    )
+    return None if at is None else at - now
+
+
 async def keep_token(link: DueLink, link_token: str, *, vault: Vault, now: datetime) -> None:
     """The platform gave a token: from now on the address opens, for as long as the token lives. Before it is sent: it may be opened at once."""
     await db.execute(
-        """update account_link set state = 'SENT', link_token_encrypted = $2, sent_at = $3, reply_token = '', next_try_at = null
-           where id = $1 and state = 'ASKED'""",
+        """update account_link set state = 'SENT', link_token_encrypted = $2, sent_at = $3, reply_token = ''
+           where id = $1 and state in ('ASKED', 'SENT')""",
         link.id,
         vault.seal(link_token),
         now,
     )
+
+
+async def told(link: DueLink) -> None:
+    """The person has the address."""
+    await db.execute("update account_link set next_try_at = null where id = $1 and state = 'SENT' and tries = $2", link.id, link.tries)
 
 
 async def try_again(link: DueLink, *, after: timedelta, now: datetime, jobs: JobQueue) -> None:

@@ -7,6 +7,7 @@ constraint is broken on purpose by a test.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tortoise import migrations
 from tortoise.migrations import operations as ops
@@ -358,7 +359,7 @@ create trigger undecided_no_more after delete on inbox_event for each row when (
 """What waits to be decided, in the order of its lanes, until the transaction that decides it takes it away.
 
 Kept by triggers, so that whoever stores an event or gives it back cannot forget it. No index of `inbox_event` depends on its state, and its pages
-are half empty when they are written (SETTINGS): so its one change, from undecided to decided, stays on its page and touches no index.
+are half empty when they are written (LIVE_TABLES): so its one change, from undecided to decided, stays on its page and touches no index.
 """
 
 SETTINGS = """
@@ -368,16 +369,15 @@ alter table social_comment alter column external_post_id set default '';
 alter table buyer alter column restricted_reason set default '';
 alter table order_line alter column beneficiary set default '';
 alter table stock_level alter column waiting set default 0;
-alter table inbox_event set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0, fillfactor = 50);
-alter table inbox_undecided set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
-alter table stock_level set (fillfactor = 50);
-alter table "order" set (fillfactor = 80);
 """
+
+
+LIVE_TABLES = (Path(__file__).parent / "sql" / "live_tables.sql").read_text(encoding="utf-8")
 
 
 def statements() -> str:
     """All statements of this migration, in order."""
-    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, UNDECIDED, SETTINGS]
+    parts = [LIST, MOVES, APPEND_ONLY, HISTORY, UNDECIDED, SETTINGS, LIVE_TABLES]
     parts += [f'alter table "{t}" add constraint {t}_shop foreign key (shop_id) references shop (id)' for t in TO_SHOP if t not in IN_BULK]
     parts += [
         f'alter table "{t}" add constraint {t}_{c} foreign key (shop_id, {c}) references "{to}" (shop_id, {"variant_id" if to == "stock_level" else "id"})'

@@ -155,7 +155,7 @@ def statements() -> str:
     """All statements of this migration, in order."""
     parts = [
         "alter table live_change alter column xid set default (pg_current_xact_id()::text::bigint)",
-        "alter table live_change set (autovacuum_vacuum_scale_factor = 0.05)",
+        "alter table live_change set (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2)",
         "alter table pickup add constraint pickup_lent check (lent_issue is null or lent_issue between 1 and issue_number)",
         RING, ORDERS, NOTICES, STOCK, ACCESS, RINGS, *(rung(*row) for row in RUNG),
     ]  # fmt: skip

@@ -76,13 +76,23 @@ OLDEST = CLAIM.format(which="order by p.next_try_at, p.id limit $4")
 async def claim_due(*, now: datetime, ids: Collection[UUID] | None = None, limit: int = 100) -> list[Push]:
     """Lease due pushes for a minute: those of `ids`, or the longest due ones.
 
-    Pushes that are past their time, or whose device was signed out or passed on to another member, are dropped on the way.
+    Pushes that are past their time, or whose device was signed out or passed on to another member, are dropped on the way. None without
+    `ids` means that none is due: where all of a lot were dropped, the next lot is looked at.
     """
-    if ids is None:
-        rows = await db.fetch(OLDEST, now, now + LEASE, MAX_TRIES, limit)
-    else:
-        rows = await db.fetch(BY_ID, now, now + LEASE, MAX_TRIES, list(ids))
-    return [_push(row) for row in rows if row["verdict"] is None]
+    which: object = limit if ids is None else list(ids)
+    while True:
+        rows = await db.fetch(OLDEST if ids is None else BY_ID, now, now + LEASE, MAX_TRIES, which)
+        found = [_push(row) for row in rows if row["verdict"] is None]
+        if found or not rows or ids is not None:
+            return found
+
+
+async def due_in(ids: Collection[UUID], *, now: datetime) -> timedelta | None:
+    """How long until the first of these is due that is still open; None when all are closed."""
+    at: datetime | None = await db.fetchval(
+        "select min(next_try_at) from push_delivery where id = any($1::uuid[]) and state = 'PENDING'", list(ids)
+    )
+    return None if at is None else at - now
 
 
 def _push(row: Record) -> Push:

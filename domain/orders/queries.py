@@ -140,7 +140,9 @@ async def orders_of_shop(
 
 
 async def order_of_shop(shop_id: UUID, order_id: UUID, *, wanted: Wanted, viewpoint: Viewpoint) -> Row | None:
-    """One order of this shop."""
+    """One order of this shop; None also for staff who may not view orders: they may have acted on it all the same."""
+    if not viewpoint.may(Permission.VIEW_ORDERS):
+        return None
     order = order_shape(wanted, viewpoint)
     row = await db.fetchrow(f"select {order.select} from {ORDERS} where o.shop_id = $1 and o.id = $2", shop_id, order_id)
     return None if row is None else order.read(row)

@@ -30,6 +30,7 @@ from domain.orders.payment_shapes import ATTEMPT, OF_ORDER, ONLINE
 from domain.orders.rules import FulfilmentState, OrderAction, OrderState, PaymentState, amount_due_minor, buyer_actions, seller_actions
 from domain.orders.shipments import SHIPMENTS_OF_ORDER, shipment_shape
 from domain.paging import SHOP, Row, Shape, Wanted, money, same, shape, variant_shape
+from domain.paging.page import COUNT_CAP
 from domain.paging.shape import Read
 from domain.posts.rules import DeliveryMethod
 from domain.posts.screens import post_shape, read_rule
@@ -101,6 +102,12 @@ ATTACHED = (
     ("timeline", f"array({parcels.EVENTS.format(row=parcels.EVENT.row)})", parcels.EVENT.read_all),
 )
 """What hangs on an order, each a branch."""
+ALL_OF = {
+    "lines": "select from order_line x where x.order_id = o.id",
+    "timeline": "select from order_event x where x.order_id = o.id",
+}
+"""Lists of an order that come with it only to a length: where their total is asked for they are counted as well."""
+TOTALS = {name: f"(select count(*)::int from ({rows} limit {COUNT_CAP + 1}) counted)" for name, rows in ALL_OF.items()}
 AMOUNTS = (("subtotal", 9), ("shipping_fee", 10), ("discount", 11), ("total", 12), ("paid", 13))
 
 
@@ -152,6 +159,9 @@ def order_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         rows = f"""array(select {line.row} from order_line l {goods} where l.order_id = o.id
             order by l.created_at, l.id limit {LINES_AT_ONCE + 1})"""
         branches.append(("lines", rows, line.read_all))
+    branches += [
+        (f"{name}_total", total, same) for name, total in TOTALS.items() if wanted[name].any_of("total_count", "total_count_is_exact")
+    ]
     for name, sql, reader in ATTACHED:
         if name in wanted:
             branches.append((name, sql, reader))

@@ -14,7 +14,7 @@ from domain.orders.attached_written import ATTACHED_FIELDS
 from domain.orders.lines_written import CLAIM, VARIANT, post
 from domain.orders.payment_shapes import ONLINE
 from domain.orders.rules import OrderAction
-from domain.orders.shapes import LINES_AT_ONCE, LINES_SHOWN, own_actions
+from domain.orders.shapes import ALL_OF, LINES_AT_ONCE, LINES_SHOWN, own_actions
 from domain.orders.shipments import SHIPMENT_FIELDS, SHIPMENTS_OF_ORDER
 from domain.paging.written import (
     SHOP_FIELDS,
@@ -117,10 +117,13 @@ _ORDER: Final[dict[str, Entry]] = {
         "lines of ",
         "o.id",
         ("l.created_at", "l.id"),
+        ALL_OF["lines"],
         LINES_SHOWN,
     ),
     "payments": Rows(PAYMENT_FIELDS, parcels.PAYMENTS),
-    "timeline": Paged(Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE, "timeline of ", "o.id", ("e.at", EVENT_KEY)),
+    "timeline": Paged(
+        Rows(EVENT_FIELDS, parcels.EVENTS), parcels.EVENTS_AT_ONCE, "timeline of ", "o.id", ("e.at", EVENT_KEY), ALL_OF["timeline"]
+    ),
     "buyer": One(
         Fields({"id": public("buyer", "b.id"), "name": text("b.name"), "provider": text("b.provider")}),
         "select {row} from buyer b where b.id = o.buyer_id",

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from domain import db
-from domain.paging.page import DEFAULT_SIZE, Args, Listing, Page, count_sql, end_sql, tail_sql
+from domain.paging.page import COUNT_CAP, DEFAULT_SIZE, Args, Listing, Page, count_sql, end_sql, tail_sql
 
 DEEPEST: Final = 6
 """Lists within lists."""
@@ -158,8 +158,15 @@ class Paged:
     """The SQL of the UUID of the object around, a column of its row."""
     place: tuple[str, str]
     """The SQL of a row's position: its instant and its id, a UUID."""
+    counted: str
+    """The statement of all its rows, for counting those beyond `most`."""
     size: int = DEFAULT_SIZE
     """Rows of a page whose size is not said."""
+
+    @property
+    def beyond(self) -> str:
+        """The SQL of how many rows there are beyond `most`, no more of them than a total tells."""
+        return f"(select count(*) from ({self.counted} offset {self.most} limit {COUNT_CAP + 1 - self.most}) beyond)"
 
 
 Entry: TypeAlias = Leaf | Amount | Part | Within | Rows | Maybe | One | Paged

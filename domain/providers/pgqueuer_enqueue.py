@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 
 from domain.db import Tx
-from domain.jobs import Payload
+from domain.jobs import AT_ONCE, Payload
 
 
 class PgQueuerJobs:
@@ -27,11 +27,12 @@ class PgQueuerJobs:
         await tx.execute(
             """with job as (
                  insert into pgqueuer (priority, entrypoint, payload, execute_after, status)
-                 select 0, $1, p.payload, coalesce($2, now()), 'queued'
+                 select $4, $1, p.payload, coalesce($2, now()), 'queued'
                  from unnest($3::bytea[]) with ordinality p(payload, place) order by p.place
                  returning id)
-               insert into pgqueuer_log (job_id, status, entrypoint, priority) select id, 'queued', $1, 0 from job""",
+               insert into pgqueuer_log (job_id, status, entrypoint, priority) select id, 'queued', $1, $4 from job""",
             name,
             run_at,
             [orjson.dumps(payload) for payload in payloads],
+            int(name in AT_ONCE),
         )

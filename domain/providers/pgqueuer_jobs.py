@@ -6,7 +6,7 @@ ours, each cycle on a connection of its own:
 * a job that raises is tried again with growing delays and then held (status `failed`; `pgq requeue` frees it);
 * a job that kills its process is counted before it runs. It is then run alone, so that its neighbours are not counted with it, and held
   after a few crashes;
-* errors of the database are nobody's fault: such a job is tried again without end;
+* errors of the database are nobody's fault: such a job is tried again without end; neither is a stop, nor that a job's rows are not due;
 * a lost connection ends the cycle and the next one begins as soon as the server answers; jobs in hand come back after their lease.
 
 Nothing here writes an exception's message to a log or a table: messages of the database carry values of rows.
@@ -21,10 +21,11 @@ import contextlib
 import dataclasses
 import logging
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
@@ -36,9 +37,10 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.models import Context, Job, Schedule
 from pgqueuer.queries import Queries
+from pgqueuer.types import QueueManagerId
 
 from domain.db import AWAY, DatabaseAway, credentials
-from domain.jobs import Handler
+from domain.jobs import Handler, NotYet
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs as PgQueuerJobs
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,13 @@ log = logging.getLogger(__name__)
 LOG_KEPT: Final = timedelta(days=3)
 RUNS: Final = "runs"
 """Key in a job's headers: runs that began and did not end in order, which is what a killed process leaves."""
+RAISED: Final = "raised"
+"""Key in a job's headers: runs that raised. The table's own `attempts` counts every return to the queue, also those by a stop."""
+AWAY_RUNS: Final = "away"
+"""Key in a job's headers: runs that ended because the database was away."""
+GIVE_BACK: Final = """
+update pgqueuer set status = 'queued', queue_manager_id = null, updated = now(), headers = headers - $2::text
+where queue_manager_id = $1 and status = 'picked'"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Limits:
 
     places: int = 16
     """Jobs that run at a time in one process."""
+    share: int = 12
+    """Of these, jobs of one name: others run while what one of them asks does not answer."""
     batch: int = 50
     """Jobs taken by one statement; twice as many may wait for a place."""
     tries: int = 8
@@ -77,25 +88,27 @@ class JobHeld(Exception):
 
 
 class _Places:
-    """At most so many jobs at a time; one that is to be alone takes all places."""
+    """At most so many jobs at a time, and of one name no more than its share; one that is to be alone takes all places."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, share: int) -> None:
         self._count = count
         self._free = asyncio.Semaphore(count)
         self._turn = asyncio.Lock()
+        self._shares: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(min(share, count)))
 
     @contextlib.asynccontextmanager
-    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
+    async def taken(self, name: str, *, alone: bool) -> AsyncIterator[None]:
         held = 0
-        try:
-            async with self._turn:  # one after the other, so that two who want all never hold half each
-                while held < (self._count if alone else 1):
-                    await self._free.acquire()
-                    held += 1
-            yield
-        finally:
-            for _ in range(held):
-                self._free.release()
+        async with self._shares[name]:
+            try:
+                async with self._turn:  # one after the other, so that two who want all never hold half each
+                    while held < (self._count if alone else 1):
+                        await self._free.acquire()
+                        held += 1
+                yield
+            finally:
+                for _ in range(held):
+                    self._free.release()
 
 
 @dataclasses.dataclass
@@ -110,8 +123,8 @@ class _Guarded(AbstractEntrypointExecutor):
     begun: deque[int]
 
     async def execute(self, job: Job, context: Context) -> None:  # noqa: ARG002
-        suspect = _runs(job) > 0
-        async with self.places.taken(alone=suspect):
+        suspect = _count(job, RUNS) > 0
+        async with self.places.taken(job.entrypoint, alone=suspect):
             if self.halt.is_set():
                 raise RetryRequested(reason="stopping")
             crashes = await self._begin(job)
@@ -135,8 +148,14 @@ class _Guarded(AbstractEntrypointExecutor):
         )
         return int(str(rows[0]["crashes"])) if rows else None
 
-    async def _end(self, job: Job) -> None:
-        await self.driver.execute("update pgqueuer set headers = headers - $2::text where id = $1", job.id, RUNS)
+    async def _end(self, job: Job, **counts: int) -> None:
+        """This run ended in order. `counts`: headers to be kept; those that are 0 are dropped."""
+        await self.driver.execute(
+            "update pgqueuer set headers = headers - $2::text[] || $3::jsonb where id = $1",
+            job.id,
+            [RUNS, *counts],
+            orjson.dumps({key: count for key, count in counts.items() if count}).decode(),
+        )
 
     async def _run(self, job: Job) -> None:
         try:
@@ -145,19 +164,24 @@ class _Guarded(AbstractEntrypointExecutor):
         except asyncio.CancelledError:
             # The library would close a cancelled job; nobody cancels jobs here, only processes end.
             raise RetryRequested(reason="cut off") from None
+        except NotYet as error:
+            await self._end(job)
+            raise RetryRequested(error.wait, "not yet") from None
         except Exception as error:
             away = isinstance(error, AWAY) and not limit.expired()
-            delay = min(self.limits.first_delay_seconds * 2 ** min(job.attempts, 16), 60.0)
-            last = not away and job.attempts + 1 >= self.limits.tries
-            log.warning("job %s %s, run %d: %s; %s", job.entrypoint, job.id, job.attempts + 1, place_of(error), "held" if last else "again")
-            await self._end(job)
-            if last:
-                raise JobHeld(f"{job.entrypoint} {job.id} raised {type(error).__name__} {job.attempts + 1} times") from None
+            times = _count(job, AWAY_RUNS if away else RAISED) + 1
+            delay = min(self.limits.first_delay_seconds * 2 ** min(times - 1, 16), 60.0)
+            last = not away and times >= self.limits.tries
+            log.warning("job %s %s, run %d: %s; %s", job.entrypoint, job.id, times, place_of(error), "held" if last else "again")
+            if last:  # whoever frees it gives it all its tries again
+                await self._end(job, **{RAISED: 0, AWAY_RUNS: 0})
+                raise JobHeld(f"{job.entrypoint} {job.id} raised {type(error).__name__} {times} times") from None
+            await self._end(job, **{AWAY_RUNS: times} if away else {RAISED: times, AWAY_RUNS: 0})
             raise RetryRequested(timedelta(seconds=delay), type(error).__name__) from None
 
 
-def _runs(job: Job) -> int:
-    count = (job.headers or {}).get(RUNS, 0)
+def _count(job: Job, key: str) -> int:
+    count = (job.headers or {}).get(key, 0)
     return count if isinstance(count, int) else 0
 
 
@@ -218,9 +242,9 @@ class PgQueuerRunner:
             Exception: whatever ended it but the stop.
         """
         connection = await self._connect()
-        lost, halt = asyncio.Event(), asyncio.Event()
+        lost, halt, owner = asyncio.Event(), asyncio.Event(), uuid4()
         connection.add_termination_listener(lambda _: lost.set())
-        tasks = self._start(AsyncpgDriver(connection), halt)
+        tasks = self._start(AsyncpgDriver(connection), halt, owner)
         watches = [asyncio.create_task(event.wait()) for event in (stop, lost)]
         try:
             await asyncio.wait([*tasks, *watches], return_when=asyncio.FIRST_COMPLETED)
@@ -228,17 +252,29 @@ class PgQueuerRunner:
             await asyncio.wait(tasks, timeout=1.0 if lost.is_set() else self._limits.stop_seconds)
         finally:
             halt.set()
-            # Without a connection a cut off job cannot be written off: it comes back when its lease has run out.
-            if any(not task.done() for task in tasks):
+            # Without a connection a cut off job cannot be written off by the library: it goes back to the queue.
+            cut, away = any(not task.done() for task in tasks), lost.is_set()
+            if cut:
                 connection.terminate()
-            await _cut(*tasks, *watches)
+            ended = await _cut(*tasks, *watches)
             with contextlib.suppress(Exception):
                 await connection.close(timeout=2.0)
+            if cut and ended and not away:
+                await self._give_back(owner)
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
         if lost.is_set() and not stop.is_set():
             raise DatabaseAway("the connection of the job queue was lost")
+
+    async def _give_back(self, owner: UUID) -> None:
+        """What a stop has cut off did not kill its process, and another may have it at once. If nobody can be told, its lease runs out."""
+        with contextlib.suppress(*AWAY, asyncpg.PostgresError):
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(**credentials(self._dsn), timeout=2, command_timeout=2)
+            try:
+                await connection.execute(GIVE_BACK, owner, RUNS)
+            finally:
+                connection.terminate()
 
     async def _connect(self) -> asyncpg.Connection[Any]:
         """A connection of our own; through it, jobs of the cycle before are cleared of having killed a process."""
@@ -256,11 +292,12 @@ class PgQueuerRunner:
         self._begun.clear()
         return connection
 
-    def _start(self, driver: AsyncpgDriver, halt: asyncio.Event) -> list[asyncio.Task[None]]:
+    def _start(self, driver: AsyncpgDriver, halt: asyncio.Event, owner: UUID) -> list[asyncio.Task[None]]:
         queries = Queries(driver)
         queue, scheduler = QueueManager(queries), SchedulerManager(queries)
+        queue.queue_manager_id = QueueManagerId(owner)
         queue.shutdown = scheduler.shutdown = halt
-        places = _Places(self._limits.places)
+        places = _Places(self._limits.places, self._limits.share)
         for name, handler in self._handlers.items():
             self._register(queue, name, handler, places, driver, halt)
 
@@ -292,15 +329,16 @@ class PgQueuerRunner:
         queue.entrypoint(name, accepts_context=False, on_failure="hold", executor_factory=executor)(unused)
 
 
-async def _cut(*tasks: asyncio.Task[Any]) -> None:
-    """End tasks within 5 s. One cancel is not enough: the library's first answer to it is to wait for the jobs, its second to cut them."""
+async def _cut(*tasks: asyncio.Task[Any]) -> bool:
+    """End tasks within 5 s; answers whether they did. One cancel is not enough: the library's first answer to it is to wait for the jobs, its second to cut them."""
     for _ in range(20):
         for task in tasks:
             task.cancel()
         _, left = await asyncio.wait(tasks, timeout=0.25)
         if not left:
-            return
+            return True
     log.error("a job does not end when it is cut off")
+    return False
 
 
 def _quiet(name: str, action: Callable[[], Awaitable[None]]) -> Callable[[Schedule], Awaitable[None]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import api.notifications.fcm  # noqa: F401 -- loaded once, before the forks
 from domain import bootstrap
 from domain.clock import FixedClock
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerRunner
 from domain.settings import load
 from plusone.demo.run import SECRET_KEY
@@ -28,7 +30,8 @@ workers.PgQueuerRunner = lambda dsn: PgQueuerRunner(dsn, LIMITS)
 
 async def work(dsn: str, at: datetime) -> None:
     settings = load(_env_file=None, environment="development", secret_key=SECRET_KEY, pool_size=5, fcm_base_url=None, reply_base_url=None)
-    services = bootstrap.services(settings, clock=FixedClock(at))
+    # Replies are written, and closed by their jobs.
+    services = replace(bootstrap.services(settings, clock=FixedClock(at)), jobs=PgQueuerJobs())
     await bootstrap.connect(settings, dsn, application_name="evening-worker")
     print(os.getpid(), flush=True)
     await workers.run(services, asyncio.Event(), dsn)

@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 
 from domain import db as database
+from domain.jobs import NotYet
+from domain.members.account_links import LEASE
 from domain.members.rules import LINK_TOKEN_LIFE, LINKS_ASKED, NONCE_ANSWERED_WITHIN
+from domain.providers.line_bot import LineBot
 from tests.flows.street import (
     ACCOUNTS,
     LINE_MEI,
@@ -145,3 +148,28 @@ async def test_a_reply_token_that_is_over_becomes_a_push_once(street: Street) ->
     street.clock.at += timedelta(minutes=1)
     await street.bot.sweep()
     assert (street.line.calls, [way for way, _ in street.line.said]) == (["linkToken", "reply", "push", "linkToken", "push"], ["push"])
+
+
+async def test_a_worker_that_dies_before_the_address_is_told_leaves_it_to_the_next_run(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dies(Exception):
+        """The process, in the worst moment."""
+
+    async def dies(*_: object, **__: object) -> None:
+        raise Dies
+
+    with monkeypatch.context() as broken, pytest.raises(Dies):
+        broken.setattr(LineBot, "tell", dies)
+        await a_line_address(street)
+    assert (len(street.line.tokens), street.line.said) == (1, [])
+    with pytest.raises(NotYet):  # its lease holds: the dead worker may be a slow one
+        await street.run_bot()
+    street.clock.at += LEASE
+    await street.run_bot()
+    await street.run_bot()
+    assert (len(street.line.tokens), [way for way, _ in street.line.said]) == (2, ["push"])
+    await street.sign_in("mei")
+    nonce = await gone_on(street, "mei", street.line.said[-1][1].partition("#")[2])
+    await street.line_says("line/account_link_ok", link={"nonce": nonce})
+    assert (await street.ask("mei", ACCOUNTS))["me"]["accountLinks"][0]["state"] == "LINKED"

@@ -162,6 +162,7 @@ async def outbox(seed: Seeded) -> int:
         await deliveries.park(tx, pushes[60:70], "odd")
         await deliveries.retry_at(tx, pushes[70:], NOW, "later", jobs=jobs)
     await deliveries.claim_due(now=NOW, ids=[push.id for push in pushes])
+    await deliveries.due_in([push.id for push in pushes], now=NOW)
     await deliveries.drop_late("late", now=NOW + timedelta(days=1))
     await db.execute(POSTS_OF_YEARS, NOW)
     await analyse("sales_post, post_placement")
@@ -175,6 +176,7 @@ async def outbox(seed: Seeded) -> int:
     await replies.refuse(due[1], "no")
     await replies.retry_at(due[2], NOW, "later", jobs=jobs)
     await replies.claim_due(now=NOW, ids=[reply.id for reply in due])
+    await replies.due_in([reply.id for reply in due], now=NOW)
     await replies.drop_all("none")
     return len(pushes) and len(due)
 

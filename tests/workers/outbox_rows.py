@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,18 +11,18 @@ from uuid import UUID
 
 from domain import db
 from domain.bootstrap import Services
-from domain.claims.ports import ReplyKind
+from domain.claims.ports import OutgoingReply, ReplyKind, SentReply
 from domain.claims.replies import ReplyDraft, enqueue_replies
 from domain.clock import FixedClock
 from domain.ids import new_id
-from domain.jobs import PUSH
+from domain.jobs import PUSH, NotYet, Payload
 from domain.notices.commands import NoticeDraft, enqueue
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import PgQueuerJobs
 from domain.providers.platforms import PLATFORMS
 from domain.settings import Environment, Settings
 from domain.vault import Vault
-from workers.outbox import Pushes
+from workers.outbox import Pushes, Replies
 
 JOBS = PgQueuerJobs()
 SECRET = "s" * 40
@@ -114,6 +115,21 @@ async def a_desk_with_comment(now: datetime) -> Desk:
     return desk
 
 
+class Told:
+    """A sender without idempotency keys that does as it is told."""
+
+    def __init__(self, *outcomes: str | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.sent: list[OutgoingReply] = []
+
+    async def send(self, reply: OutgoingReply) -> SentReply:
+        self.sent.append(reply)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return SentReply(outcome)
+
+
 async def job_payloads(name: str, key: str) -> list[list[str]]:
     """Ids in the queued jobs of a name, in order."""
     rows = await db.fetch("select payload from pgqueuer where entrypoint = $1 order by id", name)
@@ -138,10 +154,16 @@ def states(rows: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(row["state"], row["tries"]) for row in rows]
 
 
+async def run(handler: Pushes | Replies, payload: Payload) -> None:
+    """A job as the runner runs it, who keeps those that are not to be had yet."""
+    with contextlib.suppress(NotYet):
+        await handler.handle(payload)
+
+
 async def push_all(handler: Pushes) -> None:
     """Every queued PUSH job once, as the runner would; the jobs stay."""
     for ids in await job_payloads(PUSH, "deliveries"):
-        await handler.handle({"deliveries": ids})
+        await run(handler, {"deliveries": ids})
 
 
 async def inbox() -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from domain import db as database
+from domain.bootstrap import Services
 from domain.db import Tx
 from domain.inbox import drain
 from domain.inbox.drain import Cursor, Drained, InboxRow, Verdict, drain_one
@@ -246,10 +248,84 @@ async def test_whatever_ends_the_ear_it_hears_again(db: str, monkeypatch: pytest
     monkeypatch.setattr(database, "dedicated", dedicated)
     monkeypatch.setattr(ingest, "_pause", at_once)
     woken = asyncio.Event()
-    listening = asyncio.create_task(ingest._listen([woken], asyncio.Event()))
+    listening = asyncio.create_task(ingest._listen(woken, asyncio.Event()))
     waiting = asyncio.create_task(woken.wait())
     await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
     assert woken.is_set()
     for task in (listening, waiting):
         task.cancel()
     await asyncio.gather(listening, waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("pool", "lanes"), [(10, 4), (5, 2), (3, 1)])
+async def test_lanes_are_decided_side_by_side_with_half_of_the_pool_at_most(
+    db: str, monkeypatch: pytest.MonkeyPatch, pool: int, lanes: int
+) -> None:
+    wall = await a_wall(places=6)
+    settings = wall.services.settings.model_copy(update={"pool_size": pool})
+    for place in range(6):
+        await wall.says(f"buyer {place}", "+1", place=place)
+    in_hand, most, all_in, ordinary = 0, 0, asyncio.Event(), ingest.handler
+
+    def slow(services: Services) -> drain.Handle:
+        decide = ordinary(services)
+
+        async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+            nonlocal in_hand, most
+            in_hand += 1
+            most = max(most, in_hand)
+            if in_hand == lanes:
+                all_in.set()
+            await all_in.wait()
+            try:
+                return await decide(tx, rows)
+            finally:
+                in_hand -= 1
+
+        return handle
+
+    monkeypatch.setattr(ingest, "handler", slow)
+    stop = asyncio.Event()
+    task = asyncio.create_task(ingest.run(replace(wall.services, settings=settings), stop))
+    try:
+        async with asyncio.timeout(60):
+            while await database.fetchval("select count(*) from claim") < 6:  # noqa: ASYNC110 - the rows are another connection's
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 30)
+    assert most == lanes
+    assert await wall.level() == (10, 6, 0)
+
+
+async def test_a_lane_goes_on_when_its_batch_is_done_though_nobody_is_woken(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "batch_limit", lambda _: 1)
+    monkeypatch.setattr(ingest, "IDLE_SECONDS", 3600)
+    ordinary, failures = ingest.handler, [ValueError("once")]
+
+    def once_failing(services: Services) -> drain.Handle:
+        decide = ordinary(services)
+
+        async def handle(tx: Tx, rows: Sequence[InboxRow]) -> Sequence[Verdict]:
+            verdicts = await decide(tx, rows)
+            if failures:
+                raise failures.pop()
+            return verdicts
+
+        return handle
+
+    monkeypatch.setattr(ingest, "handler", once_failing)
+    wall = await a_wall()
+    for author in ("甲", "乙", "丙"):
+        await wall.says(author, "+1")
+    stop = asyncio.Event()
+    task = asyncio.create_task(ingest.run(wall.services, stop))
+    try:
+        async with asyncio.timeout(60):
+            while await database.fetchval("select count(*) from claim") < 3:  # noqa: ASYNC110 - the rows are another connection's
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 30)
+    assert failures == []
+    assert await wall.level() == (10, 3, 0)

@@ -19,7 +19,7 @@ from domain.notices import deliveries
 from domain.notices.rules import NoticeKind
 from domain.providers.pgqueuer_jobs import Limits, PgQueuerRunner
 from plusone.demo.fcm_server import UNREGISTERED, WRONG_SENDER, Answer, FakeFcm
-from tests.workers.outbox_rows import Desk, a_desk, inbox, job_payloads, push_all, pushes, services_at, states
+from tests.workers.outbox_rows import Desk, a_desk, inbox, job_payloads, push_all, pushes, run, services_at, states
 from workers.outbox import Pushes, register
 
 
@@ -69,7 +69,7 @@ async def test_the_same_job_again_sends_no_second_push(desk: Desk, fcm: FakeFcm,
     await push_all(handler)
     await handler.sweep()
     jobs = await job_payloads(PUSH, "deliveries")
-    await asyncio.gather(*(Pushes(gateway, services).handle({"deliveries": ids}) for ids in jobs * 5))
+    await asyncio.gather(*(run(Pushes(gateway, services), {"deliveries": ids}) for ids in jobs * 5))
     assert len(fcm.attempts) == 1
 
 
@@ -80,9 +80,7 @@ async def test_workers_that_meet_send_one_push_each(desk: Desk, fcm: FakeFcm, ga
     jobs = await job_payloads(PUSH, "deliveries")
     assert [len(job) for job in jobs] == [20, 10]
     workers = [Pushes(gateway, services) for _ in range(4)]
-    await asyncio.gather(
-        *(worker.handle({"deliveries": ids}) for worker in workers for ids in jobs), *(worker.sweep() for worker in workers)
-    )
+    await asyncio.gather(*(run(worker, {"deliveries": ids}) for worker in workers for ids in jobs), *(worker.sweep() for worker in workers))
     assert sorted(message["token"] for message in fcm.messages) == [f"t{n:02}" for n in range(30)]
     assert states(await pushes()) == [("SENT", 1)] * 30
 

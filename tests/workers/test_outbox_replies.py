@@ -12,13 +12,13 @@ from domain import bootstrap
 from domain import db as database
 from domain.bootstrap import Services
 from domain.claims import replies
-from domain.claims.ports import OutgoingReply, ReplyDelayed, ReplyKind, ReplyRefused, SentReply
+from domain.claims.ports import ReplyDelayed, ReplyKind, ReplyRefused
 from domain.clock import FixedClock
 from domain.jobs import LOT, REPLY, JobQueue
 from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from domain.providers.platforms.fake import FakePlatformServer, HttpReplySender
 from domain.settings import Settings
-from tests.workers.outbox_rows import JOBS, SECRET, Desk, a_desk_with_comment, job_payloads, reply_rows, services_at, states
+from tests.workers.outbox_rows import JOBS, SECRET, Desk, Told, a_desk_with_comment, job_payloads, reply_rows, run, services_at, states
 from workers.outbox import Replies
 
 
@@ -47,22 +47,7 @@ def services(clock: FixedClock) -> Services:
 
 async def run_jobs(handler: Replies) -> None:
     for ids in await job_payloads(REPLY, "replies"):
-        await handler.handle({"replies": ids})
-
-
-class Told:
-    """A sender without idempotency keys that does as it is told."""
-
-    def __init__(self, *outcomes: str | Exception) -> None:
-        self.outcomes = list(outcomes)
-        self.sent: list[OutgoingReply] = []
-
-    async def send(self, reply: OutgoingReply) -> SentReply:
-        self.sent.append(reply)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return SentReply(outcome)
+        await run(handler, {"replies": ids})
 
 
 async def test_a_reply_goes_out_with_all_that_the_platform_needs(
@@ -115,7 +100,7 @@ async def test_the_same_job_again_sends_nothing_again(
     await desk.replies("a", "b", "c")
     jobs = await job_payloads(REPLY, "replies")
     handler = Replies(sender, services)
-    await asyncio.gather(*(Replies(sender, services).handle({"replies": ids}) for ids in jobs * 4), handler.sweep())
+    await asyncio.gather(*(run(Replies(sender, services), {"replies": ids}) for ids in jobs * 4), handler.sweep())
     await handler.sweep()
     assert platform.attempts == 3
     assert len(platform.replies) == 3
@@ -246,14 +231,14 @@ async def test_without_a_sender_replies_are_closed_with_the_reason(desk: Desk, s
     assert [(row["state"], row["last_error"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER)] * 2
 
 
-async def test_where_nobody_sends_replies_are_closed_as_they_are_written(desk: Desk) -> None:
+async def test_where_nobody_sends_replies_none_is_written_until_somebody_does(desk: Desk) -> None:
     assert desk.comment_id is not None
     drafts = [replies.ReplyDraft(desk.comment_id, ReplyKind.PUBLIC, "已登記", key) for key in ("a", "a", "b")]
     async with database.transaction() as tx:
-        assert await replies.enqueue_replies(tx, desk.shop_id, drafts, now=desk.now, jobs=PgQueuerJobs(unheard=(REPLY,))) == 2
-    assert [(row["state"], row["last_error"], row["tries"]) for row in await reply_rows()] == [("DROPPED", replies.NO_SENDER, 0)] * 2
+        assert await replies.enqueue_replies(tx, desk.shop_id, drafts, now=desk.now, jobs=PgQueuerJobs(unheard=(REPLY,))) == 0
+    assert await reply_rows() == []
     assert await job_payloads(REPLY, "replies") == []
-    assert await desk.replies("a") == 0
+    assert await desk.replies("a") == 1
 
 
 def test_the_settings_say_whether_anybody_sends_replies(clock: FixedClock) -> None:

@@ -32,6 +32,8 @@ DEFAULT_RETRY_AFTER_SECONDS = 5.0
 MAX_RETRY_AFTER_SECONDS = 3_600.0
 MAX_REASON_CHARS = 200
 STOP_TIMEOUT_SECONDS = 5.0
+BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
+"""What a kept connection raises whose other end had just put it away: the same is sent once more, on another."""
 TRY_AGAIN = frozenset({408, 425, 429})
 """The 4xx that say "not now"; every other one says "never"."""
 
@@ -57,10 +59,12 @@ class HttpReplySender:
             ReplyDelayed: throttled, away, or no answer in time; whether it arrived is then open, which the key makes harmless.
         """
         headers = {"Idempotency-Key": reply.reply_id, "Content-Type": "application/json"}
+        content = orjson.dumps(clean(asdict(reply)))
         try:
-            response = await self._client.post(
-                self._url, content=orjson.dumps(clean(asdict(reply))), headers=headers, timeout=SEND_TIMEOUT_SECONDS
-            )
+            try:
+                response = await self._client.post(self._url, content=content, headers=headers, timeout=SEND_TIMEOUT_SECONDS)
+            except BROKEN:
+                response = await self._client.post(self._url, content=content, headers=headers, timeout=SEND_TIMEOUT_SECONDS)
         except httpx.HTTPError as error:
             raise ReplyDelayed(type(error).__name__, DEFAULT_RETRY_AFTER_SECONDS) from error
         if response.is_success:

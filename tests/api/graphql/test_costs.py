@@ -12,11 +12,13 @@ import pytest
 
 from api.execution import budget
 from api.execution.documents import Documents
+from api.execution.kept import Plans
 from api.execution.rows import SchemaRows
 from api.graphql_app import Endpoint, graphql_app, schema
 from domain import db as database
 from domain.bootstrap import Services
 from domain.bootstrap import services as services_for
+from domain.db import DatabaseAway
 from domain.members import keys
 from domain.members.standing import forget
 from domain.settings import load
@@ -311,3 +313,18 @@ async def test_zero_points_a_second_counts_nothing(db, clock) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=graphql_app(found)), base_url="https://plusone.test") as http:
         answer = (await http.post("/graphql", json={"query": "{ serverTime }"})).json()
     assert answer["extensions"] == {"cost": {"requestedQueryCost": 1, "actualQueryCost": 1}}
+
+
+@pytest.mark.parametrize("failure", [DatabaseAway("for now"), RuntimeError("ours")])
+async def test_a_request_that_fails_is_not_paid_for(people, signed_in, monkeypatch, failure) -> None:
+    """What comes out of the plans themselves, past all fields: nobody answered for 100 points."""
+    client = await signed_in(people.member)
+
+    async def fails(*_: Any) -> Any:
+        raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Plans, "answer", fails)
+        answer = await client.ask(HUNDRED)
+    assert answer.codes == ["UNAVAILABLE" if isinstance(failure, DatabaseAway) else "INTERNAL"]
+    assert left(await client.ask("{ me { id } }")) == 2000 - 3

@@ -189,3 +189,24 @@ async def test_codes_handed_in_are_counted_and_too_many_are_not_looked_at(people
     assert {error["code"] for one in answer.data.values() for error in one["userErrors"]} == {"LINK_OVER"}
     assert (await client.ask(merge, {"input": {"code": code.text}})).codes == ["THROTTLED"]
     assert await database.fetchval("select count(*) from member_merge") == 0
+
+
+GONE = {
+    "deleted": "update member set deleted_at = $1 where id = $2",
+    "absorbed": """insert into member_merge (id, keeper_id, absorbed_id, merged_at, undo_until, moved)
+                   values (gen_random_uuid(), $3, $2, $1, $1, '{}')""",
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_an_account_that_is_gone_gets_no_code_and_the_word_of_sign_in(people, services, signed_in, how) -> None:
+    """A session that was looked at a moment ago is not looked at again: the account may have gone meanwhile."""
+    client = await signed_in(people.member)
+    await database.execute(GONE[how], NOW, people.member, *([people.stranger] if "$3" in GONE[how] else []))
+    before = await all_of_it()
+    for way in ("CLAIM_CODE", "ACCOUNT_CODE"):
+        query = "mutation ($input: IdentityLinkStartInput!) { identityLinkStart(input: $input) { code { text } userErrors { code retryable message } } }"
+        (payload,) = (await client.ask(query, {"input": {"way": way}}, accept_language="en")).data.values()
+        words = "This account is gone, or is part of another one; sign in again."
+        assert payload == {"code": None, "userErrors": [{"code": "SIGN_IN_REFUSED", "retryable": False, "message": words}]}
+    assert await all_of_it() == before

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ForwardRef, get_type_hints
 
 import pytest
 import strawberry
-from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import StrawberryContainer, StrawberryObjectDefinition
 
 from api.graphql_app import schema
 from api.schema import quick
@@ -32,6 +33,38 @@ def test_every_annotation_says_what_strawberry_reads_in_it() -> None:
                 quick._evaluate(ForwardRef(text), None)
         else:
             assert quick._evaluate(ForwardRef(text), None) == found, text
+
+
+def test_every_annotation_means_what_strawberry_makes_of_it() -> None:
+    assert len(quick._meant) > 400
+    for (text, place), meant in quick._meant.items():
+        found, namespace = quick._known[text, place]
+        anew = quick._annotation_type(StrawberryAnnotation(text, namespace=namespace), found)
+        assert _shape(anew) == _shape(meant), text
+    assert {str, int, bool, OrderLine} <= quick._themselves
+    for found in quick._themselves:
+        assert quick._annotation_type(StrawberryAnnotation(found), found) is found
+
+
+def _shape(meant: Any) -> Any:
+    """Wrappers by what is in them, types made of generic ones by their names."""
+    if isinstance(meant, StrawberryContainer):
+        return type(meant), _shape(meant.of_type)
+    definition = getattr(meant, "__strawberry_definition__", None)
+    if isinstance(definition, StrawberryObjectDefinition) and definition.concrete_of is not None:
+        return definition.name, definition.concrete_of, str(definition.type_var_map)
+    return meant
+
+
+def test_a_field_in_an_annotation_is_found_and_its_options_hold() -> None:
+    @strawberry.type
+    class Shelf:
+        plain: int
+        told: Annotated[int, strawberry.field(description="Pieces on it.", name="pieces")]
+
+    fields = {field.python_name: field for field in Shelf.__strawberry_definition__.fields}  # type: ignore[attr-defined]
+    assert (fields["told"].description, fields["told"].graphql_name, fields["told"].type) == ("Pieces on it.", "pieces", int)
+    assert (fields["plain"].description, fields["plain"].type) == (None, int)
 
 
 def test_inputs_are_made_and_compared_and_answers_are_rows() -> None:

@@ -23,7 +23,6 @@ from domain.pickup.rules import PickupRefusal
 COMMITTED = Path(__file__).parents[3] / "api" / "schema" / "schema.graphql"
 
 ELSEWHERE = {
-    "SIGN_IN_REFUSED": "answered by /auth",
     "TOO_MANY_GUESSES": "THROTTLED, a top-level error",
     "AUTHENTICATOR_KEPT": "answered by /auth",
     "TOO_MANY_PASSKEYS": "answered by /auth",

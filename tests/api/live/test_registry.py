@@ -12,6 +12,7 @@ from api.sockets.closing import Closing
 from api.sockets.limits import SocketLimits
 from api.sockets.registry import Registry
 from domain.clock import FixedClock
+from domain.db import DatabaseAway
 from tests.api.live.conftest import Place
 from tests.api.live.wire import PATIENCE
 
@@ -45,6 +46,28 @@ async def test_a_token_that_runs_out_is_seen_while_others_come_all_the_time(plac
                     with registry.holding(Listening(), "b"):  # each newcomer rings
                         await asyncio.sleep(0)
         assert own.ended.result() == (Closing.FORBIDDEN, "expired")
+    finally:
+        await registry.stop()
+        await hub.stop()
+
+
+async def test_a_token_that_runs_out_while_the_database_is_away_ends_its_connection_and_no_other(place: Place, clock: FixedClock) -> None:
+    class Away(Hub):
+        """Whose questions nobody answers."""
+
+        async def ask(self, *_: Any, **__: Any) -> Any:
+            raise DatabaseAway("for now")
+
+    hub = Away(nobody_rings)
+    registry = Registry(hub, clock, SocketLimits(sweep=0.05))
+    own = Listening(place.session.member, place.session.id, clock.now() + timedelta(minutes=10))
+    other = Listening(place.session.member, place.session.id, clock.now() + timedelta(minutes=20))
+    try:
+        with registry.holding(own, "a"), registry.holding(other, "a"):
+            clock.at = clock.now() + timedelta(minutes=10)
+            async with asyncio.timeout(PATIENCE):
+                assert await own.ended == (Closing.FORBIDDEN, "expired")
+            assert not other.ended.done()
     finally:
         await registry.stop()
         await hub.stop()

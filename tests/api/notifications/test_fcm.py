@@ -174,6 +174,20 @@ async def test_closing_twice_is_no_harm(gateway: FcmGateway) -> None:
     await gateway.aclose()
 
 
+async def test_what_is_on_its_way_when_it_closes_comes_back_and_every_closing_ends(fcm: FakeFcm, account: dict[str, str]) -> None:
+    fcm.answers["slow"] = Answer(delay_seconds=30, times=1)
+    made = FcmGateway({**account, "token_uri": f"{fcm.url}/token"}, base_url=fcm.url, timeout_seconds=300.0)
+    sending = asyncio.create_task(made.send([a_message("slow"), a_message("quick")]))
+    async with asyncio.timeout(60):
+        while len(fcm.attempts) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert not sending.done()
+        await asyncio.gather(made.aclose(), made.aclose())
+        results = [*await sending, *await made.send([a_message("late")])]
+    assert [(result.outcome, result.counted, result.reason) for result in results] == [(Outcome.RETRY, True, "closing")] * 3
+    assert not made._thread.is_alive()
+
+
 async def test_no_target_and_no_text_reaches_the_logs(gateway: FcmGateway, fcm: FakeFcm, caplog: pytest.LogCaptureFixture) -> None:
     fcm.answers["secret-token"] = Answer(404, "UNREGISTERED")
     message = a_message("secret-token", title="陳小姐")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,11 @@ from domain.audit.commands import Actor
 from domain.claims import waiting
 from domain.claims.commands import ResolveAction, resolve
 from domain.claims.errors import TooFew
-from domain.claims.rules import OnDelete, OnEdit, RepeatMode, Shortage
+from domain.claims.rules import OnDelete, OnEdit, PublicReply, RepeatMode, Shortage
 from domain.errors import NotFound
 from domain.ids import new_id
+from domain.jobs import REPLY
+from domain.providers.pgqueuer_enqueue import PgQueuerJobs
 from plusone.invariants import check
 from tests.build import NOW, a_device, a_member
 from tests.wall import Wall, a_wall
@@ -38,6 +41,17 @@ async def test_a_comment_becomes_an_order_held_stock_and_a_notice(db: str) -> No
     assert tuple(order.values()) == ("OPEN", "UNPAID", 1180, "TWD", "TO_PAY")
     assert [r["kind"] for r in await database.fetch("select kind from notice")] == ["ORDER_PLACED"]
     assert [r["action"] for r in await database.fetch("select action from audit_entry")] == ["CLAIM_DECIDED"]
+
+
+@pytest.mark.parametrize(("unheard", "answers"), [((), 1), ((REPLY,), 0)])
+async def test_an_order_is_answered_where_somebody_sends_answers(db: str, unheard: tuple[str, ...], answers: int) -> None:
+    wall = await a_wall(public_reply=PublicReply.EACH)
+    wall.services = replace(wall.services, jobs=PgQueuerJobs(unheard))
+    await wall.says("小美", "+2")
+    await wall.drain()
+    assert await wall.level() == (10, 2, 0)
+    assert await database.fetchval("select count(*) from platform_reply") == answers
+    assert await database.fetchval("select count(*) from pgqueuer where entrypoint = $1", REPLY) == answers
 
 
 async def test_a_question_never_orders(db: str) -> None:
