@@ -21,7 +21,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import health
+from api.auth.authenticators import routes as authenticator_routes
 from api.auth.exports import routes as export_routes
+from api.auth.passkeys import routes as passkey_routes
 from api.auth.receipt_keys import routes as receipt_key_routes
 from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
@@ -67,6 +69,8 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
         Route("/webhooks/{source}/{channel}", door),
         *health.routes(services),
         *auth_routes(services),
+        *passkey_routes(services),
+        *authenticator_routes(services),
         *receipt_key_routes(services),
         *export_routes(services),
         *upload_routes(services),

@@ -93,6 +93,10 @@ class Settings(BaseModel):
     """Ed25519 in hexadecimal; Telegram's test environment has another."""
     firebase_auth_project_id: str | None = None
     firebase_auth_certificates_url: str = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
+    passkey_rp_id: str | None = Field(default=None, pattern=r"^[a-z0-9.-]{1,253}$")
+    """The domain that passkeys are made for: for ever, another one makes them useless. Without it the host of `public_url`."""
+    passkey_origins: str | None = None
+    """Web addresses and Android apps that may ask for passkeys, by commas. Without it the origin of `public_url`."""
     firebase_credentials: Path | None = None
     """Service account file. Without it (and without `fcm_base_url`) notices stay in the inbox and no push is sent."""
     fcm_base_url: str | None = None

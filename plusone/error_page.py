@@ -43,6 +43,8 @@ ADVICE: Final = {
     "LINK_OVER": "Make a fresh code and let the person try again.",
     "LAST_IDENTITY": "Offer to add another way to sign in, or to delete the account.",
     "SIGN_IN_AGAIN": "Let the person [confirm the sign-in](sign-in.md#a-fresh-sign-in), then send the same, with the same key.",
+    "SECOND_PROOF_NEEDED": "Let the person [show it](second-proof.md#confirming), then send the same, with the same key.",
+    "SECOND_PROOF_UNSET": "Offer to [make a passkey](second-proof.md#making-one) or to set up an app, then send the same, with the same key.",
     "SIGN_IN_REFUSED": "The account was deleted, or is part of another now: forget its tokens and let the person sign in.",
     "STAFF_RIGHTS": "Merge the other way round, or leave the shop first.",
     "UNDO_OVER": "Read `me.merges` again and offer it no more.",

@@ -19,6 +19,7 @@ from domain.shops.commands import add_channel, add_endpoint, add_membership, cha
 from domain.shops.linking import set_access_token, set_channel_linking
 from domain.shops.queries import OpenShop, shop_by_handle
 from domain.shops.rules import Role
+from domain.shops.second_proof import ask_of_staff
 from plusone.shopfile_checks import endpoint_of
 from plusone.shopfile_goods import posts, products
 from plusone.shopfile_parts import ChannelPart, FileRefused, Problem, ShopFile, StaffPart
@@ -42,6 +43,7 @@ async def apply(file: ShopFile, secrets: Mapping[str, str], services: Services, 
             work = Work(tx, file, secrets, services.vault, services.clock.now())
             shop = await _shop(work)
             await _staff(work, shop.id)
+            await _second_proof(work, shop.id)
             await _channels(work, shop.id, await _endpoints(work))
             await _payments(work, shop.id, production=not services.settings.is_development)
             await _policy(work, shop.id)
@@ -124,6 +126,13 @@ async def _person(work: Work, shop_id: UUID, person: StaffPart, member_id: UUID)
         work.note(Mark.LEFT, "staff", person.identity, told)
     else:
         work.note(Mark.SAME, "staff", person.identity, person.role.value)
+
+
+async def _second_proof(work: Work, shop_id: UUID) -> None:
+    """A file that does not speak of it leaves it as it is."""
+    wish = work.file.shop.staff_second_proof
+    if wish is not None and await ask_of_staff(shop_id=shop_id, required=wish == "REQUIRED", now=work.now, actor=ACTOR):
+        work.note(Mark.CHANGED, "staff", "second proof", wish)
 
 
 # --- places --------------------------------------------------------------------------------------------------------------------

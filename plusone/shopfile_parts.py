@@ -151,6 +151,7 @@ class ShopPart(Part):
     locale: Annotated[StrictStr, Field(max_length=16), _must(LOCALE.fullmatch, "a language tag such as en or zh-Hant")]
     pickup_place: Annotated[StrictStr, ONE_LINE, Field(max_length=200)] = ""
     pay_within: Minutes = 3 * 24 * 60
+    staff_second_proof: Literal["OPTIONAL", "REQUIRED"] | None = None
 
 
 class StaffPart(Part):

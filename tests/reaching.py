@@ -31,6 +31,8 @@ MACHINERY = (
     "api.sockets",
     "api.graphql_app",
     "api.auth.identity",
+    "api.auth.passkeys",
+    "api.auth.authenticators",
     "api.auth.routes",
 )
 """No method of theirs is meant where the source does not tell the object: what rooms and resolvers hold of them refuses nothing (`Unavailable` aside)."""

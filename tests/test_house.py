@@ -68,6 +68,7 @@ def refusals() -> list[type[DomainError]]:
 SAID_BY_MANY = {"DUPLICATE_ITEM", "NOT_EDITABLE", "ITEM_CLOSED"}
 """Codes that several refusals of a room share: no mutation can meet two of them."""
 OUTSIDE_OF_MUTATIONS = {
+    "AUTHENTICATOR_KEPT",  # second proofs over HTTP
     "BAD_CODE",  # read from a scan, shown as a pickup's refusal
     "DUPLICATE_ITEM",
     "INVALID_SHOP",  # opening a shop has no mutation yet
@@ -75,6 +76,7 @@ OUTSIDE_OF_MUTATIONS = {
     "SLIP_REFUSED",  # pictures over HTTP
     "TICKET_OVER",
     "TOO_MANY_GUESSES",  # sign-in over HTTP
+    "TOO_MANY_PASSKEYS",
     "UNAVAILABLE",
 }
 

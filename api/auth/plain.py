@@ -16,12 +16,22 @@ from api.auth.strict import Malformed, is_clean, read_object
 from api.auth.viewer import Unauthenticated
 from domain import db
 from domain.errors import Unavailable
-from domain.members.errors import InvalidDevice, NoSigningKey, SignInRefused, TooManyGuesses
+from domain.members.errors import (
+    AuthenticatorKept,
+    InvalidDevice,
+    NoSigningKey,
+    SecondProofNeeded,
+    SignInAgain,
+    SignInRefused,
+    TooManyGuesses,
+    TooManyPasskeys,
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
 LARGEST_BODY_BYTES: Final = 16 * 1024
 RETRY_AFTER_SECONDS: Final = "2"
 NO_STORE: Final = {"cache-control": "no-store"}
+CONFIRM_FIRST: Final = {SignInAgain: "confirm the sign-in first", SecondProofNeeded: "confirm with the second proof first"}
 AWAY: tuple[type[BaseException], ...] = (Unavailable, NoSigningKey, *db.AWAY, *db.CONTENTION)
 
 
@@ -59,6 +69,13 @@ class Fields:
             return allowed(value) if isinstance(allowed, type) else allowed[value]
         except (ValueError, KeyError):
             raise BadInput(f"{self.path}{name} has an unknown value") from None
+
+    def object(self, name: str) -> dict[str, Any]:
+        """An object with fields that are somebody else's to know."""
+        value = self._take(name)
+        if not isinstance(value, dict):
+            raise BadInput(f"{self.path}{name} must be an object")
+        return value
 
     def optional_object(self, name: str) -> Fields | None:
         """An object, or None when it is missing or null."""
@@ -114,6 +131,10 @@ def refusing(handler: Handler) -> Handler:
             return refusal(413, "TOO_LARGE", f"the body is longer than {LARGEST_BODY_BYTES} bytes")
         except (SignInRefused, Unauthenticated):
             return refusal(401, "UNAUTHENTICATED", "sign in again", {"www-authenticate": "Bearer"})
+        except (SignInAgain, SecondProofNeeded) as error:
+            return refusal(403, error.code, CONFIRM_FIRST[type(error)])
+        except (TooManyPasskeys, AuthenticatorKept) as error:
+            return refusal(409, error.code, "give one up first")
         except TooManyGuesses as error:
             return refusal(429, "TOO_MANY_REQUESTS", "too many attempts", {"retry-after": str(error.retry_after_seconds)})
         except AWAY:

@@ -87,8 +87,8 @@ class SignInDesk:
         fields.end()
         if all(provider != known for known, _ in self.providers):
             raise BadInput("provider has an unknown value")
-        nonce = attempts.new_nonce(provider, self.services.vault, self._now())
-        return JSONResponse({"nonce": nonce.text, "expiresAt": _iso(nonce.expires_at)}, headers=NO_STORE)
+        nonce = attempts.new_nonce(provider, self.services.vault, self.now())
+        return JSONResponse({"nonce": nonce.text, "expiresAt": iso(nonce.expires_at)}, headers=NO_STORE)
 
     async def exchange(self, request: Request) -> Response:
         """A provider's ID token for ours: `{provider, channel?, idToken, authorizationCode?, nonce, installationId, device?}`."""
@@ -96,64 +96,64 @@ class SignInDesk:
         provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
         id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
         asked = negotiate(request.headers.get("accept-language", "")) or TAIWAN
-        installation_id, device = fields.text("installationId", LONGEST_ID), _device(fields, asked)
+        installation_id, device = fields.text("installationId", LONGEST_ID), device_of(fields, asked)
         code = fields.optional_text("authorizationCode", LONGEST_CODE)
         fields.end()
         adapter = self._adapter(provider, channel)
-        now = self._now()
-        async with self._one_guess(request, installation_id, now):
+        now = self.now()
+        async with self.one_guess(request, installation_id, now):
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
             proven = await adapter.verify(id_token, nonce, now)
             locale = device.locale if device else asked
-            grant = await _again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, locale, now))
+            grant = await again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, locale, now))
         if code is not None:
             await self._keep_grant(adapter, code, proven, id_token, grant.member_id, now)
-        return await self._tokens(grant, now)
+        return await self.tokens(grant, now)
 
     async def refresh(self, request: Request) -> Response:
         """`{refreshToken, installationId}` → new tokens; the same answer again when the first one was lost on its way."""
         fields = await fields_of(request)
         token, installation_id = fields.text("refreshToken", 64), fields.text("installationId", LONGEST_ID)
         fields.end()
-        now = self._now()
-        async with self._one_guess(request, installation_id, now):
-            grant = await _again_on_contention(lambda: sessions.refresh(token, installation_id, self.services.vault, now))
-        return await self._tokens(grant, now)
+        now = self.now()
+        async with self.one_guess(request, installation_id, now):
+            grant = await again_on_contention(lambda: sessions.refresh(token, installation_id, self.services.vault, now))
+        return await self.tokens(grant, now)
 
     async def confirm(self, request: Request) -> Response:
         """The person of this session proves again who they are: `{provider, channel?, idToken, nonce}` → `{freshUntil}`.
 
         Any identity of the member will do. Somebody else's is refused like a token that does not hold.
         """
-        viewer = await self._require_viewer(request)
+        viewer = await self.require_viewer(request)
         fields = await fields_of(request)
         provider, channel = fields.text("provider", 16), fields.optional_text("channel", 16)
         id_token, nonce = fields.text("idToken", LONGEST_TOKEN), fields.text("nonce", 255)
         fields.end()
         adapter = self._adapter(provider, channel)
-        now = self._now()
-        async with self._one_guess(request, str(viewer.session_id), now):
+        now = self.now()
+        async with self.one_guess(request, str(viewer.session_id), now):
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
             proven = await adapter.verify(id_token, nonce, now)
-            await _again_on_contention(lambda: _confirmed(viewer, proven, provider, nonce, nonce_ends, now))
-        return JSONResponse({"freshUntil": _iso(now + FRESH_ACT)}, headers=NO_STORE)
+            await again_on_contention(lambda: _confirmed(viewer, proven, provider, nonce, nonce_ends, now))
+        return JSONResponse({"freshUntil": iso(now + FRESH_ACT)}, headers=NO_STORE)
 
     async def sign_out(self, request: Request) -> Response:
         """End this session; its installation gets no more pushes."""
-        viewer = await self._require_viewer(request)
-        await sessions.end(viewer.session_id, self._now())
+        viewer = await self.require_viewer(request)
+        await sessions.end(viewer.session_id, self.now())
         return Response(status_code=204)
 
     async def sign_out_everywhere(self, request: Request) -> Response:
         """End all sessions of the member and every access token."""
-        viewer = await self._require_viewer(request)
-        await sessions.end_all(viewer.member_id, self._now())
+        viewer = await self.require_viewer(request)
+        await sessions.end_all(viewer.member_id, self.now())
         return Response(status_code=204)
 
     async def sessions(self, request: Request) -> Response:
         """Where the member is signed in, and what they were told about it."""
-        viewer = await self._require_viewer(request)
-        running = await sessions.running_of(viewer.member_id, self._now())
+        viewer = await self.require_viewer(request)
+        running = await sessions.running_of(viewer.member_id, self.now())
         told = await alerts.alerts_of(viewer.member_id)
         body = {
             "sessions": [
@@ -161,13 +161,13 @@ class SignInDesk:
                     "id": public_id("session", one.id),
                     "current": one.id == viewer.session_id,
                     "platform": one.platform,
-                    "createdAt": _iso(one.created_at),
-                    "lastUsedAt": _iso(one.last_used_at),
+                    "createdAt": iso(one.created_at),
+                    "lastUsedAt": iso(one.last_used_at),
                 }
                 for one in running
             ],
             "alerts": [
-                {"id": public_id("alert", one.id), "sessionId": public_id("session", one.session_id), "kind": one.kind, "at": _iso(one.at)}
+                {"id": public_id("alert", one.id), "sessionId": public_id("session", one.session_id), "kind": one.kind, "at": iso(one.at)}
                 for one in told
             ],
         }
@@ -175,20 +175,20 @@ class SignInDesk:
 
     async def end_session(self, request: Request) -> Response:
         """`{sessionId}`: sign one of the member's own devices out. The answer is the same for an id of somebody else or of nobody."""
-        viewer = await self._require_viewer(request)
+        viewer = await self.require_viewer(request)
         fields = await fields_of(request)
         read = read_public_id(fields.text("sessionId", LONGEST_ID))
         fields.end()
-        if read is None or read[0] != "session" or not await sessions.end_of(viewer.member_id, read[1], self._now()):
+        if read is None or read[0] != "session" or not await sessions.end_of(viewer.member_id, read[1], self.now()):
             return refusal(404, "NOT_FOUND", "there is no such session")
         return Response(status_code=204)
 
     async def jwks(self, _: Request) -> Response:
         """The public halves of the access token keys, also of the next one."""
-        public = await keys.public_keys(KeyUse.ACCESS, self._now())
+        public = await keys.public_keys(KeyUse.ACCESS, self.now())
         return JSONResponse(jwks(public), headers={"cache-control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"})
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         return self.services.clock.now()
 
     def _adapter(self, provider: str, channel: str | None) -> IdentityProvider:
@@ -210,14 +210,14 @@ class SignInDesk:
         except (*db.AWAY, *db.CONTENTION):
             log.warning("a grant of a provider could not be kept")
 
-    async def _require_viewer(self, request: Request) -> Viewer:
+    async def require_viewer(self, request: Request) -> Viewer:
         viewer = await viewer_of(request.headers, self.services)
         if viewer is None:
             raise Unauthenticated
         return viewer
 
     @asynccontextmanager
-    async def _one_guess(self, request: Request, installation_id: str, now: datetime) -> AsyncIterator[None]:
+    async def one_guess(self, request: Request, installation_id: str, now: datetime) -> AsyncIterator[None]:
         """What happens inside is one guess of this installation and of its address; a right one does not count."""
         address = request.client.host if request.client else ""
         limits = [guesses.per_account("sign-in", installation_id), guesses.per_address("sign-in", address)]
@@ -229,18 +229,18 @@ class SignInDesk:
             raise
         await guesses.give_back(limits)
 
-    async def _tokens(self, grant: Grant, now: datetime) -> Response:
+    async def tokens(self, grant: Grant, now: datetime) -> Response:
         access = await issue_access(grant.member_id, grant.session_id, grant.ver, issuer=self.services.settings.public_url, now=now)
         body = {
             "accessToken": access.text,
-            "expiresAt": _iso(access.expires_at),
+            "expiresAt": iso(access.expires_at),
             "refreshToken": grant.refresh_token,
             "member": {"id": public_id("member", grant.member_id)},
         }
         return JSONResponse(body, headers=NO_STORE)
 
 
-async def _again_on_contention(action: Callable[[], Awaitable[T]]) -> T:
+async def again_on_contention(action: Callable[[], Awaitable[T]]) -> T:
     """The action, tried again when a lock could not be had: its transaction left nothing behind."""
     for _ in range(TRIES - 1):
         try:
@@ -258,17 +258,27 @@ async def _admit(
     async with db.transaction() as tx:
         await attempts.use_up(tx, nonce, nonce_ends, provider, proven, now)
         member_id: UUID = await sign_in(tx, proven, now, locale)
-        grant = await sessions.start(tx, member_id, installation_id, now)
-        if device is not None:
-            await register_device(
-                member_id=member_id,
-                installation_id=installation_id,
-                platform=device.platform,
-                target_kind=device.target_kind,
-                target=device.target,
-                locale=device.locale,
-                now=now,
-            )
+        return await begin_session(tx, member_id, installation_id, device, now)
+
+
+async def begin_session(tx: db.Tx, member_id: UUID, installation_id: str, device: DeviceInput | None, now: datetime) -> Grant:
+    """The session of a sign-in, and the device that came with it.
+
+    Raises:
+        SignInRefused: the member is deleted.
+        InvalidDevice: the device cannot be.
+    """
+    grant = await sessions.start(tx, member_id, installation_id, now)
+    if device is not None:
+        await register_device(
+            member_id=member_id,
+            installation_id=installation_id,
+            platform=device.platform,
+            target_kind=device.target_kind,
+            target=device.target,
+            locale=device.locale,
+            now=now,
+        )
     return grant
 
 
@@ -279,7 +289,7 @@ async def _confirmed(viewer: Viewer, proven: ProvenIdentity, provider: str, nonc
         await freshness.confirm(tx, viewer.session_id, viewer.member_id, proven, now)
 
 
-def _device(fields: Fields, locale: str) -> DeviceInput | None:
+def device_of(fields: Fields, locale: str) -> DeviceInput | None:
     """The device that signs in; `locale`: of one that names none."""
     device = fields.optional_object("device")
     if device is None:
@@ -291,6 +301,6 @@ def _device(fields: Fields, locale: str) -> DeviceInput | None:
     return found
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
     """2026-11-21T08:00:00Z"""
     return at.isoformat().replace("+00:00", "Z")

@@ -36,7 +36,7 @@ attach(Buyer, BuyerAccount)
 
 @strawberry.type
 class AccountMutations:
-    @mutation(AccountUserError, DataExportRequestPayload, "NOT_FOUND TOO_MANY_EXPORTS SIGN_IN_AGAIN")
+    @mutation(AccountUserError, DataExportRequestPayload, "NOT_FOUND TOO_MANY_EXPORTS SIGN_IN_AGAIN SECOND_PROOF_NEEDED SECOND_PROOF_UNSET")
     async def data_export_request(self, info: Info, input: DataExportRequestInput) -> Row:  # noqa: ARG002 -- there is one format
         """A file of all my data over all shops, to be fetched within an hour; 5 a day. Needs a fresh sign-in."""
         await freshly_signed_in(info)

@@ -79,7 +79,7 @@ class ActingMutations:
     @mutation(
         ActingUserError,
         OrderCancelAnswerPayload,
-        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION APPROVAL_REQUIRED PAYMENT_UNDER_WAY SIGN_IN_AGAIN",
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION APPROVAL_REQUIRED PAYMENT_UNDER_WAY SIGN_IN_AGAIN SECOND_PROOF_NEEDED SECOND_PROOF_UNSET",
         idempotent=True,
     )
     async def order_cancel_answer(self, info: Info, input: OrderCancelAnswerInput) -> Row:

@@ -135,7 +135,11 @@ class IdentityMutations:
             found["names"] = await people_screens.names(viewer.member_id)
         return found
 
-    @mutation(IdentityUserError, MembersMergePayload, "INVALID_INPUT SAME_PROVIDER LINK_OVER SIGN_IN_AGAIN STAFF_RIGHTS DELETION_UNDERWAY")
+    @mutation(
+        IdentityUserError,
+        MembersMergePayload,
+        "INVALID_INPUT SAME_PROVIDER LINK_OVER SIGN_IN_AGAIN SECOND_PROOF_NEEDED SECOND_PROOF_UNSET STAFF_RIGHTS DELETION_UNDERWAY",
+    )
     async def members_merge(self, info: Info, input: MembersMergeInput) -> Row:
         """Make this account, signed in to a moment ago, part of the account that made the code; can be undone there for 7 days."""
         context, viewer = info.context, info.context.require_viewer()

@@ -177,6 +177,7 @@ async def freshly_signed_in(info: Info) -> None:
 
     Raises:
         SignInAgain: longer ago.
+        SecondProofNeeded, SecondProofUnset: not with the second proof that is asked for.
     """
     viewer = info.context.require_viewer()
     await freshness.require(viewer.session_id, viewer.member_id, info.context.now())

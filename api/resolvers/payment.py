@@ -74,7 +74,7 @@ class PaymentMutations:
     @mutation(
         OrderUserError,
         PaymentReturnRecordPayload,
-        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION SIGN_IN_AGAIN",
+        "NOT_FOUND PERMISSION_DENIED INVALID_INPUT INVALID_TRANSITION SIGN_IN_AGAIN SECOND_PROOF_NEEDED SECOND_PROOF_UNSET",
         idempotent=True,
     )
     async def payment_return_record(self, info: Info, input: PaymentReturnRecordInput) -> Row:

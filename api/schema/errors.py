@@ -19,10 +19,12 @@ FALLBACK: Final = "REFUSED"
 COMMON = ("NOT_FOUND", "PERMISSION_DENIED", "INVALID_INPUT", FALLBACK)
 """Codes of every family. REFUSED stands for a refusal that the family does not name."""
 KEYS = ("IDEMPOTENCY_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_UNUSABLE")
+SECOND = ("SECOND_PROOF_NEEDED", "SECOND_PROOF_UNSET")
+"""Where a fresh sign-in is asked for, so is the second proof of those who have one or work where one is asked for."""
 
 FAMILIES: Final = {
     "OrderErrorCode": (*COMMON, *KEYS, "ALREADY_PAID", "AMOUNT_MISMATCH", "INVALID_TRANSITION", "VERSION_CONFLICT", "PAYMENT_UNAVAILABLE",
-        "OVER_LIMIT", "PAYMENT_UNDER_WAY", "SIGN_IN_AGAIN"),
+        "OVER_LIMIT", "PAYMENT_UNDER_WAY", "SIGN_IN_AGAIN", *SECOND),
     "StockErrorCode": (*COMMON, *KEYS, "INSUFFICIENT_STOCK", "VERSION_CONFLICT", "OVER_LIMIT"),
     "CommentErrorCode": (*COMMON, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "INVALID_TRANSITION"),
     "SuggestionErrorCode": (*COMMON, *KEYS, "NOT_EDITABLE", "ITEM_CLOSED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "BUYER_RESTRICTED"),
@@ -32,7 +34,7 @@ FAMILIES: Final = {
     ),
     "ActingErrorCode": (
         *COMMON, *KEYS, "ALREADY_PAID", "INVALID_TRANSITION", "VERSION_CONFLICT", "NOT_EDITABLE", "UNDO_OVER", "CROSS_SHOP_MERGE", "HOLD_EXPIRED",
-        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY", "DELIVERY_DIFFERS", "GIFT_DIFFERS", "SIGN_IN_AGAIN",
+        "APPROVAL_REQUIRED", "PAYMENT_UNDER_WAY", "DELIVERY_DIFFERS", "GIFT_DIFFERS", "SIGN_IN_AGAIN", *SECOND,
     ),
     "PickupErrorCode": (*COMMON, *KEYS, "PICKUP_REFUSED"),
     "ShipmentErrorCode": (
@@ -49,10 +51,10 @@ FAMILIES: Final = {
     "PolicyErrorCode": COMMON,
     "BuyerErrorCode": COMMON,
     "IdentityErrorCode": (
-        *COMMON, "SAME_PROVIDER", "LINK_OVER", "LAST_IDENTITY", "SIGN_IN_AGAIN", "STAFF_RIGHTS", "UNDO_OVER", "DELETION_UNDERWAY",
+        *COMMON, "SAME_PROVIDER", "LINK_OVER", "LAST_IDENTITY", "SIGN_IN_AGAIN", *SECOND, "STAFF_RIGHTS", "UNDO_OVER", "DELETION_UNDERWAY",
         "SIGN_IN_REFUSED",
     ),
-    "AccountErrorCode": (*COMMON, "OPEN_ORDERS", "ONLY_OWNER", "TOO_MANY_EXPORTS", "SIGN_IN_AGAIN"),
+    "AccountErrorCode": (*COMMON, "OPEN_ORDERS", "ONLY_OWNER", "TOO_MANY_EXPORTS", "SIGN_IN_AGAIN", *SECOND),
 }  # fmt: skip
 
 MESSAGES: Final = {
@@ -90,6 +92,11 @@ MESSAGES: Final = {
     "LINK_OVER": ("代碼或連結已失效，請重新取得。", "This code or question is over; get a new one."),
     "LAST_IDENTITY": ("這是唯一的登入方式，無法移除。", "This is the only way to sign in; it cannot be given up."),
     "SIGN_IN_AGAIN": ("請重新登入這個帳號後再試。", "Sign in to this account again, then try once more."),
+    "SECOND_PROOF_NEEDED": ("請完成第二重驗證後再試。", "Confirm with your second proof, then try once more."),
+    "SECOND_PROOF_UNSET": (
+        "賣場要求人員使用第二重驗證，請先設定。",
+        "A shop you work in asks its staff for a second proof; set one up first.",
+    ),
     "SIGN_IN_REFUSED": ("這個帳號已刪除或併入其他帳號，請重新登入。", "This account is gone, or is part of another one; sign in again."),
     "STAFF_RIGHTS": ("這個帳號是賣場人員，無法併入其他帳號。", "This account works in a shop and cannot become part of another."),
     "UNDO_OVER": ("已超過期限，無法復原。", "It is too late to undo this."),

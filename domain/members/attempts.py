@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from domain.db import Tx
 from domain.members.errors import SignInRefused
@@ -32,9 +32,9 @@ class Nonce:
     expires_at: datetime
 
 
-def new_nonce(provider: str, vault: Vault, now: datetime) -> Nonce:
+def new_nonce(provider: str, vault: Vault, now: datetime, life: timedelta = NONCE_LIFE) -> Nonce:
     """A nonce for one sign-in with this provider."""
-    expires_at = (now + NONCE_LIFE).replace(microsecond=0)
+    expires_at = (now + life).replace(microsecond=0)
     body = os.urandom(RANDOM_BYTES) + int(expires_at.timestamp()).to_bytes(EXPIRY_BYTES, "big")
     return Nonce(_text(body + _mac(provider, body, vault)), expires_at)
 

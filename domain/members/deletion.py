@@ -1,6 +1,6 @@
 """A member wants to be forgotten: asked for, held for 7 days in which it can be called off, then done for good.
 
-What goes: identities, sessions, devices, the name, the platforms' ids and names of the person at every shop, what they wrote (comments, their
+What goes: identities, passkeys and authenticators, sessions, devices, the name, the platforms' ids and names of the person at every shop, what they wrote (comments, their
 revisions, what recognition quoted of them, answers to them, stored deliveries), pictures of transfers with their digits, who gets the goods and
 where, where parcels went and their numbers, words and links of gifts, places in waiting lists, files and codes. What stays, under a random id:
 orders, lines, payments, hand-overs, parcels, stock and the audit, as book-keeping asks. Who writes under a post again is a stranger to us.
@@ -75,6 +75,9 @@ OF_MEMBERS: Final = (
     "delete from sign_in_alert where member_id = any($1::uuid[])",
     "delete from live_change where member_id = any($1::uuid[])",
     "delete from session where member_id = any($1::uuid[])",
+    "delete from passkey where member_id = any($1::uuid[])",
+    "delete from authenticator where member_id = any($1::uuid[])",
+    "delete from recovery_code where member_id = any($1::uuid[])",
     "delete from identity where member_id = any($1::uuid[])",
     "delete from idempotency_key where actor_id = any($1::uuid[])",
     "delete from claim_code where member_id = any($1::uuid[])",

@@ -62,6 +62,30 @@ class SignInAgain(DomainError):
     code: ClassVar[str] = "SIGN_IN_AGAIN"
 
 
+class SecondProofNeeded(DomainError):
+    """The person has set a second proof up, and this session has not shown it a moment ago."""
+
+    code: ClassVar[str] = "SECOND_PROOF_NEEDED"
+
+
+class SecondProofUnset(DomainError):
+    """A shop asks its staff for a second proof, and this person has set none up."""
+
+    code: ClassVar[str] = "SECOND_PROOF_UNSET"
+
+
+class TooManyPasskeys(DomainError):
+    """The member has so many that one must be given up first."""
+
+    code: ClassVar[str] = "TOO_MANY_PASSKEYS"
+
+
+class AuthenticatorKept(DomainError):
+    """There is an authenticator already; it must be given up first."""
+
+    code: ClassVar[str] = "AUTHENTICATOR_KEPT"
+
+
 class StaffRights(DomainError):
     """The account works in a shop: rights there are a person's own and never move to another account."""
 

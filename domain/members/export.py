@@ -47,6 +47,14 @@ PARTS: Final = (
         "select id, provider, subject, created_at, last_seen_at from identity where member_id = $1 and id > $2 order by id limit $3",
     ),
     Part(
+        "passkeys",
+        "select id, name, created_at, last_used_at from passkey where member_id = $1 and id > $2 order by id limit $3",
+    ),
+    Part(
+        "authenticators",
+        """select id, confirmed_at from authenticator where member_id = $1 and id > $2 and confirmed_at is not null order by id limit $3""",
+    ),
+    Part(
         "devices",
         """select id, platform, installation_id, locale, created_at, last_seen_at, revoked_at from device
            where member_id = $1 and id > $2 order by id limit $3""",

@@ -19,10 +19,9 @@ from domain.audit.commands import Actor, Entry, record
 from domain.db import Record, Tx, from_jsonb, jsonb
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.members import standing
+from domain.members import freshness, standing
 from domain.members.claim_codes import hash_of, read_code
-from domain.members.errors import DeletionUnderway, LinkOver, SameProvider, SignInAgain, StaffRights, UndoOver
-from domain.members.freshness import PROVEN
+from domain.members.errors import DeletionUnderway, LinkOver, SameProvider, StaffRights, UndoOver
 from domain.members.guesses import count, give_back, per_account, per_address
 from domain.members.linking_names import refuse_two_accounts
 from domain.members.people import end_sessions, grants_follow, hand, lock_buyers, lock_identities, lock_members, note
@@ -51,7 +50,7 @@ async def merge(asking: Asking, code: str, now: datetime) -> UUID:
 
     Raises:
         TooManyGuesses: too many wrong codes.
-        SignInAgain: the asking session is not fresh.
+        SignInAgain, SecondProofNeeded, SecondProofUnset: the asking session is not fresh, or shows too little.
         LinkOver: no such code, or not any more.
         StaffRights: the asking account works in a shop.
         DeletionUnderway: one of the two is about to be deleted.
@@ -60,11 +59,7 @@ async def merge(asking: Asking, code: str, now: datetime) -> UUID:
     limits = [per_account("merge-code", str(asking.member_id)), per_address("merge-code", asking.address)]
     await count(limits, now)
     async with db.transaction() as tx:
-        began = await tx.fetchval(
-            f"select {PROVEN} from session where id = $1 and member_id = $2 and ended_at is null", asking.session_id, asking.member_id
-        )
-        if began is None or began < now - FRESH_SIGN_IN:
-            raise SignInAgain
+        await freshness.require(asking.session_id, asking.member_id, now, within=FRESH_SIGN_IN, tx=tx)
         keeper_id = await _use(tx, code, asking.member_id, now)
         merge_id, ended = await _absorb(tx, keeper_id, asking, now)
     await give_back(limits)

@@ -1,5 +1,6 @@
 """Tables: member, identity, device, session, refresh_token, login_attempt, seen_token, guess_count, signing_key; sign_in_alert, provider_grant;
-claim_code, member_merge, account_deletion, data_export, member_event, account_link."""
+claim_code, member_merge, account_deletion, data_export, member_event, account_link;
+passkey, authenticator, recovery_code."""
 
 from __future__ import annotations
 
@@ -73,6 +74,8 @@ class Session(Model):
     ended_reason = fields.CharField(max_length=32, default="")
     confirmed_at = fields.DatetimeField(null=True)
     """When its person last proved again who they are; null: not since it began."""
+    second_proof_at = fields.DatetimeField(null=True)
+    """When its person last showed a passkey or a code of their authenticator app; null: never."""
 
     class Meta:
         table = "session"
@@ -298,3 +301,54 @@ class AccountLink(Model):
     class Meta:
         table = "account_link"
         indexes = [Index(fields=("endpoint_id", "external_id", "asked_at")), Index(fields=("member_id",)), Index(fields=("asked_at",))]
+
+
+class Passkey(Model):
+    """A passkey of a member (WebAuthn): the public half of a key that stays on the person's device, or in its maker's cloud."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    name = fields.CharField(max_length=60)
+    """As the person calls the device."""
+    credential_id = fields.BinaryField()
+    """What the device knows it by; at most 1023 bytes, unique."""
+    public_key = fields.BinaryField()
+    """COSE, as the device gave it."""
+    sign_count = fields.BigIntField(default=0)
+    """The device's count of its signatures; 0 where it does not count."""
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "passkey"
+        indexes = [Index(fields=("member_id",))]
+
+
+class Authenticator(Model):
+    """A member's authenticator app (TOTP); its secret is encrypted with the settings' key."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField(unique=True)
+    secret_encrypted = fields.TextField()
+    created_at = fields.DatetimeField()
+    confirmed_at = fields.DatetimeField(null=True)
+    """When its first code was right; before that it counts for nothing."""
+    last_step = fields.BigIntField(default=0)
+    """The latest half minute since 1970 of which a code was used."""
+
+    class Meta:
+        table = "authenticator"
+
+
+class RecoveryCode(Model):
+    """A code for when the authenticator app is gone; a MAC of it, good once."""
+
+    id = fields.UUIDField(primary_key=True)
+    member_id = fields.UUIDField()
+    hash = fields.CharField(max_length=64)
+    created_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "recovery_code"
+        unique_together = (("member_id", "hash"),)

@@ -94,6 +94,8 @@ FRESH_SIGN_IN = timedelta(minutes=10)
 """Whoever gives an account up to another one has signed in to it so lately."""
 FRESH_ACT = timedelta(minutes=5)
 """So lately has the person signed in who gives money back or takes all data along."""
+CHALLENGE_LIFE = timedelta(minutes=5)
+"""What a passkey is to sign: long enough for a finger and a PIN."""
 UNDO_MERGE = timedelta(days=7)
 ONE_NAME_PER_SHOP = frozenset({"line", "telegram"})
 """Platforms whose ids name one account of one person: two of them in one shop are two accounts. Facebook's and Instagram's ids, and those of

@@ -28,6 +28,8 @@ class Shop(Model):
     """How long a paid parcel may wait for others; 0: not at all."""
     offers_delivery = fields.BooleanField(default=False)
     """There is a way of delivery that buyers may choose; kept with the offers, so that lists of orders need not look."""
+    staff_second_proof = fields.BooleanField(default=False, db_default=False)
+    """Acts that ask for a fresh sign-in ask all staff for a second proof, also those who have set none up."""
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -57,10 +57,11 @@ class Step:
     keep: dict[str, str] = field(default_factory=dict)
     status: int = 200
     answer: str = ""
+    device: str = ""
 
 
-def steps() -> Iterator[Step]:
-    for found in BLOCK.finditer(PAGE.read_text()):
+def steps(page: Path = PAGE) -> Iterator[Step]:
+    for found in BLOCK.finditer(page.read_text()):
         curl = CURL.search(found["text"])
         assert curl is not None, found["text"]
         step = Step(curl["path"], curl["rest"], curl["body"], answer=found["answer"] or "")
@@ -71,6 +72,8 @@ def steps() -> Iterator[Step]:
                     step.nonce = value
                 case "keep":
                     step.keep = dict(pair.strip().split(" = ") for pair in value.split(","))
+                case "device":
+                    step.device = value
                 case "nothing":
                     step.status = 204
                 case "refused":
@@ -153,7 +156,7 @@ def test_the_example_settings_hold_every_setting_of_sign_in() -> None:
     named = [
         name
         for name in Settings.model_fields
-        if name.startswith(("google_", "apple_", "facebook_", "telegram_", "firebase_auth_", "line_login_"))
+        if name.startswith(("google_", "apple_", "facebook_", "telegram_", "firebase_auth_", "line_login_", "passkey_"))
     ]
-    assert len(named) == 22
+    assert len(named) == 24
     assert [name for name in named if f"PLUSONE_{name.upper()}=" not in example] == []

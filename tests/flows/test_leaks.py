@@ -191,7 +191,11 @@ async def refused(evening: Evening, buyer: dict[str, str]) -> None:
         {"query": "query ($f: OrderFilter) { me { orders(filter: $f) { nodes { id } } } }", "variables": {"f": {"text": MARKS["odd"], "x": MARKS["odd"]}}},
     ):  # fmt: skip
         await evening.http.post("/graphql", json=body, headers=buyer)
-    for path in ("/auth/exchange", "/auth/refresh", "/auth/confirm", "/auth/sessions/end"):
+    passkeys = [f"/auth/passkeys{act}" for act in ("", "/sign-in", "/confirm", "/remove")] + [
+        "/auth/authenticator",
+        "/auth/authenticator/code",
+    ]
+    for path in ("/auth/exchange", "/auth/refresh", "/auth/confirm", "/auth/sessions/end", *passkeys):
         for body in ({MARKS["odd"]: 1}, {"provider": "dev", "idToken": MARKS["odd"], "nonce": MARKS["odd"], "installationId": "x"}):
             await evening.http.post(path, json=body, headers=buyer)
     await evening.http.post("/auth/refresh", json={"refreshToken": MARKS["subject"], "installationId": MARKS["target"]})

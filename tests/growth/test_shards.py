@@ -36,7 +36,7 @@ REFERENCE = {
 BY_MEMBER = {
     "member", "identity", "device", "session", "refresh_token", "idempotency_key", "push_delivery", "sign_in_alert", "provider_grant", "claim_code",
     "member_merge", "account_deletion", "data_export", "member_event", "live_change", "cost_bucket", "notice_settings", "push_digest",
-    "account_link",
+    "account_link", "passkey", "authenticator", "recovery_code",
 }  # fmt: skip
 """A person's own, by the member's id; a push goes with its device. An idempotency key is its actor's, a merge its keeper's, a bucket its owner's."""
 AT_THE_DOOR = {"inbox_event", "inbox_undecided", "lane_tries", "login_attempt", "seen_token", "guess_count"}

@@ -24,6 +24,8 @@ COMMITTED = Path(__file__).parents[3] / "api" / "schema" / "schema.graphql"
 
 ELSEWHERE = {
     "TOO_MANY_GUESSES": "THROTTLED, a top-level error",
+    "AUTHENTICATOR_KEPT": "answered by /auth",
+    "TOO_MANY_PASSKEYS": "answered by /auth",
     "NO_SIGNING_KEY": "UNAVAILABLE, a top-level error",
     "UNAVAILABLE": "a top-level error",
     "SLIP_REFUSED": "answered by /uploads/slips",

@@ -10,10 +10,11 @@ import pytest
 from domain import db as database
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.members import deletion, people_screens
+from domain.members import deletion, passkeys, people_screens
 from domain.members.alerts import raise_alert
 from domain.members.commands import sign_in
 from domain.members.errors import OnlyOwner, OpenOrders
+from domain.members.passkeys import NewPasskey
 from domain.members.ports import ProvenIdentity
 from domain.members.rules import DELETION_POSTPONED, DELETION_WAIT, ERASED, AlertKind
 from domain.orders.carriers import Carrier
@@ -24,6 +25,7 @@ from plusone.invariants import check
 from tests import books
 from tests.build import NOW, ABuyer, AnOrder, a_device, a_member, a_membership, a_shop
 from tests.domain.claims import acts
+from tests.domain.members.test_authenticators import an_authenticator
 from tests.domain.members.test_linking import a_pickup
 from tests.domain.members.test_merging import a_merge, paid, two_people
 from tests.domain.members.test_names import a_session, an_identity, link
@@ -87,6 +89,8 @@ async def test_the_person_is_in_no_table_any_more_and_the_books_stand(db: str) -
     await lent(MARK)
     async with database.transaction() as tx:
         await raise_alert(tx, AlertKind.NEW_DEVICE, member_id=member, session_id=new_id(), installation_id=f"phone of {MARK}", now=NOW)
+        await passkeys.add(tx, member, NewPasskey(b"credential", b"key", 0), f"phone of {MARK}", NOW)
+    await an_authenticator(member)
     assert {
         "buyer",
         "social_comment",
@@ -98,11 +102,13 @@ async def test_the_person_is_in_no_table_any_more_and_the_books_stand(db: str) -
         "claim",
         "pickup",
         "sign_in_alert",
+        "passkey",
     } <= set(await where_it_still_says(MARK, "0912345678"))
     money = await database.fetch('select id, number, total_minor, paid_minor, state from "order" order by id')
     assert await gone(member) == 1
     assert await where_it_still_says(MARK, "0912345678") == []
     assert await database.fetchval("select count(*) from social_comment where mentions is not null") == 0
+    assert await database.fetchval("select (select count(*) from authenticator) + (select count(*) from recovery_code)") == 0
     assert await database.fetchval("select count(*) from live_change where member_id = $1", member) == 0
     assert await database.fetch('select id, number, total_minor, paid_minor, state from "order" order by id') == money
     await books.books_agree()

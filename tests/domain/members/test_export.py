@@ -12,15 +12,17 @@ import pytest
 from domain import db as database
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.members import export
+from domain.members import export, passkeys
 from domain.members.alerts import raise_alert
 from domain.members.errors import TooManyExports, TooManyGuesses
+from domain.members.passkeys import NewPasskey
 from domain.members.rules import AlertKind
 from domain.orders.carriers import Carrier
 from domain.orders.rules import OrderState
 from domain.shipping.chosen import Label
 from domain.shipping.rules import ShipmentState, Store
 from tests.build import NOW, a_buyer, a_device, a_member, a_shop, a_variant, an_order
+from tests.domain.members.test_authenticators import an_authenticator
 from tests.domain.members.test_linking import a_notice
 from tests.domain.members.test_merging import a_merge, paid, two_people
 from tests.domain.members.test_names import an_identity, link
@@ -55,6 +57,8 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     async with database.transaction() as tx:
         for who in (member, other):
             await raise_alert(tx, AlertKind.REUSED, member_id=who, session_id=new_id(), installation_id="phone-1", now=NOW)
+            await passkeys.add(tx, who, NewPasskey(who.bytes, b"key", 0), f"phone of {who == member}", NOW)
+    await an_authenticator(member)
     parcel = await packed(order, label=Label(Carrier.HI_LIFE, "", "HL-1", Store("2001", "中山店")))
     await said(order, parcel, ShipmentState.SHIPPED, note="已交寄")
     found, _ = await file_of(member)
@@ -75,6 +79,10 @@ async def test_everything_of_the_member_is_in_it_and_of_others_nothing(db: str) 
     assert [[e["kind"] for e in o["events"]][:1] for o in found["orders"]] == [["OPENED"], ["OPENED"]]
     assert [(a["kind"], a["sentAt"]) for a in found["alerts"]] == [("REUSED", None)]
     assert len(found["devices"]) == 1
+    assert found["authenticators"] == [{"confirmedAt": "2026-11-21T08:00:00+00:00"}]
+    assert [(p["name"], p["lastUsedAt"], set(p)) for p in found["passkeys"]] == [
+        ("phone of True", None, {"name", "createdAt", "lastUsedAt"})
+    ]
     assert any(n["kind"] == "ORDER_PLACED" for n in found["notices"])
     everything = orjson.dumps(found).decode()
     for foreign in ("someone-else", "別人的", "店家的話", "member:staff", str(member)):

@@ -33,8 +33,10 @@ snapshots = importlib.import_module("domain.migrations.0020_snapshots")
 links = importlib.import_module("domain.migrations.0017_links")
 """Its guards, and those of passes of slots, are broken on purpose in tests/domain/members/test_link_tables.py."""
 slots = importlib.import_module("domain.migrations.0021_pass_slots")
+proofs = importlib.import_module("domain.migrations.0022_staff_proofs")
+"""Its guards are broken on purpose in tests/domain/members/test_proof_tables.py."""
 NAMED = re.compile(r"add constraint (\w+)\s+(foreign key|check)")
-LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY + snapshots.INTEGRITY + links.INTEGRITY + slots.INTEGRITY)
+LATER = NAMED.findall(payments.INTEGRITY + disputes.INTEGRITY + snapshots.INTEGRITY + links.INTEGRITY + slots.INTEGRITY + proofs.INTEGRITY)
 OF_LATER = {kind: {name for name, found in LATER if found == kind} for kind in ("foreign key", "check")}
 OTHER_KEYS = {"sign_in_alert_member_id", "provider_grant_member_id", "waitlist_offer_place", *OF_LATER["foreign key"]}
 OTHER_KEYS |= {f"{table}_{name}" for table, name, _ in delivery.KEYS}
