@@ -14,8 +14,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import pyotp
-
 from domain import db
 from domain.audit.commands import Actor
 from domain.db import Tx
@@ -69,6 +67,8 @@ async def begin(*, member_id: UUID, shown_as: str, vault: Vault, now: datetime) 
         SignInRefused: the account is no more.
         AuthenticatorKept: there is one already; it has to be given up first.
     """
+    import pyotp  # at its first use, as in `_step`: a process that meets no authenticator needs none of it
+
     secret = pyotp.random_base32()
     async with db.transaction() as tx:
         if not await lock_account(tx, member_id):
@@ -157,6 +157,8 @@ async def _use_digits(tx: Tx, member_id: UUID, code: str, vault: Vault, now: dat
 
 def _step(sealed: str, code: str, vault: Vault, now: datetime) -> int | None:
     """The step about now whose digits these are."""
+    import pyotp
+
     try:
         app = pyotp.TOTP(vault.open(sealed).decode(), interval=STEP_SECONDS)
     except SealBroken:
