@@ -93,12 +93,14 @@ class Settings(BaseModel):
     """Ed25519 in hexadecimal; Telegram's test environment has another."""
     firebase_auth_project_id: str | None = None
     firebase_auth_certificates_url: str = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
+    firebase_auth_users_url: str = "https://identitytoolkit.googleapis.com/v1"
+    """Where Google is asked, with `firebase_credentials`, whether a user who works in a shop was disabled or signed out since."""
     passkey_rp_id: str | None = Field(default=None, pattern=r"^[a-z0-9.-]{1,253}$")
     """The domain that passkeys are made for: for ever, another one makes them useless. Without it the host of `public_url`."""
     passkey_origins: str | None = None
     """Web addresses and Android apps that may ask for passkeys, by commas. Without it the origin of `public_url`."""
     firebase_credentials: Path | None = None
-    """Service account file. Without it (and without `fcm_base_url`) notices stay in the inbox and no push is sent."""
+    """Service account file. Without it (and without `fcm_base_url`) notices stay in the inbox and no push is sent, and Firebase is not asked about staff."""
     fcm_base_url: str | None = None
     """An FCM-shaped server in place of Google's: demo and tests."""
     reply_base_url: str | None = None

@@ -81,6 +81,9 @@ def configured(settings: Settings) -> Iterator[Finding]:
     elif settings.firebase_credentials is None and settings.fcm_base_url is None:
         yield Finding("push", Mark.NOTE, "PLUSONE_FIREBASE_CREDENTIALS is not set: notices stay in the inbox, no phone rings")
     yield _sign_in(settings)
+    if settings.firebase_auth_project_id and settings.firebase_credentials is None:
+        told = "PLUSONE_FIREBASE_CREDENTIALS is not set: whether a user of Firebase who works in a shop was disabled or revoked is not looked at"
+        yield Finding("staff of Firebase", Mark.NOTE, told)
 
 
 def _sign_in(settings: Settings) -> Finding:

@@ -26,7 +26,7 @@ from domain.errors import Unavailable
 from domain.ids import public_id, read_public_id
 from domain.members import alerts, attempts, freshness, grants, guesses, keys, sessions
 from domain.members.commands import register_device, sign_in
-from domain.members.ports import GrantKeeper, ProvenIdentity
+from domain.members.ports import GrantKeeper, ProvenIdentity, StandingAsker
 from domain.members.rules import FRESH_ACT, DevicePlatform, KeyUse, PushTarget
 from domain.members.sessions import Grant
 from domain.words import TAIWAN, negotiate
@@ -103,7 +103,7 @@ class SignInDesk:
         now = self.now()
         async with self.one_guess(request, installation_id, now):
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
-            proven = await adapter.verify(id_token, nonce, now)
+            proven = await _proven(adapter, id_token, nonce, now)
             locale = device.locale if device else asked
             grant = await again_on_contention(lambda: _admit(proven, provider, nonce, nonce_ends, installation_id, device, locale, now))
         if code is not None:
@@ -134,7 +134,7 @@ class SignInDesk:
         now = self.now()
         async with self.one_guess(request, str(viewer.session_id), now):
             nonce_ends = attempts.check_nonce(nonce, provider, self.services.vault, now)
-            proven = await adapter.verify(id_token, nonce, now)
+            proven = await _proven(adapter, id_token, nonce, now)
             await again_on_contention(lambda: _confirmed(viewer, proven, provider, nonce, nonce_ends, now))
         return JSONResponse({"freshUntil": iso(now + FRESH_ACT)}, headers=NO_STORE)
 
@@ -248,6 +248,19 @@ async def again_on_contention(action: Callable[[], Awaitable[T]]) -> T:
         except db.CONTENTION:
             continue
     return await action()
+
+
+async def _proven(adapter: IdentityProvider, id_token: str, nonce: str, now: datetime) -> ProvenIdentity:
+    """The person of a token. Of staff the provider is also asked, where it can be, whether their account there stands still; of buyers never.
+
+    Raises:
+        SignInRefused: the token does not hold, or not any more.
+        Unavailable: the provider cannot be reached.
+    """
+    proven = await adapter.verify(id_token, nonce, now)
+    if isinstance(adapter, StandingAsker) and await sessions.is_staff(proven.provider, proven.subject):
+        await adapter.ask_standing(proven, id_token)
+    return proven
 
 
 async def _admit(

@@ -42,6 +42,20 @@ class GrantKeeper(Protocol):
         ...
 
 
+@runtime_checkable
+class StandingAsker(Protocol):
+    """A provider that can be asked what its token does not say: whether the person's account there stands now."""
+
+    async def ask_standing(self, proven: ProvenIdentity, id_token: str) -> None:
+        """Go on when a token, proven just now, counts still.
+
+        Raises:
+            SignInRefused: the account there is shut, or what it gave out before was revoked.
+            Unavailable: the provider does not say at the moment.
+        """
+        ...
+
+
 class LinkUnanswered(Exception):
     """The platform cannot be asked at the moment: try again."""
 

@@ -80,6 +80,16 @@ async def start(tx: Tx, member_id: UUID, installation_id: str, now: datetime) ->
     return Grant(session_id, member_id, member["ver"], _text(token))
 
 
+async def is_staff(provider: str, subject: str) -> bool:
+    """Whether the member of this identity, if there is one, works in a shop."""
+    found: bool = await db.fetchval(
+        f"select exists (select from identity i join member m on m.id = i.member_id where i.provider = $1 and i.subject = $2 and {STAFF})",
+        provider,
+        subject,
+    )
+    return found
+
+
 async def refresh(refresh_token: str, installation_id: str, vault: Vault, now: datetime) -> Grant:
     """Use a refresh token and get its successor.
 

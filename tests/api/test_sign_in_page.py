@@ -158,5 +158,5 @@ def test_the_example_settings_hold_every_setting_of_sign_in() -> None:
         for name in Settings.model_fields
         if name.startswith(("google_", "apple_", "facebook_", "telegram_", "firebase_auth_", "line_login_", "passkey_"))
     ]
-    assert len(named) == 24
+    assert len(named) == 25
     assert [name for name in named if f"PLUSONE_{name.upper()}=" not in example] == []

@@ -45,6 +45,16 @@ def test_what_only_limits_is_a_note_and_what_is_broken_is_missing(tmp_path: Path
     assert found(settings(public_url="http://shop.example"))["PLUSONE_PUBLIC_URL"] is Mark.NOTE
 
 
+def test_that_staff_of_firebase_are_not_looked_at_is_a_note(tmp_path: Path) -> None:
+    account = tmp_path / "firebase.json"
+    account.write_text('{"type": "service_account", "private_key": "hunter2"}')
+    (told,) = [each for each in doctor.configured(settings(firebase_auth_project_id="shop-1")) if each.what == "staff of Firebase"]
+    assert (told.mark, "not looked at" in told.told, "shop-1" in told.told) == (Mark.NOTE, True, False)
+    assert found(settings(firebase_auth_project_id="shop-1", firebase_credentials=account)) == {"settings": Mark.OK, "sign-in": Mark.OK}
+    account.write_text("{}")
+    assert found(settings(firebase_auth_project_id="shop-1", firebase_credentials=account))["sign-in"] is Mark.MISSING
+
+
 def test_the_providers_that_are_on_are_named() -> None:
     def sign_in(**given: Any) -> tuple[Mark, str]:
         return next((finding.mark, finding.told) for finding in doctor.configured(settings(**given)) if finding.what == "sign-in")

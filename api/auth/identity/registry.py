@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from api.auth.identity import apple, dev, facebook, firebase, google, line, telegram
 from api.auth.identity.base import IdentityProvider, Providers
+from api.auth.identity.firebase_users import FirebaseUsers
 from api.auth.identity.jwks import JwksClient
 from api.auth.identity.key_sets import ES256, RS256, Reader, jwks, x509_map
 from domain.providers.apple_tokens import tokens_of
@@ -19,7 +20,7 @@ Found = Iterator[tuple[tuple[str, str], IdentityProvider]]
 
 
 def providers_for(settings: Settings) -> Providers:
-    """The adapters by (provider, channel), a provider's default channel first; no I/O.
+    """The adapters by (provider, channel), a provider's default channel first; nobody is asked anything.
 
     Raises:
         MissingSetting: a setting of a provider cannot be; the message names it and never its value.
@@ -82,7 +83,18 @@ def _telegram(settings: Settings) -> Found:
 def _firebase(settings: Settings) -> Found:
     project = settings.firebase_auth_project_id
     if project:
-        yield (firebase.PROVIDER, ""), firebase.Firebase(project, _keys(settings, "firebase_auth_certificates_url", x509_map))
+        keys = _keys(settings, "firebase_auth_certificates_url", x509_map)
+        yield (firebase.PROVIDER, ""), firebase.Firebase(project, keys, _firebase_users(settings, project))
+
+
+def _firebase_users(settings: Settings, project: str) -> FirebaseUsers | None:
+    account, url = settings.firebase_credentials, settings.firebase_auth_users_url
+    if account is None:
+        return None
+    return _named(
+        "firebase_credentials, plusone_firebase_auth_users_url",
+        lambda: FirebaseUsers(project, account, url, development=settings.is_development),
+    )
 
 
 def _text(secret: SecretStr | None) -> str:
