@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from domain.settings import Settings
-from plusone import keys_cli, operations_cli, receipt_cli, simulate_cli, start
+from plusone import keys_cli, member_cli, operations_cli, receipt_cli, simulate_cli, start
 from plusone.bench_cli import bench
 from plusone.start import settings_or_exit, with_database
 
@@ -133,5 +133,6 @@ def shop_show(handle: Annotated[str, typer.Argument(help="The shop's handle.", s
 
 receipt_cli.add_to(app, with_database, out, err)
 keys_cli.add_to(app, with_database, out, err)
+member_cli.add_to(app, with_database, out, err)
 simulate_cli.add_to(shop, with_database, out, err)
 operations_cli.add_to(app, with_database, out, err)

@@ -14,7 +14,7 @@ from domain.values import value
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `name` is `member:<uuid>`, `comment:<uuid>` or `worker:<name>`; role as of now; request id for the logs."""
+    """Who acts: `name` is `member:<uuid>`, `comment:<uuid>`, `worker:<name>` or `operator`; role as of now; request id for the logs."""
 
     name: str
     role: str = ""
