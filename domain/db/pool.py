@@ -218,10 +218,7 @@ class Tx:
         return [row for row in rows if await self.execute(sql, *row)]
 
     async def by_keys(self) -> None:
-        """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed.
-
-        And by plans that are kept: with so little left to choose, planning a statement anew costs more than running it for sixty comments.
-        """
+        """The rest of this transaction looks rows up by their keys, whatever the planner thinks of tables that grew since they were analysed."""
         await self.raw.execute(BY_KEYS)
 
 
