@@ -13,6 +13,7 @@ from domain.orders.queries import order_of_shop, visible_orders
 from domain.orders.shapes import NEEDED, Viewpoint
 from domain.paging import Wanted
 from domain.payments.attempts import Page, page, page_path
+from domain.shops.rules import Permission
 from tests.build import NOW
 from tests.domain.payments.online import JOBS, VAULT, Till
 
@@ -61,7 +62,7 @@ async def offered(till: Till, at: datetime = NOW) -> tuple[set[str], set[str], d
     try:
         wanted = Wanted.of("actions", "undo_until")
         mine = (await visible_orders([till.order.id], till.member, wanted=wanted, language="en"))[till.order.id]
-        staff = Viewpoint("en", frozenset(NEEDED.values()))
+        staff = Viewpoint("en", frozenset({Permission.VIEW_ORDERS, *NEEDED.values()}))
         theirs = await order_of_shop(till.shop.id, till.order.id, wanted=wanted, viewpoint=staff)
     finally:
         asked(before)  # type: ignore[arg-type]
