@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import strawberry
 
-from api.resolvers.base import Info, attach, key_of, selected
+from api.resolvers.base import Info, attach, granted, key_of, selected
 from api.resolvers.lists import Listed, desk_list
 from api.resolvers.mutation import InvalidInput, effect, mutation, staff_of
 from api.schema.errors import StockUserError
@@ -48,7 +50,7 @@ class StockMutations:
             return {}
 
         await effect(info, input, act)
-        return {"stock_level": await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))}
+        return {"stock_level": await _level(info, shop_id, variant_id)}
 
     @mutation(
         StockUserError,
@@ -72,4 +74,11 @@ class StockMutations:
             return {}
 
         await effect(info, input, act)
-        return {"stock_level": await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))}
+        return {"stock_level": await _level(info, shop_id, variant_id)}
+
+
+async def _level(info: Info, shop_id: UUID, variant_id: UUID) -> Row | None:
+    """The level as it is now; None for staff who may change stock and not view it."""
+    if not await granted(info.context, shop_id, (Permission.VIEW_STOCK,)):
+        return None
+    return await screens.level_of_variant(shop_id, variant_id, wanted=selected(info, "stock_level"))

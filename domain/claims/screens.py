@@ -51,7 +51,9 @@ async def comments_of_shop(
 
 
 async def comment_of_shop(shop_id: UUID, comment_id: UUID, *, wanted: Wanted, viewpoint: Viewpoint) -> Row | None:
-    """One comment of this shop."""
+    """One comment of this shop; None also for staff who may not view comments: they may have resolved it all the same."""
+    if not viewpoint.may(Permission.VIEW_COMMENTS):
+        return None
     comment = comment_shape(wanted, viewpoint)
     row = await db.fetchrow(f"select {comment.select} from social_comment sc where sc.shop_id = $1 and sc.id = $2", shop_id, comment_id)
     return None if row is None else comment.read(row)
