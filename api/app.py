@@ -27,7 +27,7 @@ from api.auth.passkeys import routes as passkey_routes
 from api.auth.receipt_keys import routes as receipt_key_routes
 from api.auth.routes import routes as auth_routes
 from api.deliveries import Deliveries
-from api.graphql_app import graphql_app
+from api.graphql_app import Endpoint, graphql_app
 from api.limits import WEBHOOKS, Limits, refusal, unavailable
 from api.payments import routes as payment_routes
 from api.questions import Questions
@@ -65,19 +65,7 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
             await graphql.stop()
             await inbox.stop()
 
-    routes: list[Route | WebSocketRoute] = [  # looked through in this order
-        Route("/webhooks/{source}/{channel}", door),
-        *health.routes(services),
-        *auth_routes(services),
-        *passkey_routes(services),
-        *authenticator_routes(services),
-        *receipt_key_routes(services),
-        *export_routes(services),
-        *upload_routes(services),
-        *payment_routes(services),
-        Route("/graphql", graphql),
-        WebSocketRoute("/graphql", graphql),
-    ]
+    routes = _routes(services, door, graphql)
     answered = partial(_log_request, words=frozenset(part for route in routes for part in route.path.split("/") if "{" not in part))
     return App(
         doors=[
@@ -92,6 +80,23 @@ def create_app(services: Services, sockets: SocketLimits | None = None) -> Starl
         exception_handlers={HTTPException: _http_refusal},
         lifespan=lifespan,
     )
+
+
+def _routes(services: Services, door: WebhookDoor, graphql: Endpoint) -> list[Route | WebSocketRoute]:
+    """Every address, in the order in which they are looked through."""
+    return [
+        Route("/webhooks/{source}/{channel}", door),
+        *health.routes(services),
+        *auth_routes(services),
+        *passkey_routes(services),
+        *authenticator_routes(services),
+        *receipt_key_routes(services),
+        *export_routes(services),
+        *upload_routes(services),
+        *payment_routes(services),
+        Route("/graphql", graphql),
+        WebSocketRoute("/graphql", graphql),
+    ]
 
 
 def _http_refusal(request: Request, error: Exception) -> Response:

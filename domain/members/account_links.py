@@ -116,17 +116,18 @@ async def claim_due(*, vault: Vault, now: datetime, ids: Collection[UUID] | None
         None if ids is None else list(ids),
         limit,
     )
-    return [
-        DueLink(
-            row["id"],
-            row["external_id"],
-            row["reply_token"] if row["tries"] == 1 and row["asked_at"] > now - REPLY_TOKEN_HOLDS else "",
-            _opened(row["access_token_encrypted"], vault),
-            row["locale"],
-            row["tries"],
-        )
-        for row in rows
-    ]
+    return [_due(row, vault, now) for row in rows]
+
+
+def _due(row: db.Record, vault: Vault, now: datetime) -> DueLink:
+    return DueLink(
+        row["id"],
+        row["external_id"],
+        row["reply_token"] if row["tries"] == 1 and row["asked_at"] > now - REPLY_TOKEN_HOLDS else "",
+        _opened(row["access_token_encrypted"], vault),
+        row["locale"],
+        row["tries"],
+    )
 
 
 async def due_in(ids: Collection[UUID], *, now: datetime) -> timedelta | None:

@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from api.auth.authenticators import routes as authenticator_routes
+from api.auth.passkeys import routes as passkey_routes
 from api.auth.routes import routes
 from api.auth.tokens import issue_access
 from domain import db as database
@@ -86,8 +88,9 @@ async def served(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def http(services: Services) -> AsyncIterator[httpx.AsyncClient]:
-    """The sign-in routes over HTTP."""
-    async with served(Starlette(routes=list(routes(services)))) as client:
+    """The routes of sign-in, passkeys and authenticators over HTTP."""
+    every = [*routes(services), *passkey_routes(services), *authenticator_routes(services)]
+    async with served(Starlette(routes=every)) as client:
         yield client
 
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pyotp
 import pytest
-from starlette.applications import Starlette
 
-from api.auth.authenticators import routes as authenticator_routes
-from api.auth.routes import routes
 from domain import db as database
-from domain.bootstrap import Services
 from domain.members.rules import FRESH_ACT
 from tests.api.auth.asking import assert_refused, bearer, signed_in
-from tests.api.auth.conftest import served
 
 STEP = timedelta(seconds=30)
 Tokens = dict[str, Any]
-
-
-@pytest.fixture
-async def http(services: Services) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(Starlette(routes=[*routes(services), *authenticator_routes(services)])) as client:
-        yield client
 
 
 async def post(http: httpx.AsyncClient, act: str, tokens: Tokens, **body: Any) -> httpx.Response:
