@@ -23,6 +23,7 @@ from domain.members.people import lock_account, note
 
 COPIED = Counter("plusone_passkey_copied_total", "Signatures of passkeys whose count did not rise: refused as made by a copy.")
 MOST: Final = 20
+LAST_COUNT: Final = "select sign_count from passkey where id = $1 and member_id = $2 for update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ async def use(tx: Tx, passkey: KeptPasskey, sign_count: int, now: datetime, requ
     """
     if not await lock_account(tx, passkey.member_id):
         raise SignInRefused
-    last = await tx.fetchval("select sign_count from passkey where id = $1 and member_id = $2 for update", passkey.id, passkey.member_id)
+    last = await tx.fetchval(LAST_COUNT, passkey.id, passkey.member_id)
     if last is None:
         raise SignInRefused
     if sign_count <= last and (sign_count or last):
