@@ -1,4 +1,4 @@
-"""From signed deliveries to decided comments: what one API process, one worker and PostgreSQL decide together on this machine.
+"""From signed deliveries to decided comments: what one API process, a worker for each core and PostgreSQL decide together on this machine.
 
 Four lives at once with one variant each that everybody wants, seven more beside it, and a crowd whose deliveries are signed beforehand. Offered
 at a fixed rate, whether or not the work keeps up; a comment counts when its claim, order, hold, ledger, notice and audit rows are committed.
@@ -34,7 +34,7 @@ class Stage:
     database: Database
     base: Path
     serve: Child
-    work: Child
+    work: list[Child]
     generator: load.Generator
     live: Live
     seed: int = 0
@@ -45,20 +45,20 @@ class Stage:
         return Crowd(self.live, buyers, datetime.now(UTC), per_second, seed=self.seed)
 
     def cpu(self) -> tuple[float, float, float, float]:
-        """Processor seconds so far: API, worker, PostgreSQL, generator."""
-        ours = (house.cpu_seconds(self.serve.pid), house.cpu_seconds(self.work.pid))
+        """Processor seconds so far: API, workers, PostgreSQL, generator."""
+        ours = (house.cpu_seconds(self.serve.pid), sum(house.cpu_seconds(one.pid) for one in self.work))
         return (*ours, house.cpu_seconds_of_server(self.database.postmaster), house.cpu_seconds(self.generator.pid))
 
 
 @asynccontextmanager
-async def stage(run: Run, *, shops: int, posts: int, on_hand: int, members: int, buyers: int) -> AsyncIterator[Stage]:
-    """A live that is open, with an API process and a worker of it."""
+async def stage(run: Run, *, shops: int, posts: int, on_hand: int, members: int, buyers: int, workers: int = 1) -> AsyncIterator[Stage]:
+    """A live that is open, with an API process and workers of it."""
     async with house.database(run, connect=4) as database, AsyncExitStack() as stack:
         base = stack.enter_context(house.folder())
         live = await open_live(shops=shops, posts=posts, on_hand=on_hand, members=members, buyers=buyers)
-        with run.step("starting the API and a worker"):
+        with run.step("starting the API and the workers"):
             serve = await stack.enter_async_context(house.child("plusone", "serve", dsn=database.dsn, base=base))
-            work = await stack.enter_async_context(house.child("plusone", "work", dsn=database.dsn, base=base))
+            work = [await stack.enter_async_context(house.child("plusone", "work", dsn=database.dsn, base=base)) for _ in range(workers)]
             generator = await stack.enter_async_context(load.generator())
         yield Stage(database, base, serve, work, generator, live)
 
@@ -75,7 +75,7 @@ class Played:
     window: load.Window
     decided_ms: tuple[float, float]
     cpu_us: tuple[float, ...]
-    """Microseconds of processor per comment: API, worker, PostgreSQL, generator."""
+    """Microseconds of processor per comment: API, workers, PostgreSQL, generator."""
 
 
 async def play(run: Run, what: str, on: Stage, requests: Iterable[bytes], comments: int, *, seconds: float, connections: int) -> Played:
@@ -118,15 +118,26 @@ def tell(run: Run, what: str, played: Played, *, bar: float | None, at_bars: boo
     run.figure(f"{what}: decided p50", played.decided_ms[0], "ms")
     run.figure(f"{what}: decided p99", played.decided_ms[1], "ms", at_most=BARS["decided_ms"] if at_bars else None)
     api, worker, server, generator = played.cpu_us
-    run.note(f"{what}: per comment {api:.0f} µs API, {worker:.0f} µs worker, {server:.0f} µs PostgreSQL, {generator:.0f} µs load generator; "
+    run.note(f"{what}: per comment {api:.0f} µs API, {worker:.0f} µs workers, {server:.0f} µs PostgreSQL, {generator:.0f} µs load generator; "
              f"{played.window.failed} of {played.window.answered} deliveries failed.")  # fmt: skip
 
 
 async def measure(
-    run: Run, *, seconds: float, batched: float, single: float, paced: float, calm: int, shops: int, posts: int, buyers: int, on_hand: int
+    run: Run,
+    *,
+    seconds: float,
+    batched: float,
+    single: float,
+    paced: float,
+    calm: int,
+    shops: int,
+    posts: int,
+    buyers: int,
+    on_hand: int,
+    workers: int,
 ) -> None:
     """See the module."""
-    async with stage(run, shops=shops, posts=posts, on_hand=on_hand, members=buyers // 3, buyers=buyers) as on:
+    async with stage(run, shops=shops, posts=posts, on_hand=on_hand, members=buyers // 3, buyers=buyers, workers=workers) as on:
         warm = int(min(batched, 2_000))
         await play(run, "warming up", on, deliveries(on.crowd(buyers, warm), warm, (20, 100)), warm, seconds=2.0, connections=8)
         count = int(batched * seconds)
@@ -150,13 +161,13 @@ async def measure(
         broken = await check(datetime.now(UTC))
         run.note("All invariants hold." if not broken and not await undecided() else f"BROKEN: {broken}")
     run.note(
-        f"{posts} posts of {shops} shops, {buyers:,} buyers of whom a third have the app, {on_hand:,} pieces of each variant; the generator shares the cores."
+        f"{posts} posts of {shops} shops, {buyers:,} buyers of whom a third have the app, {on_hand:,} pieces of each variant; {workers} workers; the generator shares the cores."
     )
 
 
 BENCH = Bench(
     "claims", "signed deliveries to decided comments: throughput and latency", measure,
-    full={"seconds": 60.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 100, "shops": 4, "posts": 4, "buyers": 20_000, "on_hand": 30_000},
-    quick={"seconds": 3.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "shops": 4, "posts": 4, "buyers": 5_000, "on_hand": 3_000},
-    smallest={"seconds": 0.5, "batched": 200.0, "single": 50.0, "paced": 50.0, "calm": 2, "shops": 2, "posts": 2, "buyers": 50, "on_hand": 20},
+    full={"seconds": 60.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 100, "shops": 4, "posts": 4, "buyers": 20_000, "on_hand": 30_000, "workers": 2},
+    quick={"seconds": 3.0, "batched": 6_000.0, "single": 3_500.0, "paced": 1_000.0, "calm": 10, "shops": 4, "posts": 4, "buyers": 5_000, "on_hand": 3_000, "workers": 2},
+    smallest={"seconds": 0.5, "batched": 200.0, "single": 50.0, "paced": 50.0, "calm": 2, "shops": 2, "posts": 2, "buyers": 50, "on_hand": 20, "workers": 2},
 )  # fmt: skip

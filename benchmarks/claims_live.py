@@ -179,7 +179,7 @@ async def decided() -> int:
 
 async def undecided() -> int:
     """Events that wait."""
-    return int(await db.fetchval("select count(*) from inbox_undecided"))
+    return int(await db.fetchval("select coalesce(sum(size), 0) from inbox_undecided"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ async def outcome(since: datetime, seconds: float) -> Outcome:
         """select count(decided_at) as decided, count(*) filter (where decided_at <= $1::timestamptz + $2::float8 * interval '1 second') as in_time,
                   extract(epoch from max(decided_at) - $1::timestamptz)::float8 as seconds,
                   percentile_cont(array[0.5, 0.99]) within group (order by extract(epoch from decided_at - received_at) * 1000) as p
-           from inbox_event where received_at >= $1::timestamptz""",
+           from inbox_event, generate_series(1, size) where received_at >= $1::timestamptz""",
         since,
         seconds,
     )

@@ -74,7 +74,7 @@ INVARIANTS = (
         "I3",
         "every stored event is decided or parked within 60 s",
         """select id, source, received_at from inbox_event e where state = 'PENDING' and (received_at < $1::timestamptz - interval '60 seconds'
-             or not exists (select from inbox_undecided u where u.lane = e.lane and u.occurred_at = e.occurred_at and u.event_id = e.id))
+             or not exists (select from inbox_undecided u where u.lane = e.lane and u.occurred_at = e.occurred_at and u.event_id = e.id and u.size = e.size))
            union all
            select u.event_id, '', u.received_at from inbox_undecided u left join inbox_event e on e.id = u.event_id where e.state is distinct from 'PENDING'""",
         timed=True,

@@ -14,9 +14,10 @@ from domain import db
 from domain.bootstrap import Services
 from domain.claims.taking import take
 from domain.db import Tx
-from domain.inbox.drain import Cursor, Drained, Handle, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, Drained, Handle, drain_one
 from domain.inbox.gathering import Gathering
 from domain.inbox.metrics import decision_seconds, decisions
+from domain.inbox.taken import InboxRow, Verdict
 
 log = structlog.get_logger(__name__)
 

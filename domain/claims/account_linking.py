@@ -7,7 +7,7 @@ from datetime import datetime
 
 from domain.claims.ports import EventKind, SocialEvent, SourcePlatform
 from domain.db import Tx
-from domain.inbox.drain import InboxRow, Verdict
+from domain.inbox.taken import InboxRow, Verdict
 from domain.jobs import JobQueue
 from domain.members import account_links
 from domain.members.claim_codes import asks_for_link

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.claims.ports import EventKind, SocialEvent
 from domain.db import Tx
-from domain.inbox.drain import InboxRow, Verdict
+from domain.inbox.taken import InboxRow, Verdict
 from domain.members.claim_codes import Spoken, code_in, hear
 
 BLANKED: Final = "(claim code)"

@@ -18,7 +18,7 @@ from domain.claims.recognition import Intent, Reason, Result
 from domain.claims.rules import ClaimOutcome, RepeatMode, ReviewState
 from domain.claims.writing import Revision
 from domain.ids import id_of
-from domain.inbox.drain import InboxRow
+from domain.inbox.taken import InboxRow
 
 EFFECT = frozenset({Intent.ORDER, Intent.AMEND, Intent.CANCEL})
 SPOKEN = frozenset({EventKind.ADD, EventKind.EDIT})
@@ -121,7 +121,8 @@ def _revise(batch: Batch, item: Item, comment: Comment, text: str) -> None:
 
 
 def decide(batch: Batch, desk: Desk, item: Item) -> str:
-    kind = item.event.kind
+    """The event's outcome; what follows from it lies on the desk."""
+    kind, desk.began = item.event.kind, len(desk.movements)
     if kind in SPOKEN:
         return _spoken(batch, desk, item)
     if kind is EventKind.REMOVE:

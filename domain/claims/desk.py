@@ -260,6 +260,8 @@ class Desk:
     ordered_at: dict[UUID, dict[UUID, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """By buyer: ordering claims with the times their comments were written, as far back as the rate rule looks."""
     movements: list[Movement] = field(default_factory=list)
+    began: int = 0
+    """How many there were before the event that is being decided."""
     events: list[tuple[UUID, str, Mapping[str, Any], str]] = field(default_factory=list)
     """(order, kind, data, actor) for the timelines."""
     notices: list[NoticeDraft] = field(default_factory=list)

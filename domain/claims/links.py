@@ -10,7 +10,7 @@ from domain.claims.loading import MENTIONS, spans
 from domain.claims.ports import EventKind, SocialEvent
 from domain.db import Record, Tx
 from domain.ids import new_id
-from domain.inbox.drain import InboxRow
+from domain.inbox.taken import InboxRow
 from domain.shops.rules import SourcePlatform
 
 TAKEN_UP_AGAIN = 0

@@ -72,6 +72,8 @@ class RawEvent:
     """The JSON of this event with what it needs of its envelope; `parse` reads nothing else."""
     written: str = field(default="", repr=False, compare=False)
     """The payload as JSON text where the platform has it at hand; empty: whoever stores it writes it."""
+    repeatable: bool = field(default=False, repr=False, compare=False)
+    """An added comment and nothing else: heard again it changes nothing, so the inbox may keep it together with others."""
 
 
 @value

@@ -23,7 +23,7 @@ from domain.claims.recognition import Intent
 from domain.claims.rules import ClaimOutcome
 from domain.claims.waiting import give_out
 from domain.ids import new_id
-from domain.inbox.drain import InboxRow
+from domain.inbox.taken import InboxRow
 
 Pieces = tuple[tuple[UUID, int], ...]
 """(variant, quantity), by variant."""

@@ -21,7 +21,7 @@ from domain.claims.rules import ClaimOutcome, ClaimPolicy
 from domain.db import Record, Tx, from_jsonb
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.inbox.drain import InboxRow
+from domain.inbox.taken import InboxRow
 from domain.posts.queries import PostFacts, VariantFacts, offers_of_post, post_facts
 from domain.posts.rules import PostState
 from domain.shops.rules import SourcePlatform

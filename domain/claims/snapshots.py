@@ -17,7 +17,7 @@ from domain.claims.ports import EventKind, Snapshot, SocialEvent, TimeSource
 from domain.db import Record, Tx, from_jsonb, jsonb
 from domain.ids import new_id
 from domain.inbox.commands import occurred
-from domain.inbox.drain import InboxRow
+from domain.inbox.taken import InboxRow
 from domain.values import value
 
 CLOCKS_APART: Final = timedelta(minutes=5)

@@ -15,7 +15,7 @@ from domain.claims.desk import Desk
 from domain.claims.ports import EventKind, Platform, SocialEvent, SourcePlatform, Unreadable
 from domain.claims.writing import write_comments, write_desk
 from domain.db import Tx
-from domain.inbox.drain import InboxRow, Verdict
+from domain.inbox.taken import InboxRow, Verdict
 from domain.jobs import REPLY, JobQueue
 
 ACTOR = Actor("worker:ingest")
@@ -175,12 +175,13 @@ def _places(event: SocialEvent) -> Sequence[str]:
 
 async def _find_buyers(tx: Tx, batch: Batch, desk: Desk, spoken: Sequence[Item]) -> None:
     buyers = [not of_shop(desk, i) for i in spoken]
+    whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}
+    # Who wrote a comment that is known is known: heard once more, it brings nobody back who was erased meanwhile.
     people = {
         (i.row.source, i.event.author_id): i.event.author_name
         for i, may_buy in zip(spoken, buyers, strict=True)
-        if may_buy and i.event.author_id and i.event.kind in SPOKEN
+        if may_buy and i.event.author_id and i.event.kind in SPOKEN and i.key not in whose
     }
-    whose = {key: stored.buyer_id for key, stored in batch.comments.items() if stored.buyer_id is not None}
     known = await loading.buyers_for(tx, desk, people, set(whose.values())) if people or whose else {}
     for item, may_buy in zip(spoken, buyers, strict=True):
         own = known.get((item.row.source, item.event.author_id)) if may_buy else None

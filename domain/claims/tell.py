@@ -136,7 +136,7 @@ def lines_cancelled(desk: Desk, turn: Turn, claim: Claim, pieces: Mapping[UUID, 
     """Pieces were given back at the buyer's word; the reason, if there is one, says why it was not all that was asked."""
     lines = _pieces(turn, pieces.items())
     _notice(desk, turn, claim, NoticeKind.LINES_CANCELLED, {"lines": lines, **({"reason": reason} if reason else {})})
-    moved = {m.order_line_id for m in desk.movements if m.actor == turn.actor and m.held_delta < 0}
+    moved = {m.order_line_id for m in desk.movements[desk.began :] if m.actor == turn.actor and m.held_delta < 0}
     touched = {x.order_id for x in desk.lines.get(turn.buyer_id, ()) if x.id in moved}
     desk.events += [(order_id, "LINES_CANCELLED", {"lines": lines}, turn.actor) for order_id in sorted(touched)]
 

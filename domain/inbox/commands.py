@@ -2,7 +2,8 @@
 
 There is one `InboxWriter` per API process, because two could commit events of one post out of the order of their arrival. A request waits
 until the COMMIT that holds its rows. How long a commit waits for company goes by how much comes in: a lone delivery LINGER_SECONDS, some hundred
-events a second WINDOW_SECONDS, because a commit costs as much as storing some fifty rows, here and in the workers that it wakes.
+events a second WINDOW_SECONDS, because a commit costs as much as storing some fifty rows, here and in the workers that it wakes; some thousand less again, for
+each has enough company by then. Comments of one lane go into one row together (`bundles`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import asyncpg
 
 from domain import db
 from domain.db import CONTENTION, DatabaseAway, Tx, jsonb
+from domain.inbox.bundles import Arrival, Row, rows_of
 from domain.inbox.errors import Unstorable
 from domain.inbox.metrics import events as counted
 from domain.inbox.metrics import store_seconds
@@ -36,6 +38,8 @@ WINDOW_SECONDS: Final = 0.025
 """From one commit's start to the next when much comes in. A platform waits for seconds; who counts on the answer is the worker's processor."""
 FULL_RATE: Final = 400.0
 """Rows a second from which on the window is that long; below it is shorter in proportion."""
+ENOUGH_ROWS: Final = 30
+"""So many of one commit pay for it: when more come in, it is made sooner."""
 CALM_SECONDS: Final = 0.25
 """After so long without a commit nothing is known of how much comes in, and the next delivery does not wait for others."""
 MAX_ROWS: Final = 1_000
@@ -71,16 +75,18 @@ class Arrived(Protocol):
         """The payload as JSON text if somebody has written it already, else empty."""
         ...
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether hearing it again changes nothing, so that others may share its row (`bundles`)."""
+        ...
 
-_Row = tuple[UUID, str, str, int, datetime, str, datetime]
-"""endpoint_id, source, external_key, lane, occurred_at, payload, received_at"""
 
 _lane = lru_cache(maxsize=4_096)(lane_number)
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    rows: list[_Row]
+    rows: list[Arrival]
     chars: int
     done: asyncio.Future[None]
     since: float
@@ -92,12 +98,13 @@ def occurred(claimed: datetime | None, received_at: datetime) -> datetime:
     return received_at if claimed is None or claimed > received_at + FUTURE_LIMIT else claimed
 
 
-def _row(endpoint_id: UUID, source: str, event: Arrived, received_at: datetime) -> _Row:
+def _row(endpoint_id: UUID, source: str, event: Arrived, received_at: datetime) -> Arrival:
     try:
         payload = event.written or jsonb(event.payload)
     except (TypeError, ValueError) as error:
         raise Unstorable(type(error).__name__) from None
-    return endpoint_id, source, event.external_key, _lane(event.lane), occurred(event.occurred_at, received_at), payload, received_at
+    at = occurred(event.occurred_at, received_at)
+    return Arrival(endpoint_id, source, event.external_key, _lane(event.lane), at, payload, received_at, event.repeatable)
 
 
 class InboxWriter:
@@ -147,7 +154,7 @@ class InboxWriter:
             return
         rows = [_row(endpoint_id, source, event, received_at) for event in events]
         loop = asyncio.get_running_loop()
-        request = _Request(rows, sum([len(row[5]) for row in rows]), loop.create_future(), loop.time())
+        request = _Request(rows, sum([len(row.payload) for row in rows]), loop.create_future(), loop.time())
         if not self._open or not self._has_room(request):
             raise DatabaseAway("the inbox takes nothing more for the moment")
         self._waiting.append(request)
@@ -186,7 +193,7 @@ class InboxWriter:
         since = asyncio.get_running_loop().time() - self._began
         if since > CALM_SECONDS:
             self._rate = 0.0
-        window = WINDOW_SECONDS * min(1.0, self._rate / FULL_RATE)
+        window = WINDOW_SECONDS * min(1.0, self._rate / FULL_RATE, ENOUGH_ROWS / WINDOW_SECONDS / max(self._rate, 1.0))
         await asyncio.sleep(max(linger, window - since, 0.0))
 
     def _count(self, rows: int) -> None:
@@ -236,36 +243,37 @@ def _resolve(batch: Sequence[_Request], error: Exception | None) -> None:
             request.done.set_exception(error)
 
 
-async def _insert_with_retry(rows: Sequence[_Row]) -> None:
+async def _insert_with_retry(arrivals: Sequence[Arrival]) -> None:
     try:
-        await _insert(rows)
+        await _insert(arrivals)
     except CONTENTION:  # two processes that were sent the same copies in another order
-        await _insert(rows)
+        await _insert(arrivals)
 
 
-async def _insert(rows: Sequence[_Row]) -> None:
-    """Store rows in one transaction, each key once, in the order of their arrival, and wake the workers."""
-    first: dict[tuple[UUID, str], _Row] = {}
-    for row in rows:
-        first.setdefault((row[0], row[2]), row)
-    distinct = list(first.values())
-    new = await (_insert_at_once(distinct) if len(distinct) <= MAX_ROWS else _insert_in_chunks(distinct))
+async def _insert(arrivals: Sequence[Arrival]) -> None:
+    """Store events in one transaction, each key once, in the order of their arrival, and wake the workers."""
+    first: dict[tuple[UUID, str], Arrival] = {}
+    for one in arrivals:
+        first.setdefault((one.endpoint_id, one.external_key), one)
+    rows = rows_of(list(first.values()))
+    new = await (_insert_at_once(rows) if len(first) <= MAX_ROWS else _insert_in_chunks(rows))
     counted.labels("true").inc(new)
-    counted.labels("false").inc(len(rows) - new)
+    counted.labels("false").inc(len(arrivals) - new)
 
 
 _INSERT: Final = """insert into inbox_event
-     (endpoint_id, source, external_key, lane, occurred_at, payload, received_at, state, outcome, tries, parked_reason)
-   select e.endpoint_id, e.source, e.external_key, e.lane, e.occurred_at, e.payload::jsonb, e.received_at, 'PENDING', '', 0, ''
-   from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::timestamptz[])
-        with ordinality e(endpoint_id, source, external_key, lane, occurred_at, payload, received_at, place)
+     (endpoint_id, source, external_key, lane, occurred_at, payload, received_at, size, parts, state, outcome, tries, parked_reason)
+   select e.endpoint_id, e.source, e.external_key, e.lane, e.occurred_at, e.payload::jsonb, e.received_at, e.size, e.parts, 'PENDING', '', 0, ''
+   from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::int[], $9::text[])
+        with ordinality e(endpoint_id, source, external_key, lane, occurred_at, payload, received_at, size, parts, place)
    order by e.place
-   on conflict (endpoint_id, external_key) do nothing"""
-_INSERT_AND_WAKE: Final = f"with new as ({_INSERT} returning 1) select count(*), pg_notify('{CHANNEL}', '') from new"
+   on conflict (endpoint_id, external_key) do nothing returning size"""
+_INSERT_AND_COUNT: Final = f"with new as ({_INSERT}) select coalesce(sum(size), 0) from new"
+_INSERT_AND_WAKE: Final = f"with new as ({_INSERT}) select coalesce(sum(size), 0), pg_notify('{CHANNEL}', '') from new"
 """A transaction of its own, in one round trip."""
 
 
-async def _insert_at_once(rows: Sequence[_Row]) -> int:
+async def _insert_at_once(rows: Sequence[Row]) -> int:
     async with db.connection() as raw:
         cut = asyncio.get_running_loop().call_later(BATCH_SECONDS, raw.terminate)  # it must also end a COMMIT that hangs
         try:
@@ -275,14 +283,14 @@ async def _insert_at_once(rows: Sequence[_Row]) -> int:
     return new
 
 
-async def _insert_in_chunks(rows: Sequence[_Row]) -> int:
+async def _insert_in_chunks(rows: Sequence[Row]) -> int:
     new = 0
     cut: asyncio.TimerHandle | None = None
     try:
         async with db.transaction() as tx:
             cut = asyncio.get_running_loop().call_later(BATCH_SECONDS, tx.raw.terminate)
             for start in range(0, len(rows), MAX_ROWS):
-                new += await tx.execute(_INSERT, *zip(*rows[start : start + MAX_ROWS], strict=True))
+                new += await tx.fetchval(_INSERT_AND_COUNT, *zip(*rows[start : start + MAX_ROWS], strict=True))
             await tx.execute("select pg_notify($1, '')", CHANNEL)
     finally:
         if cut is not None:

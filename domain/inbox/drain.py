@@ -7,19 +7,18 @@ lets go at once. Tries are counted on a connection of their own before the batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import asyncpg
 import structlog
 
 from domain import db
-from domain.db import Tx, from_jsonb
-from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, EventState, batch_limit
-from domain.values import value
+from domain.db import Tx
+from domain.inbox.bundles import MOST
+from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING, batch_limit
+from domain.inbox.taken import InboxRow, Verdict, close, take
 
 log = structlog.get_logger(__name__)
 
@@ -45,20 +44,6 @@ select lane from l where lane is not null limit $2
 """The next lanes in which something waits: one step into the index for each, over what was decided there since the last vacuum."""
 FREE_LANE = "select lane from unnest($1::bigint[]) lane where pg_try_advisory_xact_lock($2::bigint # lane) limit 1"
 """The first of these that nobody else has in hand; ours from now on."""
-TAKE = """
-with due as materialized (
-  select ctid, event_id, occurred_at, external_key from inbox_undecided where lane = $1
-  order by occurred_at, length(external_key), external_key collate "C", event_id limit $2),
-taken as (delete from inbox_undecided u using due where u.ctid = due.ctid)
-select e.id, e.endpoint_id, e.source, e.external_key, e.payload, e.occurred_at, e.received_at from due
-cross join lateral (select * from inbox_event x where x.id = due.event_id and x.state = 'PENDING' offset 0) e
-"""
-"""What is taken is undecided no more if this transaction commits, and as it was if it does not."""
-WAIT_AGAIN = """
-insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
-select e.lane, e.occurred_at, e.id, e.received_at, e.external_key from inbox_event e where e.id = any($1::bigint[])
-"""
-"""What was taken and not decided."""
 COUNT_TRY = """
 with soon as materialized (select set_config('synchronous_commit', 'off', true))
 insert into lane_tries (lane, tries) select $1, 1 from soon on conflict (lane) do update set tries = lane_tries.tries + 1 returning tries
@@ -66,33 +51,6 @@ insert into lane_tries (lane, tries) select $1, 1 from soon on conflict (lane) d
 """Tries outlive a killed worker, and need not outlive a power cut: nobody waits for the disk."""
 SMALLEST = -(2**63)
 LANES_AHEAD = 64
-
-
-@value
-class InboxRow:
-    """One undecided event."""
-
-    id: int
-    endpoint_id: UUID
-    source: str
-    external_key: str
-    payload: Mapping[str, Any]
-    occurred_at: datetime
-    received_at: datetime
-
-
-@value
-class Verdict:
-    """What became of one event."""
-
-    event_id: int
-    outcome: str
-    parked_reason: str = ""
-
-    @property
-    def state(self) -> EventState:
-        """PARKED with a reason, else DECIDED."""
-        return EventState.PARKED if self.parked_reason else EventState.DECIDED
 
 
 Handle = Callable[[Tx, Sequence[InboxRow]], Awaitable[Sequence[Verdict]]]
@@ -140,18 +98,21 @@ async def drain_one(
         tries = await _count_try(lane)
         await tx.by_keys()
         limit = min(batch_limit(tries), most)
-        rows = await _take(tx, lane, limit)
+        taken = await take(tx, lane, limit)
+        rows = taken.rows
         if not rows:
             await _forget(tx, lane, 0)
             return Drained(lane, ())
+        if taken.bundles and (limit < MOST or taken.tangled):
+            await close(tx, taken, (), now())
+            await _uncount(lane)
+            return Drained(lane, (), full=True)
         if tries >= len(NARROWING) - 1 + TRIES_BEFORE_PARKING:
             verdicts: Sequence[Verdict] = [Verdict(rows[0].id, "POISON", "the handler failed on this event alone, again and again")]
         else:
             async with asyncio.timeout(HANDLE_SECONDS):
                 verdicts = await _handled(handle, tx, rows, lane, tries)
-        await _mark(tx, verdicts, now())
-        if len(verdicts) < len(rows):
-            await tx.execute(WAIT_AGAIN, [row.id for row in rows[len(verdicts) :]])
+        await close(tx, taken, verdicts, now())
         await _forget(tx, lane, tries)
     return Drained(lane, verdicts, full=len(rows) >= limit or len(verdicts) < len(rows))
 
@@ -211,29 +172,3 @@ async def _forget(tx: Tx, lane: int, tries: int) -> None:
         await tx.execute("delete from lane_tries where lane = $1", lane)
     else:
         await tx.execute("update lane_tries set tries = $2 where lane = $1", lane, min(tries, len(NARROWING)) - 1)
-
-
-async def _take(tx: Tx, lane: int, limit: int) -> list[InboxRow]:
-    """The lane's next events by platform time. Within one instant by key, which begins with the comment's id: not by arrival.
-
-    A shorter key goes first, so that ids with a counter are in its order and a comment comes before its own edits.
-    """
-    rows = await tx.fetch(TAKE, lane, limit)
-    # They come in this order, which no statement promises that does not sort its long rows once more.
-    rows.sort(key=lambda row: (row[5], len(row[3]), row[3], row[0]))
-    return [
-        InboxRow(i, endpoint_id, source, key, from_jsonb(payload), at, received)
-        for i, endpoint_id, source, key, payload, at, received in rows
-    ]
-
-
-async def _mark(tx: Tx, verdicts: Sequence[Verdict], now: datetime) -> None:
-    await tx.execute(
-        """update inbox_event e set state = k.state, outcome = k.outcome, parked_reason = k.reason, decided_at = $1
-           from unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) k(id, state, outcome, reason) where e.id = k.id""",
-        now,
-        [v.event_id for v in verdicts],
-        ["PARKED" if v.parked_reason else "DECIDED" for v in verdicts],
-        [v.outcome[:40] for v in verdicts],
-        [v.parked_reason[:300] for v in verdicts],
-    )

@@ -1,4 +1,4 @@
-"""When a lane is taken up again: at once while little comes in, and the later, up to WINDOW_SECONDS, the more comes in.
+"""When a lane is taken up again: at once while little comes in, and the later, up to LONGEST_SECONDS, the more comes in.
 
 A batch costs as much as deciding some twenty comments before the first one is read. What gathers in a lane meanwhile is decided together, at a
 fraction of what each would cost alone. How much comes in is counted over all lanes: fifty quiet posts at a time are a load too.
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 WINDOW_SECONDS: Final = 0.25
-"""From the beginning of one batch of a lane to that of its next one, at the most. Buyers hear of their orders within half a second."""
+"""From the beginning of one batch of a lane to that of its next one. Buyers hear of their orders within half a second."""
 FULL_RATE: Final = 200.0
 """Events a second from which on the window is that long; below it is shorter in proportion."""
+BUSY_RATE, BUSIEST_RATE = 800.0, 1_300.0
+"""Events a second of one process between which it grows on to LONGEST_SECONDS: the processors are short by then, and who waits waits for them."""
+LONGEST_SECONDS: Final = 0.6
 CALM_SECONDS: Final = 0.5
 """After so long without a batch nothing is known of how much comes in, and nothing is waited for."""
 COUNT_SECONDS: Final = 0.1
@@ -41,7 +44,11 @@ class Gathering:
             self._events, self._since = 0, began
             self._ripe_at = {one: at for one, at in self._ripe_at.items() if at > began}
         self._events += events
-        self._ripe_at[lane] = began if full else began + WINDOW_SECONDS * min(1.0, self._rate / FULL_RATE)
+        self._ripe_at[lane] = began if full else began + self._window()
+
+    def _window(self) -> float:
+        busy = min(max((self._rate - BUSY_RATE) / (BUSIEST_RATE - BUSY_RATE), 0.0), 1.0)
+        return WINDOW_SECONDS * min(1.0, self._rate / FULL_RATE) + (LONGEST_SECONDS - WINDOW_SECONDS) * busy
 
     def ripe(self, lane: int, now: float) -> bool:
         """Whether the lane may be taken up."""

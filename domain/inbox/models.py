@@ -27,6 +27,10 @@ class InboxEvent(Model):
     received_at = fields.DatetimeField()
     decided_at = fields.DatetimeField(null=True)
     parked_reason = fields.CharField(max_length=300, default="")
+    size = fields.IntField(default=1)
+    """How many events this row stands for: more than one is a bundle, none a bundle whose events have rows of their own by now."""
+    parts = fields.TextField(null=True)
+    """A bundle's events (`bundles`), in place of a payload: read whole or not at all, so it is text."""
 
     class Meta:
         table = "inbox_event"

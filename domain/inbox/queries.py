@@ -23,7 +23,7 @@ class Backlog:
 
 async def counts() -> dict[EventState, int]:
     """Events by state, every state named."""
-    rows = await db.fetch("select state, count(*) as rows from inbox_event group by state")
+    rows = await db.fetch("select state, sum(size) as rows from inbox_event group by state")
     found = {row["state"]: row["rows"] for row in rows}
     return {state: found.get(state.value, 0) for state in EventState}
 
@@ -36,7 +36,7 @@ async def backlog(now: datetime) -> Backlog:
                         (select min(next_try_at) from push_delivery where state = 'PENDING' and next_try_at <= $1),
                         (select min(created_at) from platform_reply where state = 'PENDING')) as outbox,
                   json_build_object(
-                    'PENDING', (select count(*) from inbox_undecided),
+                    'PENDING', (select coalesce(sum(size), 0) from inbox_undecided),
                     'PARKED', (select count(*) from inbox_event where parked_reason <> '' and state = 'PARKED'),
                     'ALL', (select greatest(reltuples, 0)::bigint from pg_class where oid = 'inbox_event'::regclass))::text as rows""",
         now,

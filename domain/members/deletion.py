@@ -263,9 +263,30 @@ def _pairs(names: Sequence[Record]) -> list[list[str]]:
     return [[provider, known] for provider, known in ids if known is not None and not known.startswith(ERASED)]
 
 
-WROTE: Final = """coalesce(e.payload #>> '{value,from,id}', e.payload #>> '{value,sender,id}', e.payload #>> '{event,source,userId}', e.payload #>> '{item,author,id}',
-  e.payload #>> '{update,message,from,id}', e.payload #>> '{update,edited_message,from,id}')"""
+AUTHORS: Final = (
+    "value,from,id",
+    "value,sender,id",
+    "event,source,userId",
+    "item,author,id",
+    "update,message,from,id",
+    "update,edited_message,from,id",
+)
 """Where the platforms' payloads name their author."""
+
+
+def _author_in(payload: str) -> str:
+    return f"coalesce({', '.join([f'{payload} #>> {chr(39)}{{{path}}}{chr(39)}' for path in AUTHORS])})"
+
+
+WROTE: Final = _author_in("e.payload")
+ERASE_PARTS: Final = f"""
+update inbox_event e set parts = cleaned.parts from page join inbox_event b on b.id = page.id cross join lateral (
+  select jsonb_agg(case when k.source is null then p.part else jsonb_set(p.part, '{{3}}', '{{"erased": true}}') end order by p.place)::text as parts,
+         count(k.source) as found
+  from jsonb_array_elements(b.parts::jsonb) with ordinality p(part, place)
+  left join unnest($2::text[], $3::text[]) k(source, author) on k.source = b.source and k.author = {_author_in("(p.part -> 3)")}) cleaned
+where e.id = b.id and b.state <> 'PENDING' and b.parts is not null and cleaned.found > 0"""
+"""The same for the events of bundles, each by itself (`inbox.bundles`)."""
 
 
 async def _erase_deliveries() -> None:
@@ -285,7 +306,8 @@ async def _erase_lot(pairs: Collection[tuple[str, str]], after: int) -> int | No
         f"""with page as (select id from inbox_event where id > $1 order by id limit {LOT}),
             done as (
               update inbox_event e set payload = '{{"erased": true}}' from page, unnest($2::text[], $3::text[]) k(source, author)
-              where e.id = page.id and e.state <> 'PENDING' and e.source = k.source and {WROTE} = k.author)
+              where e.id = page.id and e.state <> 'PENDING' and e.source = k.source and {WROTE} = k.author),
+            parted as ({ERASE_PARTS})
             select max(id) from page""",
         after,
         [source for source, _ in ordered],

@@ -230,6 +230,8 @@ class Migration(migrations.Migration):
                 ('received_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('decided_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('parked_reason', fields.CharField(default='', max_length=300)),
+                ('size', fields.IntField(default=1)),
+                ('parts', fields.TextField(null=True, unique=False)),
             ],
             options={'table': 'inbox_event', 'app': 'plusone', 'unique_together': (('endpoint_id', 'external_key'),), 'pk_attr': 'id', 'table_description': 'Unique by (endpoint_id, external_key). What of it is undecided stands in inbox_undecided as well, kept by triggers.'},
             bases=['Model'],

@@ -334,17 +334,19 @@ create trigger never_moved before update of id on webhook_endpoint for each row 
 UNDECIDED = """
 create table inbox_undecided (
   lane bigint not null, occurred_at timestamptz not null, event_id bigint not null, received_at timestamptz not null, external_key varchar(200) not null,
-  primary key (lane, occurred_at, event_id));
+  size int not null, primary key (lane, occurred_at, event_id));
+create function inbox_first_key(external_key varchar, size int) returns varchar language sql immutable
+  return case when size > 1 then left(external_key, -16) else external_key end;
 create function inbox_arrived() returns trigger language plpgsql as $$
 begin
-  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
-  select f.lane, f.occurred_at, f.id, f.received_at, f.external_key from fresh f where f.state = 'PENDING';
+  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key, size)
+  select f.lane, f.occurred_at, f.id, f.received_at, inbox_first_key(f.external_key, f.size), f.size from fresh f where f.state = 'PENDING';
   return null;
 end $$;
 create function inbox_again() returns trigger language plpgsql as $$
 begin
-  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key)
-  values (new.lane, new.occurred_at, new.id, new.received_at, new.external_key) on conflict do nothing;
+  insert into inbox_undecided (lane, occurred_at, event_id, received_at, external_key, size)
+  values (new.lane, new.occurred_at, new.id, new.received_at, inbox_first_key(new.external_key, new.size), new.size) on conflict do nothing;
   return null;
 end $$;
 create function inbox_gone() returns trigger language plpgsql as $$
@@ -369,6 +371,7 @@ alter table social_comment alter column external_post_id set default '';
 alter table buyer alter column restricted_reason set default '';
 alter table order_line alter column beneficiary set default '';
 alter table stock_level alter column waiting set default 0;
+alter table inbox_event alter column size set default 1;
 """
 
 

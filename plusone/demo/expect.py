@@ -195,7 +195,7 @@ async def check(
 
 async def check_tables(report: Report, wanted: Expected, deliveries: Sequence[Delivery]) -> None:
     """Inbox, comments, pieces, stock and notices."""
-    states = dict(await _pairs("select state, count(*) from inbox_event group by state"))
+    states = dict(await _pairs("select state, sum(size)::int from inbox_event group by state"))
     parked, stored = (sum(getattr(d, name) for d in deliveries) for name in ("parked", "stored"))
     report.same_table("events", states, {"DECIDED": stored - parked, "PARKED": parked})
     comments = await comments_now()

@@ -336,7 +336,7 @@ async def test_commits_grow_with_the_load_and_a_lone_delivery_waits_for_none(
     def come(number: int) -> list[asyncio.Task[None]]:
         return [asyncio.create_task(inbox.receive(endpoint, "facebook", events, received_at=NOW)) for _ in range(number)]
 
-    for number in (1, 500):  # nothing is known of the load; the second time it is much, and known from then on
+    for number in (1, 5):  # nothing is known of the load; the second time it is much, and known from then on
         tasks = come(number)
         assert await pauses.begun() == commands.LINGER_SECONDS
         pauses.end()
@@ -347,12 +347,20 @@ async def test_commits_grow_with_the_load_and_a_lone_delivery_waits_for_none(
     await asyncio.sleep(0)  # they are in
     pauses.end()
     await asyncio.gather(*tasks)
-    assert batches == [1, 500, 10]
+    assert batches == [1, 5, 10]
+    tasks = come(500)
+    assert await pauses.begun() == commands.WINDOW_SECONDS
+    pauses.end()
+    await asyncio.gather(*tasks)
+    tasks = come(1)  # so much comes in that a commit has enough of it at once
+    assert await pauses.begun() == commands.LINGER_SECONDS
+    pauses.end()
+    await asyncio.gather(*tasks)
     pauses.at += commands.CALM_SECONDS + 0.05
     tasks = come(1)
     assert await pauses.begun() == commands.LINGER_SECONDS
     pauses.end()
     await asyncio.gather(*tasks)
     assert inbox._rate < 100
-    assert batches == [1, 500, 10, 1]
+    assert batches == [1, 5, 10, 500, 1, 1]
     await inbox.stop()

@@ -32,6 +32,11 @@ PATIENCE_SECONDS = 10.0
 """The door promises an answer within 2; a machine that is busy may need longer, and nothing is judged by it."""
 
 
+KEYS = """
+select distinct coalesce(part ->> 0, external_key) as key from inbox_event left join lateral jsonb_array_elements(parts::jsonb) part on true order by key"""
+"""A copy that came in other company than the first time is stored again, and known by its key when it is decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """A migrated database of its own with one door, and the environment of a process in front of it."""
@@ -63,7 +68,7 @@ class House:
     async def keys(self) -> list[str]:
         connection = await asyncpg.connect(self.dsn)
         try:
-            return [row[0] for row in await connection.fetch("select external_key from inbox_event order by external_key")]
+            return [row[0] for row in await connection.fetch(KEYS)]
         finally:
             await connection.close()
 

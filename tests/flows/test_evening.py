@@ -187,7 +187,9 @@ async def check_tables_but_notices(report: Report) -> None:
 
 
 TABLES = {
-    "inbox": "select source, external_key, state, outcome from inbox_event",
+    # What comes twice in other company is stored twice and decided once, and what each came to stands with its comment.
+    "inbox": """select distinct source, state, coalesce(part ->> 0, external_key) as key from inbox_event
+        left join lateral jsonb_array_elements(parts::jsonb) part on true where size > 0""",
     "comments": """select h.external_id as channel, c.external_id, c.text, c.written_at, c.text_at, c.removed_at, k.outcome, k.reason, k.review, k.intent
         from social_comment c join channel h on h.id = c.channel_id left join claim k on k.comment_id = c.id""",
     "orders": """select s.handle, b.provider, b.external_id, o.state, o.payment_state, o.fulfilment_state, o.delivery_method, o.currency, o.subtotal_minor,

@@ -28,8 +28,9 @@ from domain.bootstrap import services as services_for
 from domain.clock import FixedClock
 from domain.db import Tx
 from domain.ids import new_id, public_id
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, drain_one
 from domain.inbox.rules import NARROWING, TRIES_BEFORE_PARKING
+from domain.inbox.taken import InboxRow, Verdict
 from domain.members import keys
 from domain.members.standing import forget
 from domain.posts.commands import place_post

@@ -15,7 +15,8 @@ from domain import db as database
 from domain.claims import loading
 from domain.claims.desk import Desk, Level
 from domain.db import Tx
-from domain.inbox.drain import Cursor, Drained, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, Drained, drain_one
+from domain.inbox.taken import InboxRow, Verdict
 from plusone.invariants import check
 from tests.build import NOW, a_member
 from tests.domain.claims.acts import first_order, pay

@@ -12,7 +12,8 @@ from domain.claims import snapshots
 from domain.claims.rules import OnDelete
 from domain.claims.taking import take
 from domain.db import Tx, from_jsonb
-from domain.inbox.drain import Cursor, InboxRow, drain_one
+from domain.inbox.drain import Cursor, drain_one
+from domain.inbox.taken import InboxRow
 from plusone.invariants import check
 from tests.build import NOW
 from tests.domain.claims.group import Group, a_group, minute

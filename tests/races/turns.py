@@ -14,7 +14,8 @@ import pytest
 from domain import db as database
 from domain.claims import loading
 from domain.db import Tx
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, drain_one
+from domain.inbox.taken import InboxRow, Verdict
 from domain.stock.rules import Level
 from tests.domain.claims.acts import close
 from tests.wall import Wall

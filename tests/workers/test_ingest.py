@@ -15,7 +15,8 @@ from domain import db as database
 from domain.bootstrap import Services
 from domain.db import Tx
 from domain.inbox import drain
-from domain.inbox.drain import Cursor, Drained, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, Drained, drain_one
+from domain.inbox.taken import InboxRow, Verdict
 from plusone.invariants import check
 from tests.build import NOW
 from tests.conftest import empty

@@ -11,7 +11,8 @@ import pytest
 
 from domain import db as database
 from domain.db import Tx
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, drain_one
+from domain.inbox.taken import InboxRow, Verdict
 from plusone.invariants import check
 from tests.build import NOW
 from tests.conftest import empty

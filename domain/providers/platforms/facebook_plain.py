@@ -72,7 +72,7 @@ def plain_add(page: str, sent_at: int | None, change: Any) -> RawEvent | None:
     written = orjson.dumps(payload)
     if len(written) > MAX_TEXT_CHARS:  # so no text of it is longer, either
         return None
-    return RawEvent(key, lane, occurred_at, payload, written.decode())
+    return RawEvent(key, lane, occurred_at, payload, written.decode(), True)
 
 
 def plain_comment(payload: Mapping[str, Any]) -> SocialEvent | None:

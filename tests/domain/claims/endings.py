@@ -26,7 +26,9 @@ union all select w.id, 'place of ' || c.external_id from waitlist_entry w join c
 """
 
 STATE = {
-    "events": "select external_key, state, outcome, parked_reason from inbox_event where endpoint_id = $1",
+    # What each event of a bundle came to is in its claim.
+    "events": """select external_key, state, parked_reason from inbox_event where endpoint_id = $1 and parts is null and size = 1
+                 union all select part ->> 0, state, '' from inbox_event, jsonb_array_elements(parts::jsonb) part where endpoint_id = $1""",
     "comments": """select c.external_id, c.post_id, c.buyer_id, c.text, c.written_at, c.text_at, c.received_at, c.removed_at, c.author_name, c.is_owner
                    from social_comment c where c.shop_id = $1""",
     "texts": "select comment_id, string_agg(kind || ' ' || text || ' ' || at, '; ' order by at, id) from comment_history where shop_id = $1 group by 1",

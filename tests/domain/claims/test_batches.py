@@ -18,11 +18,13 @@ from domain import db as database
 from domain.claims import loading, taking
 from domain.claims.rules import OnDelete, OnEdit, PublicReply, RepeatMode, Shortage
 from domain.db import Tx
-from domain.inbox.drain import Cursor, InboxRow, Verdict, drain_one
+from domain.inbox.drain import Cursor, drain_one
+from domain.inbox.taken import InboxRow, Verdict
 from domain.posts.commands import place_post
 from tests.build import NOW, a_post
 from tests.domain.claims.acts import fill
 from tests.domain.claims.endings import ending
+from tests.domain.inbox.bundling import bundle_what_waits
 from tests.wall import PAGE, Wall, a_wall
 from workers.ingest import handler
 
@@ -53,10 +55,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """So many workers take a batch each, at once, of at most so many events."""
+    """So many workers take a batch each, at once, of at most so many events. `bundled`: what waits came in one commit."""
 
     workers: int
     most: int
+    bundled: bool = False
 
 
 Evening = list[Told | Turn]
@@ -81,7 +84,7 @@ def evenings(draw: st.DrawFn) -> Evening:
         at = latest[who[1]] = max(at, latest.get(who[1], at) + timedelta(seconds=1))
         evening.append(Told(who[0], draw(st.sampled_from(TEXTS)), who[1], act, at, who[2]))
         if draw(st.integers(0, 9)) == 0:
-            evening.append(Turn(draw(st.integers(1, 2)), draw(st.sampled_from((1, 2, 7, 400)))))
+            evening.append(Turn(draw(st.integers(1, 2)), draw(st.sampled_from((1, 2, 7, 400))), draw(st.booleans())))
     return evening
 
 
@@ -133,6 +136,8 @@ async def in_batches(wall: Wall, evening: Evening, way: Way) -> list[Told]:
     workers, told_by = Workers(wall, way), {}
     for step in evening:
         if isinstance(step, Turn):
+            if step.bundled:
+                await bundle_what_waits(wall.endpoint_id)
             await asyncio.gather(*(workers.batch(step.most) for _ in range(step.workers)))
             continue
         await tell(wall, step)
@@ -140,6 +145,8 @@ async def in_batches(wall: Wall, evening: Evening, way: Way) -> list[Told]:
             "select external_key from inbox_event where endpoint_id = $1 order by id desc limit 1", wall.endpoint_id
         )
         told_by.setdefault(key, step)
+    if any(step.bundled for step in evening if isinstance(step, Turn)):
+        await bundle_what_waits(wall.endpoint_id)
     while any(await asyncio.gather(*(workers.batch(400) for _ in range(2)))):
         pass
     await fill(wall)
@@ -166,7 +173,7 @@ def apart(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, t
 async def test_an_evening_in_batches_ends_as_one_by_one(db: str, evening: Evening, policy: dict[str, Any]) -> None:
     batched, single = await a_stage(policy), await a_stage(policy)
     events = await in_batches(batched, evening, handler(batched.services))
-    assert len(events) == await database.fetchval("select count(*) from inbox_event where endpoint_id = $1", batched.endpoint_id)
+    assert len(events) == await database.fetchval("select sum(size) from inbox_event where endpoint_id = $1", batched.endpoint_id)
     await one_by_one(single, events)
     found = apart(await ending(batched), await ending(single))
     assert not found, found

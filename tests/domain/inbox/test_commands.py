@@ -28,6 +28,7 @@ class Event:
     occurred_at: datetime | None = None
     payload: Mapping[str, Any] | None = None
     written: str = ""
+    repeatable: bool = False
 
 
 @pytest.fixture
@@ -61,6 +62,8 @@ async def test_a_row_holds_what_the_drain_needs(writer: InboxWriter) -> None:
         "received_at": NOW,
         "decided_at": None,
         "parked_reason": "",
+        "size": 1,
+        "parts": None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.inbox.gathering import CALM_SECONDS, FULL_RATE, WINDOW_SECONDS, Gathering
+from domain.inbox.gathering import BUSIEST_RATE, BUSY_RATE, CALM_SECONDS, FULL_RATE, LONGEST_SECONDS, WINDOW_SECONDS, Gathering
 
 LANE, OTHER = 7, 8
 
@@ -31,6 +31,16 @@ def test_under_full_load_a_lane_waits_for_the_whole_window_and_others_do_not() -
     assert gathering.ripe(LANE, began + WINDOW_SECONDS)
     assert gathering.ripe(OTHER, began)
     assert abs(gathering.rest(began) - WINDOW_SECONDS) < 1e-9
+
+
+def test_when_the_processors_are_short_it_waits_longer() -> None:
+    gathering, began = under_load(2 * BUSIEST_RATE)
+    assert not gathering.ripe(LANE, began + LONGEST_SECONDS - 0.01)
+    assert gathering.ripe(LANE, began + LONGEST_SECONDS)
+    gathering, began = under_load((BUSY_RATE + BUSIEST_RATE) / 2)
+    halfway = (WINDOW_SECONDS + LONGEST_SECONDS) / 2
+    assert not gathering.ripe(LANE, began + halfway - 0.05)
+    assert gathering.ripe(LANE, began + halfway + 0.05)
 
 
 def test_below_it_the_window_is_shorter_in_proportion() -> None:

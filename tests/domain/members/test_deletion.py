@@ -10,6 +10,7 @@ import pytest
 from domain import db as database
 from domain.errors import NotFound
 from domain.ids import new_id
+from domain.inbox.bundles import parts_of
 from domain.members import deletion, passkeys, people_screens
 from domain.members.alerts import raise_alert
 from domain.members.commands import sign_in
@@ -25,6 +26,7 @@ from plusone.invariants import check
 from tests import books
 from tests.build import NOW, ABuyer, AnOrder, a_device, a_member, a_membership, a_shop
 from tests.domain.claims import acts
+from tests.domain.inbox.bundling import bundle_what_waits
 from tests.domain.members.test_authenticators import an_authenticator
 from tests.domain.members.test_linking import a_pickup
 from tests.domain.members.test_merging import a_merge, paid, two_people
@@ -282,3 +284,24 @@ async def test_of_a_big_inbox_only_the_persons_own_deliveries_are_touched(db: st
     await gone(member)
     assert await database.fetchval("select count(*) from inbox_event where payload <> '{\"erased\": true}'") == before - 2
     assert await database.fetchval("select count(*) from account_deletion where names <> '[]'") == 0
+
+
+@pytest.mark.parametrize("lot", [1, 500])
+async def test_of_comments_that_share_a_row_only_the_persons_own_are_erased(db: str, monkeypatch: pytest.MonkeyPatch, lot: int) -> None:
+    monkeypatch.setattr(deletion, "LOT", lot)
+    wall, member = await a_life()
+    at = NOW + timedelta(minutes=1)
+    for n in range(6):
+        await wall.says("bystander" if n % 2 else MARK, f"{'路過' if n % 2 else MARK} {n}", comment=f"12_{n}", at=at)
+    await wall.says("bystander", "安安", at=NOW + timedelta(minutes=2))
+    await bundle_what_waits(wall.endpoint_id)
+    await wall.drain()
+    assert await where_it_still_says(MARK) != []
+    await gone(member)
+    assert await where_it_still_says(MARK) == []
+    (parts,) = [parts_of(row["parts"]) for row in await database.fetch("select parts from inbox_event where parts is not null")]
+    assert [part.external_key.rpartition(":")[2] for part in parts] == [f"12_{n}" for n in range(6)]
+    assert [part.payload if n % 2 == 0 else part.payload["value"]["message"] for n, part in enumerate(parts)] == [
+        {"erased": True} if n % 2 == 0 else f"路過 {n}" for n in range(6)
+    ]
+    assert await check(NOW + timedelta(minutes=3)) == []
