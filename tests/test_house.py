@@ -175,6 +175,10 @@ def postgresql_type(declared: str) -> str:
     return f"character varying({varchar[1]})" if varchar else TYPES[declared]
 
 
+READ_WHOLE = (("claim", "result"), ("notice", "data"), ("order_event", "data"), ("audit_entry", "detail"))
+"""JSON that is kept as text (`live_tables.sql`), for which Tortoise has no type."""
+
+
 async def test_migrated_tables_equal_the_models(db: str) -> None:
     rows = await database.fetch(
         """select c.relname as "table", a.attname as "column", format_type(a.atttypid, a.atttypmod) as "type", a.attnotnull as required
@@ -193,7 +197,7 @@ async def test_migrated_tables_equal_the_models(db: str) -> None:
                 column = field.source_field or field.model_field_name
                 declared[(model._meta.db_table, column)] = (postgresql_type(field.get_for_dialect("postgres", "SQL_TYPE")), not field.null)
     assert len({table for table, _ in declared}) > 25
-    assert migrated == declared
+    assert migrated == declared | dict.fromkeys(READ_WHOLE, ("json", True))
 
 
 async def test_what_is_declared_unique_is_unique_in_the_tables(db: str) -> None:

@@ -40,7 +40,7 @@ LINES: Final = f"""array(select row(l.id, l.title, l.variant_label, l.quantity, 
     (select coalesce(sum(t.committed_delta), 0)::int from stock_ledger t where t.order_line_id = l.id), {MOVEMENTS})
   from order_line l where l.order_id = o.id and l.claim_id = c.id order by l.created_at, l.id)"""
 EVENTS: Final = f"""array(select row(e.kind, e.data, e.at, e.actor, {BY_WHOM.format(order="o.id", actor="e.actor", at="e.at")})
-  from (select 0::bigint as id, 'OPENED' as kind, '{{}}'::jsonb as data, o.created_at as at, 'worker:ingest' as actor
+  from (select 0::bigint as id, 'OPENED' as kind, '{{}}'::json as data, o.created_at as at, 'worker:ingest' as actor
         union all (select id, kind, data, at, actor from order_event where order_id = o.id order by id limit {MOST + 1})) e
   order by e.id limit {MOST + 1})"""
 """The timeline of an order begins with its own row."""

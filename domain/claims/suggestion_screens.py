@@ -21,8 +21,8 @@ from domain.posts.screens import post_shape
 SOURCE: Final = """claim c join buyer b on b.id = c.buyer_id join social_comment sc on sc.id = c.comment_id
     join sales_post sp on sp.id = c.post_id join shop s on s.id = c.shop_id"""
 DEFAULT_MOST: Final = ClaimPolicy().max_per_line
-NAMED: Final = """select (x ->> 'variant')::uuid from jsonb_array_elements(c.result -> 'lines') x
-    union select y::uuid from jsonb_array_elements_text(c.result -> 'candidates') y"""
+NAMED: Final = """select (x ->> 'variant')::uuid from json_array_elements(c.result -> 'lines') x
+    union select y::uuid from json_array_elements_text(c.result -> 'candidates') y"""
 """Variants that a stored result speaks of."""
 MOST: Final = f"""coalesce(i.max_qty, (select (r.policy ->> 'max_per_line')::int from claim_policy_version r where r.id = c.policy_version_id),
     {DEFAULT_MOST})"""

@@ -156,7 +156,7 @@ async def write_claims(tx: Tx, shop_id: UUID, claims: Sequence[Claim]) -> None:
 
 async def _update_claims(tx: Tx, claims: Sequence[Claim]) -> None:
     await tx.execute(
-        """update claim c set outcome = k.outcome, reason = k.reason, intent = k.intent, result = k.result::jsonb, text_hash = k.text_hash,
+        """update claim c set outcome = k.outcome, reason = k.reason, intent = k.intent, result = k.result::json, text_hash = k.text_hash,
                   rules_version = $1, policy_version_id = k.policy_version_id, order_id = k.order_id, review = k.review, decided_at = k.decided_at,
                   buyer_id = coalesce(c.buyer_id, k.buyer_id), post_id = coalesce(c.post_id, k.post_id)
            from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::uuid[], $11::uuid[],

@@ -43,8 +43,8 @@ WRITTEN: Final = (
        where buyer_id = any($1::uuid[]) and (text <> '' or mentions is not null or author_name <> '' or permalink <> '' or reply_token <> '')""",
     """update comment_revision r set text = '', mentions = null from social_comment c
        where c.buyer_id = any($1::uuid[]) and r.comment_id = c.id and (r.text <> '' or r.mentions is not null)""",
-    """update claim set result = result || '{"trail": [], "beneficiary": null}', resolution = ''
-       where buyer_id = any($1::uuid[]) and (result -> 'trail' <> '[]' or resolution <> '' or result -> 'beneficiary' <> 'null')""",
+    """update claim set result = result::jsonb || '{"trail": [], "beneficiary": null}', resolution = ''
+       where buyer_id = any($1::uuid[]) and (json_array_length(result -> 'trail') > 0 or resolution <> '' or result ->> 'beneficiary' is not null)""",
     """update order_line l set beneficiary = '' from "order" o
        where o.buyer_id = any($1::uuid[]) and l.order_id = o.id and l.beneficiary <> ''""",
     """update dispute_message m set text = '' from dispute d
@@ -59,8 +59,8 @@ WRITTEN: Final = (
     """delete from transfer_slip p using "order" o where o.buyer_id = any($1::uuid[]) and p.order_id = o.id""",
     "update pickup set lent_to = '' where buyer_id = any($1::uuid[]) and lent_to <> ''",
     """update shipment_event e set note = '' from shipment s where s.buyer_id = any($1::uuid[]) and e.shipment_id = s.id and e.note <> ''""",
-    """update notice set data = data - '{trackingNumber,storeName,note}'::text[]
-       where buyer_id = any($1::uuid[]) and kind like 'SHIPMENT%' and data ?| '{trackingNumber,storeName,note}'::text[]""",
+    """update notice set data = data::jsonb - '{trackingNumber,storeName,note}'::text[]
+       where buyer_id = any($1::uuid[]) and kind like 'SHIPMENT%' and data::jsonb ?| '{trackingNumber,storeName,note}'::text[]""",
     """update shipment set tracking_number = '', store_code = '', store_name = '', store_address = '', last_pickup_day = null, remind_at = null
        where buyer_id = any($1::uuid[]) and (tracking_number <> '' or store_code <> '')""",
     """update platform_reply p set text = '', state = case when p.state = 'PENDING' then 'DROPPED' else p.state end from social_comment c

@@ -77,7 +77,7 @@ async def _take_orders(tx: Tx, member_id: UUID, actor: Actor, now: datetime) -> 
     )
     await tx.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
-           select s, o, 'MEMBER_LINKED', $3::jsonb, $4, $5 from unnest($1::uuid[], $2::uuid[]) e(s, o)""",
+           select s, o, 'MEMBER_LINKED', $3::json, $4, $5 from unnest($1::uuid[], $2::uuid[]) e(s, o)""",
         [row["shop_id"] for row in orders],
         [row["id"] for row in orders],
         jsonb({}),

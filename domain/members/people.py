@@ -90,7 +90,7 @@ async def _orders_follow(tx: Tx, buyers: list[UUID], actor: Actor, now: datetime
     )
     await tx.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
-           select s, o, k, '{}'::jsonb, $4, $5 from unnest($1::uuid[], $2::uuid[], $3::text[]) e(s, o, k)""",
+           select s, o, k, '{}'::json, $4, $5 from unnest($1::uuid[], $2::uuid[], $3::text[]) e(s, o, k)""",
         [row["shop_id"] for row in orders],
         [row["id"] for row in orders],
         ["MEMBER_UNLINKED" if row["member_id"] is None else "MEMBER_LINKED" for row in orders],

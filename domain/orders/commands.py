@@ -219,7 +219,7 @@ async def add_events(
     told = list(orders)
     await tx.execute(
         """insert into order_event (shop_id, order_id, kind, data, actor, at)
-           select s, o, $1, d::jsonb, $2, $3 from unnest($4::uuid[], $5::uuid[], $6::text[]) e(s, o, d)""",
+           select s, o, $1, d::json, $2, $3 from unnest($4::uuid[], $5::uuid[], $6::text[]) e(s, o, d)""",
         OrderEventKind(kind).value,
         actor.name,
         now,

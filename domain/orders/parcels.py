@@ -33,7 +33,7 @@ KIND: Final = f"case when e.kind in ({', '.join(repr(kind) for kind in KINDS)}) 
 BY: Final = """case when e.actor = 'member:' || o.member_id or e.actor like 'comment:%' then 'BUYER'
     when e.actor like 'worker:%' then 'SYSTEM' else 'SHOP' end"""
 """Who did it: nobody's name."""
-EVENT_LINES: Final = """select {row} from jsonb_array_elements(case when jsonb_typeof(e.data -> 'lines') = 'array' then e.data -> 'lines' else '[]' end)
+EVENT_LINES: Final = """select {row} from jsonb_array_elements(case when json_typeof(e.data -> 'lines') = 'array' then (e.data -> 'lines')::jsonb else '[]' end)
     with ordinality x(line, place) order by x.place limit 100"""
 
 

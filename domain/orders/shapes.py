@@ -297,7 +297,7 @@ def claim_shape(wanted: Wanted, viewpoint: Viewpoint) -> Shape:
         comment = comment_shape(wanted["comment"], viewpoint)
         branches.append(("comment", f"(select {comment.row} from social_comment sc where sc.id = c.comment_id)", comment.read_if))
     if "matched" in wanted:
-        trail = "c.result->'trail'" if viewpoint.may(Permission.VIEW_COMMENTS) else "null::jsonb"
+        trail = "c.result->'trail'" if viewpoint.may(Permission.VIEW_COMMENTS) else "null::json"
         branches.append(("matched", trail, read_matched))
     if "order" in wanted and not viewpoint.may(Permission.VIEW_ORDERS):
         branches.append(("order", "null::record", nothing))

@@ -203,7 +203,7 @@ TABLES = {
         join variant v on v.id = w.variant_id join product p on p.id = v.product_id join buyer b on b.id = w.buyer_id
         join claim k on k.id = w.claim_id join social_comment c on c.id = k.comment_id where w.state = 'WAITING'""",
     "notices": """select s.handle, b.provider, b.external_id, n.kind, b.member_id is null as stranger,
-          n.data - 'orderId' - 'orderNumber' - 'totalMinor' - 'claimId' as data
+          n.data::jsonb - 'orderId' - 'orderNumber' - 'totalMinor' - 'claimId' as data
         from notice n join buyer b on b.id = n.buyer_id join shop s on s.id = n.shop_id""",
     "replies": """select h.external_id as channel, c.external_id, r.kind, r.text from platform_reply r join social_comment c on c.id = r.comment_id
         join channel h on h.id = c.channel_id""",

@@ -199,7 +199,7 @@ async def end_state() -> dict[str, object]:
                     where l.quantity > 0 order by 1, 2, 3""",
         "levels": "select v.label, s.held from stock_level s join variant v on v.id = s.variant_id order by 1",
         "waiting": "select b.external_id, v.label, w.quantity, w.queued_at from waitlist_entry w join buyer b on b.id = w.buyer_id join variant v on v.id = w.variant_id where w.state = 'WAITING' order by 1, 2, 4",
-        "notices": r"""select b.external_id, n.kind, regexp_replace(n.data->>'lines', '"variantId": "[^"]*"', '', 'g') as lines, n.data->>'waiting' as waits
+        "notices": r"""select b.external_id, n.kind, regexp_replace(n.data->>'lines', '"variantId": ?"[^"]*"', '', 'g') as lines, n.data->>'waiting' as waits
                        from notice n join buyer b on b.id = n.buyer_id order by 1, 2, 3, 4""",
         "moved": "select v.label, sum(m.held_delta)::int, count(*) from stock_movement m join variant v on v.id = m.variant_id group by 1 order by 1",
     }

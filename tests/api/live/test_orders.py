@@ -246,9 +246,9 @@ async def test_what_may_be_done_with_an_order_is_told_by_the_time_of_each_messag
     """A stream lasts for hours: an order may be undone when it is placed, and no more when it changes later."""
     document = "subscription ($since: String) { myOrders(since: $since) { order { version actions } } }"
     since = await cursor(base, place.token)
+    order = await an_order(place)  # whole before anybody looks: the builder writes it in several steps
     async with wired(base, place.token) as wire:
         await wire.subscribe(document, {"since": since})
-        order = await an_order(place)
         assert "UNDO" in (await wire.data())["order"]["actions"]
         clock.at = clock.now() + build.timedelta(hours=1)
         await touch(order)

@@ -48,7 +48,7 @@ STATE = {
                  from waitlist_entry w join claim k on k.id = w.claim_id join social_comment c on c.id = k.comment_id
                  where w.shop_id = $1 and w.state = 'WAITING' group by 1""",
     "timelines": "select order_id, string_agg(concat_ws(' ', kind, data, actor), '; ' order by id) from order_event where shop_id = $1 group by 1",
-    "notices": "select buyer_id, kind, (data - 'orderNumber')::text, dedupe_key, created_at from notice where shop_id = $1",
+    "notices": "select buyer_id, kind, (data::jsonb - 'orderNumber')::text, dedupe_key, created_at from notice where shop_id = $1",
     "replies": "select comment_id, kind, text, dedupe_key, state from platform_reply where shop_id = $1",
     # A cancelled order's reminders are dropped when they fall due, whether it had any depends on when it was cancelled.
     "reminders": """select r.order_id, r.half_at, r.last_hour_at, r.due_at from payment_reminder r join "order" o on o.id = r.order_id
@@ -57,7 +57,7 @@ STATE = {
     "decisions": """select object_id, string_agg(concat_ws(' ', detail ->> 'outcome', detail ->> 'reason', detail ->> 'intent', detail ->> 'textHash'), '; ' order by id)
                     from audit_entry where shop_id = $1 and action = 'CLAIM_DECIDED' group by 1""",
     "audited pieces": """select object_id, s ->> 0 as variant, s ->> 1 as kind, s ->> 3 as line, sum((s ->> 2)::int) as pieces
-                         from audit_entry cross join jsonb_array_elements(detail -> 'stock') s where shop_id = $1 group by 1, 2, 3, 4""",
+                         from audit_entry cross join json_array_elements(detail -> 'stock') s where shop_id = $1 group by 1, 2, 3, 4""",
 }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ async def test_the_order_keeps_its_lines_and_says_why(db: str) -> None:
     assert await database.fetchval("select quantity from order_line where order_id = $1", order.id) == 2
     event = await database.fetchrow("select shop_id, kind, data::text, actor, at from order_event where order_id = $1", order.id)
     assert event is not None
-    assert tuple(event) == (shop.id, "CANCELLED", '{"reason": "買家改口"}', CLERK.name, NOW)
+    assert tuple(event) == (shop.id, "CANCELLED", '{"reason":"買家改口"}', CLERK.name, NOW)
 
 
 async def test_the_buyer_is_told_once_on_every_device(db: str) -> None:

@@ -30,7 +30,7 @@ async def test_a_pass_is_issued_with_a_code_that_says_it(counter: Counter) -> No
     assert issued.token not in repr(issued)
     entry = await database.fetchrow("select actor, action, object_id, detail::text from audit_entry order by id desc limit 1")
     assert entry is not None
-    assert tuple(entry) == (f"member:{counter.member}", "pickup.issue", issued.pickup_id, '{"issue_number": 1}')
+    assert tuple(entry) == (f"member:{counter.member}", "pickup.issue", issued.pickup_id, '{"issue_number":1}')
 
 
 async def test_each_issue_kills_the_one_before(counter: Counter) -> None:

@@ -52,7 +52,7 @@ async def test_every_reason_has_its_kind_in_the_ledger(db: str, reason: AdjustRe
     assert await database.fetchval("select version from stock_level") == 2
     entries = await database.fetch("select action, object_type, object_id, detail::text from audit_entry")
     assert [tuple(e) for e in entries] == [
-        ("stock.adjust", "variant", variant.id, '{"delta": 4, "reason": "' + reason.value + '", "on_hand": 7}')
+        ("stock.adjust", "variant", variant.id, '{"delta":4,"reason":"' + reason.value + '","on_hand":7}')
     ]
     await books_agree()
 
