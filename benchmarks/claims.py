@@ -150,7 +150,7 @@ async def measure(
         run.figure("bare set-based statement, 100 orders each", bare, "orders/s")
         run.ratio("decided of the bare statement", found.in_window / bare if bare else float("nan"))
         count = int(single * seconds)
-        found = await play(run, "single", on, deliveries(on.crowd(buyers, single), count, (1, 1)), count, seconds=seconds, connections=64)
+        found = await play(run, "single", on, deliveries(on.crowd(buyers, single), count, (1, 1)), count, seconds=seconds, connections=128)
         tell(run, "deliveries of one", found, bar=BARS["single"])
         count = int(paced * seconds)
         found = await play(run, "paced", on, deliveries(on.crowd(buyers, paced), count, (1, 1)), count, seconds=seconds, connections=32)

@@ -119,7 +119,7 @@ async def _drain(services: Services, stop: asyncio.Event, look: _Look) -> None:
                 continue
             pause = 0.0
             if drained is not None:
-                gathering.decided(drained.lane, len(drained.verdicts), full=drained.full, began=began)
+                gathering.decided(drained.lane, len(drained.verdicts), full=drained.full, began=began, ended=clock())
                 _count(drained)
                 look.done.set()
             elif rest := gathering.rest(clock()):

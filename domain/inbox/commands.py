@@ -38,7 +38,7 @@ WINDOW_SECONDS: Final = 0.025
 """From one commit's start to the next when much comes in. A platform waits for seconds; who counts on the answer is the worker's processor."""
 FULL_RATE: Final = 400.0
 """Rows a second from which on the window is that long; below it is shorter in proportion."""
-ENOUGH_ROWS: Final = 30
+ENOUGH_ROWS: Final = 40
 """So many of one commit pay for it: when more come in, it is made sooner."""
 CALM_SECONDS: Final = 0.25
 """After so long without a commit nothing is known of how much comes in, and the next delivery does not wait for others."""

@@ -13,9 +13,10 @@ WINDOW_SECONDS: Final = 0.25
 """From the beginning of one batch of a lane to that of its next one. Buyers hear of their orders within half a second."""
 FULL_RATE: Final = 200.0
 """Events a second from which on the window is that long; below it is shorter in proportion."""
-BUSY_RATE, BUSIEST_RATE = 800.0, 1_300.0
-"""Events a second of one process between which it grows on to LONGEST_SECONDS: the processors are short by then, and who waits waits for them."""
 LONGEST_SECONDS: Final = 0.6
+"""What it grows to where batches take long: the processors are short then, and larger batches need less of them."""
+BATCHES: Final = 8
+"""So many times as long as a batch takes the window lasts at least."""
 CALM_SECONDS: Final = 0.5
 """After so long without a batch nothing is known of how much comes in, and nothing is waited for."""
 COUNT_SECONDS: Final = 0.1
@@ -27,17 +28,20 @@ class Gathering:
     """What one process knows of its lanes. Times are seconds of one clock that never goes back."""
 
     _rate: float = 0.0
+    _took: float = 0.0
+    """Seconds of a batch, of late."""
     _events: int = 0
     _since: float = float("-inf")
     _last: float = float("-inf")
     _ripe_at: dict[int, float] = field(default_factory=dict)
 
-    def decided(self, lane: int, events: int, *, full: bool, began: float) -> None:
-        """Take note of a batch that began then; `full`: more may be waiting than it could take."""
+    def decided(self, lane: int, events: int, *, full: bool, began: float, ended: float) -> None:
+        """Take note of a batch; `full`: more may be waiting than it could take."""
         if not events:
             return
+        self._took += (ended - began - self._took) / 4
         if began - self._last > CALM_SECONDS:
-            self._rate, self._events, self._since = 0.0, 0, began
+            self._rate, self._took, self._events, self._since = 0.0, 0.0, 0, began
         self._last = max(self._last, began)
         if began - self._since >= COUNT_SECONDS:
             self._rate = (self._rate + self._events / (began - self._since)) / 2
@@ -47,8 +51,7 @@ class Gathering:
         self._ripe_at[lane] = began if full else began + self._window()
 
     def _window(self) -> float:
-        busy = min(max((self._rate - BUSY_RATE) / (BUSIEST_RATE - BUSY_RATE), 0.0), 1.0)
-        return WINDOW_SECONDS * min(1.0, self._rate / FULL_RATE) + (LONGEST_SECONDS - WINDOW_SECONDS) * busy
+        return min(max(BATCHES * self._took, WINDOW_SECONDS), LONGEST_SECONDS) * min(1.0, self._rate / FULL_RATE)
 
     def ripe(self, lane: int, now: float) -> bool:
         """Whether the lane may be taken up."""
