@@ -3,8 +3,9 @@
 What the chain alone cannot show is a cut at its end, seals and entries together: keep the newest hash of each shop elsewhere for that.
 
 Per shop: `hash` = SHA-256 over the hash of the shop's previous seal (64 zeros before the first) and, in order of id, the entries after that
-seal's `up_to_id` up to this one's. Entries are taken only below an id under which everything is decided: ids are drawn before commits, so
-an entry with a smaller id may still appear while any transaction from before runs (`_settled_up_to`).
+seal's `up_to_id` up to this one's, each with its detail letter for letter (the column is `json`, which keeps it so). Entries are taken only below
+an id under which everything is decided: ids are drawn before commits, so an entry with a smaller id may still appear while any transaction from
+before runs (`_settled_up_to`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ FIRST: Final = "0" * 64
 PATIENCE_SECONDS: Final = 1.0
 """How long one call waits for transactions that ran when it began."""
 _LOOK_AGAIN_SECONDS: Final = 0.02
+_FACTS: Final = ("id", "shop_id", "at", "actor", "role", "action", "object_type", "object_id", "request_id")
 _ENTRY: Final = "id, shop_id, at, actor, role, action, object_type, object_id, detail, request_id"
 
 
@@ -32,9 +34,8 @@ def chained(previous: str, entries: Iterable[Mapping[str, object] | Record]) -> 
     """The seal's hash: 64 hexadecimal digits over the previous one and these entries in their order."""
     digest = hashlib.sha256(previous.encode())
     for entry in entries:
-        detail = orjson.loads(str(entry["detail"]))
-        facts = [entry[name] for name in ("id", "shop_id", "at", "actor", "role", "action", "object_type", "object_id", "request_id")]
-        digest.update(orjson.dumps([*facts, detail], default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z) + b"\n")
+        facts = [entry[name] for name in _FACTS]
+        digest.update(orjson.dumps([*facts, str(entry["detail"])], default=str, option=orjson.OPT_UTC_Z) + b"\n")
     return digest.hexdigest()
 
 

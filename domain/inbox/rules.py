@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
-NARROWING = (400, 50, 12, 3, 1)
+NARROWING = (600, 50, 12, 3, 1)
 """How many events a lane's batch takes, by the number of tries that failed before (narrows on the poison row)."""
 TRIES_BEFORE_PARKING = 5
 """A single event that fails this often alone is parked with its reason."""
