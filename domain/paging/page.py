@@ -127,7 +127,7 @@ def tail_sql(listing: Listing, page: Page, args: Args) -> str:
             if listing.of_two_tables:
                 conditions.append(f"{listing.at} {sign}= {args(position[0])}::timestamptz")
             conditions.append(f"({listing.at}, {listing.id}) {sign} ({args(position[0])}::timestamptz, {args(position[1])}::uuid)")
-    return end_sql(listing, backwards=page.backwards, limit=args(page.size + 1), where=" and ".join(conditions))
+    return end_sql(listing, backwards=page.backwards, limit=str(page.size + 1), where=" and ".join(conditions))
 
 
 def end_sql(listing: Listing, *, backwards: bool, limit: str, where: str = "") -> str:

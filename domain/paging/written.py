@@ -258,7 +258,8 @@ class Screen:
         `pieces`: their SQL, one after the other.
         """
         if self.page.after is None and self.page.before is None:
-            column = _beginning(pieces, self.listing, self.page.backwards, self.args(self.page.size + 1))
+            # As a number, not a value: PostgreSQL keeps a plan only if it is as good as one made for these values, and of an unknown limit it thinks the worst.
+            column = _beginning(pieces, self.listing, self.page.backwards, str(self.page.size + 1))
         else:
             column = _page(pieces, tail_sql(self.listing, self.page, self.args))
         found = [column, *([count_sql(self.listing)] if count else []), *whole]
