@@ -13,6 +13,7 @@ from domain.idempotency import commands as idempotency
 from domain.ids import new_id
 from domain.inbox import queries as inbox
 from domain.inbox.commands import replay_parked
+from domain.inbox.drain import Cursor, drain_one
 from domain.members import alerts, grants, linking, sweeping
 from domain.members.rules import AlertKind
 from domain.notices import announcements, deliveries, digests
@@ -43,10 +44,13 @@ from domain.upkeep.rules import Keep
 from domain.vault import Vault
 from tests.build import NOW
 from tests.counter import CLERK, CLERK_ID, KEYS, SIGNER, VAULT
+from tests.domain.inbox.bundling import bundle_what_waits
 from tests.ecpay_server import IV, KEY, MERCHANT
 from tests.growth.lists import lists
 from tests.growth.seeded import Seeded
 from tests.growth.wall import code_of, wall_of
+from tests.wall import Wall
+from workers.ingest import handler
 from workers.payments import AT_ONCE, OPEN_ATTEMPTS
 
 LOT, LOTS = 100, 10
@@ -95,6 +99,20 @@ async def live(seed: Seeded) -> int:
         await wall.says((known or ["newcomer-0"])[0] if n < len(known) else "newcomer-1", f"{code}+2", comment=comment, verb="edited")
     await wall.says("newcomer-2", "", comment=said[-1], verb="remove")
     await wall.says("newcomer-3", "還有嗎？")
+    return done and await wall.drain() and await bundled(wall, code)
+
+
+async def bundled(wall: Wall, code: str) -> int:
+    """Comments of one commit share a row, with another among them; and one that does not fit a batch comes apart."""
+    done = 0
+    for most in (400, 2):
+        at = NOW + timedelta(hours=1, seconds=most)
+        for n in range(8):
+            await wall.says(f"newcomer-{n}", f"{code}+1", at=at + timedelta(seconds=n % 2))
+        await bundle_what_waits(wall.endpoint_id)
+        await wall.says("newcomer-8", f"{code}+1", at=at)
+        drained = await drain_one(Cursor(), handler(wall.services), now=wall.services.clock.now, most=most)
+        done += len(drained.verdicts) if drained else 0
     return done and await wall.drain()
 
 

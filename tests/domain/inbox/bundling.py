@@ -45,7 +45,7 @@ async def bundle_what_waits(endpoint: UUID) -> None:
     """Store the added comments that wait as if they had come in one commit."""
     async with db.transaction() as tx:
         rows = await tx.fetch(
-            """delete from inbox_event where endpoint_id = $1 and state = 'PENDING' and parts is null and payload #>> '{value,verb}' = 'add'
+            """/* arranged */ delete from inbox_event where endpoint_id = $1 and state = 'PENDING' and parts is null and payload #>> '{value,verb}' = 'add'
                returning endpoint_id, source, external_key, lane, occurred_at, payload, received_at""",
             endpoint,
         )
