@@ -250,7 +250,7 @@ async def test_what_may_be_done_with_an_order_is_told_by_the_time_of_each_messag
     async with wired(base, place.token) as wire:
         await wire.subscribe(document, {"since": since})
         assert "UNDO" in (await wire.data())["order"]["actions"]
-        clock.at = clock.now() + build.timedelta(hours=1)
+        clock.at = clock.now() + build.timedelta(minutes=6)  # the access token lasts for ten
         await touch(order)
         later = (await wire.data())["order"]
         assert (later["version"], "UNDO" in later["actions"]) == (2, False)
