@@ -179,6 +179,24 @@ async def test_an_evening_in_batches_ends_as_one_by_one(db: str, evening: Evenin
     assert not found, found
 
 
+async def test_an_evening_of_bundles_ends_as_one_by_one(db: str) -> None:
+    """Of which an edit, and a comment that came by itself, lie between the events."""
+    evening: Evening = [Told(f"buyer{n % 3}", TEXTS[n], f"c{n}", "add", NOW + timedelta(seconds=7 * n), 0) for n in range(12)]
+    evening += [Turn(1, 1, bundled=True), Turn(1, 1), Turn(1, 1)]  # comes apart, and two are decided
+    evening += [Told(f"buyer{n % 3}", TEXTS[n], f"c{n}", "add", NOW + timedelta(seconds=7 * n), 0) for n in range(12, 20)]
+    evening.append(Told("buyer1", "白+1", "c4", "edited", NOW + timedelta(seconds=100), 0))
+    batched, single = await a_stage({}), await a_stage({})
+    events = await in_batches(batched, evening, handler(batched.services))
+    sizes = await database.fetch(
+        "select size, outcome from inbox_event where endpoint_id = $1 and external_key like '%+%' order by id", batched.endpoint_id
+    )
+    assert [tuple(row) for row in sizes] == [(0, "APART"), (18, "VARIOUS")]
+    assert [told.verb for told in events].index("edited") == 15
+    await one_by_one(single, events)
+    found = apart(await ending(batched), await ending(single))
+    assert not found, found
+
+
 @settings(
     max_examples=4,
     phases=[Phase.explicit, Phase.generate],

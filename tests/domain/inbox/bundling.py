@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
+import pytest
 
 from domain import db
-from domain.inbox import commands
+from domain.inbox import bundles, commands
 from domain.inbox.bundles import Arrival
 from tests.build import NOW
 
@@ -42,7 +43,7 @@ async def arrive(arrivals: Sequence[Arrival]) -> None:
 
 
 async def bundle_what_waits(endpoint: UUID) -> None:
-    """Store the added comments that wait as if they had come in one commit."""
+    """Store the added comments that wait as if they had come in one commit: two of a lane are enough for a bundle, however long it gets."""
     async with db.transaction() as tx:
         rows = await tx.fetch(
             """/* arranged */ delete from inbox_event where endpoint_id = $1 and state = 'PENDING' and parts is null and payload #>> '{value,verb}' = 'add'
@@ -50,7 +51,10 @@ async def bundle_what_waits(endpoint: UUID) -> None:
             endpoint,
         )
     if rows:
-        await arrive([Arrival(*row.values(), True) for row in sorted(rows, key=lambda row: row["received_at"])])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bundles, "FEWEST", 2)
+            patch.setattr(bundles, "LONGEST", timedelta(days=1))
+            await arrive([Arrival(*row.values(), True) for row in sorted(rows, key=lambda row: row["received_at"])])
 
 
 async def table() -> list[tuple[str, str, str, int]]:

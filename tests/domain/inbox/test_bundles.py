@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -65,14 +65,6 @@ def test_every_event_is_in_one_row_and_a_bundle_is_of_one_lane_short_and_not_too
         ((one.endpoint_id, one.source, one.external_key, one.lane, one.occurred_at, database.jsonb({"key": one.external_key}), one.received_at) for one in arrivals),
         key=str,
     )  # fmt: skip
-
-
-@pytest.fixture
-async def writer(db: str) -> AsyncIterator[InboxWriter]:
-    inbox = InboxWriter()
-    inbox.start()
-    yield inbox
-    await inbox.stop()
 
 
 def stored_so_far(fresh: str) -> float:

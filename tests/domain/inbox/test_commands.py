@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,14 +29,6 @@ class Event:
     payload: Mapping[str, Any] | None = None
     written: str = ""
     repeatable: bool = False
-
-
-@pytest.fixture
-async def writer(db: str) -> AsyncIterator[InboxWriter]:
-    inbox = InboxWriter()
-    inbox.start()
-    yield inbox
-    await inbox.stop()
 
 
 async def stored() -> list[str]:
