@@ -36,6 +36,10 @@ KEYS = """
 select distinct coalesce(part ->> 0, external_key) as key from inbox_event left join lateral jsonb_array_elements(parts::jsonb) part on true order by key"""
 """A copy that came in other company than the first time is stored again, and known by its key when it is decided."""
 
+LEAVE = """
+select bool_and(pg_terminate_backend(pid, 30000)) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'"""
+"""A backend outlives its killed client: one that was frozen within a statement ends it, and commits, when it thaws."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -51,9 +55,10 @@ class House:
         return int((self.folder / "cluster" / "postmaster.pid").read_text().split("\n")[0])
 
     async def empty(self) -> None:
-        """No events, and one door."""
+        """No events, one door, and nobody left who could still write."""
         connection = await asyncpg.connect(self.dsn)
         try:
+            assert await connection.fetchval(LEAVE) is not False
             await connection.execute("delete from inbox_event; delete from webhook_endpoint")
             await connection.execute(
                 """insert into webhook_endpoint (id, source, slug, secret_encrypted, verify_token_encrypted, destination, created_at)
