@@ -28,7 +28,6 @@ from api.notifications.messages import push_text
 from benchmarks import hand_written_sql as sql
 from domain import bootstrap, db, settings
 from domain.members import keys
-from domain.notices.rules import NoticeKind
 from plusone import processes
 
 CONNECTIONS: Final = 10
@@ -131,7 +130,7 @@ async def notices(pool: Pool, member: UUID) -> Any:
     found = [row for row in rows if row["id"] is not None]
     nodes = []
     for row in found[:PAGE]:
-        words = push_text(NoticeKind(row["kind"]), orjson.loads(row["data"]), "zh-TW")
+        words = push_text(row["kind"], orjson.loads(row["data"]), "zh-TW")
         nodes.append(
             {
                 "id": row["id"],

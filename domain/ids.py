@@ -90,14 +90,17 @@ def ids_for(count: int) -> Callable[[], UUID]:
     return made().__next__
 
 
-@lru_cache(maxsize=16_384)
-def id_of(text: str) -> UUID:
-    """The id that a text spells, kept: the goods of a live are named thousands of times.
+def spelled(text: str) -> UUID:
+    """The id that a text spells, five times as quickly as by `UUID(text)`.
 
     Raises:
         ValueError: it spells none.
     """
     return pgproto.UUID(text)
+
+
+id_of = lru_cache(maxsize=16_384)(spelled)
+"""`spelled`, kept: the goods of a live are named thousands of times."""
 
 
 def public_id(tag: str, value: UUID) -> str:

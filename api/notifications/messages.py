@@ -31,11 +31,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.ids import public_id
+from domain.ids import public_id, spelled
 from domain.money import DIGITS, Money
 from domain.notices.rules import NoticeKind
 from domain.words import ENGLISH, Pair, language_for, say
@@ -46,8 +46,7 @@ BODY_CHARS: Final = 180
 LINES_SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PushText:
+class PushText(NamedTuple):
     """What the phone shows, and where a tap leads."""
 
     title: str
@@ -223,65 +222,66 @@ CARRIERS: Mapping[str, Pair] = {
 """Carriers by their codes, zh-TW and English."""
 
 
-def push_text(kind: NoticeKind, data: Mapping[str, Any], locale: str) -> PushText:
-    """The push of a notice in the device's language, see `language_for`."""
+def push_text(kind: str, data: Mapping[str, Any], locale: str) -> PushText:
+    """The push of a notice (a NoticeKind) in the device's language, see `language_for`."""
     language = language_for(locale)
     titles, body = _phrases_in(language)[kind]
-    facts = _Facts(data, language)
-    title = next(text for phrase in titles if (text := _fill(phrase, facts)))
-    parts = [text for phrase in body if (text := _fill(phrase, facts))] or [say(OPEN, language)]
-    return PushText(_short(title, TITLE_CHARS), _short(" · ".join(parts), BODY_CHARS), deep_link(kind, data))
+    title = next(text for phrase in titles if (text := phrase(data)))
+    parts = [text for phrase in body if (text := phrase(data))]
+    said = " · ".join(parts) if parts else say(OPEN, language)
+    return PushText(_short(title, TITLE_CHARS), _short(said, BODY_CHARS), deep_link(kind, data))
 
 
-def deep_link(kind: NoticeKind, data: Mapping[str, Any]) -> str:
+def deep_link(kind: str, data: Mapping[str, Any]) -> str:
     """Where a tap leads: the pass, the parcel, the order, or the inbox."""
-    if kind is NoticeKind.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
+    if kind == K.PICKUP_READY and (pickup := _uuid(data.get("pickupId"))) is not None:
         return f"plusone://pickups/{public_id('pickup', pickup)}"
-    if kind.value.startswith("SHIPMENT_") and (parcel := _uuid(data.get("shipmentId"))) is not None:
+    if kind in PARCEL_KINDS and (parcel := _uuid(data.get("shipmentId"))) is not None:
         return f"plusone://shipments/{public_id('shipment', parcel)}"
     order = _uuid(data.get("orderId"))
     return f"plusone://orders/{public_id('order', order)}" if order is not None else "plusone://notifications"
 
 
+PARCEL_KINDS: Final = frozenset(kind.value for kind in NoticeKind if kind.value.startswith("SHIPMENT_"))
 PLACE = re.compile(r"\{(\w+)\}")
-Phrase = tuple[str, tuple[str, ...]]
-"""A phrase and the facts that it needs."""
+Fact = Callable[[Mapping[str, Any], str], str]
+"""From the facts of a notice and a language: a fact as words, or nothing."""
+Phrase = Callable[[Mapping[str, Any]], str]
+"""From the facts of a notice: a phrase filled in, or nothing when one is missing. What a fact holds is never read as a phrase."""
 
 
 @cache
-def _phrases_in(language: str) -> Mapping[NoticeKind, tuple[tuple[Phrase, ...], tuple[Phrase, ...]]]:
+def _phrases_in(language: str) -> Mapping[str, tuple[tuple[Phrase, ...], tuple[Phrase, ...]]]:
     """Titles and body of every kind in a language, ready to be filled in."""
 
-    def said(chinese: tuple[str, ...], english: tuple[str, ...]) -> tuple[Phrase, ...]:
-        phrases = (say(pair, language) for pair in zip(chinese, english, strict=True))
-        return tuple((phrase, tuple(PLACE.findall(phrase))) for phrase in phrases)
+    def ready(chinese: tuple[str, ...], english: tuple[str, ...]) -> tuple[Phrase, ...]:
+        return tuple(_phrase(say(pair, language), language) for pair in zip(chinese, english, strict=True))
 
-    return {kind: (said(ZH[kind].titles, EN[kind].titles), said(ZH[kind].body, EN[kind].body)) for kind in ZH}
-
-
-def _fill(phrase: Phrase, facts: Mapping[str, str]) -> str:
-    """The phrase with its facts, or nothing when one is missing. What a fact holds is never read as a phrase."""
-    text, names = phrase
-    for name in names:
-        if not facts[name]:
-            return ""
-    return text.format_map(facts) if names else text
+    # By the plain texts: the hash of an enum's member is made in Python at each look.
+    return {kind.value: (ready(ZH[kind].titles, EN[kind].titles), ready(ZH[kind].body, EN[kind].body)) for kind in ZH}
 
 
-class _Facts(dict[str, str]):
-    """The facts of a notice as words; each is made when a phrase first needs it."""
+def _phrase(text: str, language: str) -> Phrase:
+    names = PLACE.findall(text)
+    if len(names) != 1:
+        facts, template = [FACTS[name] for name in names], PLACE.sub("%s", text.replace("%", "%%"))
 
-    def __init__(self, data: Mapping[str, Any], language: str) -> None:
-        super().__init__()
-        self._data = data
-        self._language = language
+        def filled(data: Mapping[str, Any]) -> str:
+            said = tuple([fact(data, language) for fact in facts])
+            return template % said if all(said) else ""
 
-    def __missing__(self, name: str) -> str:
-        made = self[name] = FACTS[name](self._data, self._language)
-        return made
+        return filled
+    head, tail = PLACE.split(text)[::2]
+    fact = FACTS[names[0]]
+
+    def around(data: Mapping[str, Any]) -> str:
+        said = fact(data, language)
+        return f"{head}{said}{tail}" if said else ""
+
+    return around
 
 
-FACTS: Final[Mapping[str, Callable[[Mapping[str, Any], str], str]]] = {
+FACTS: Final[Mapping[str, Fact]] = {
     "shop": lambda data, _: _short(_text(data.get("shopName")), 24),
     "number": lambda data, _: _text(data.get("orderNumber")),
     "lines": lambda data, language: _lines(data.get("lines"), language),
@@ -360,6 +360,6 @@ def _short(text: str, chars: int) -> str:
 
 def _uuid(value: object) -> UUID | None:
     try:
-        return UUID(value) if isinstance(value, str) else None
+        return spelled(value) if isinstance(value, str) else None
     except ValueError:
         return None

@@ -24,7 +24,7 @@ from domain.paging.written import Fields, Made, Part, Screen
 
 def with_words(row: Row, language: str) -> Row:
     """The notice with its title, body and link in this language: the same words as its push."""
-    said = push_text(NoticeKind(row["kind"]), row.pop("data"), language)
+    said = push_text(row["kind"], row.pop("data"), language)
     return {**row, "title": said.title, "body": said.body, "deep_link": said.deep_link}
 
 
@@ -33,7 +33,7 @@ def _fields(language: str) -> Fields:
     """A notice as text with its words in this language."""
 
     def words(kind: str, data: str) -> PushText:
-        return push_text(NoticeKind(kind), from_jsonb(data), language)
+        return push_text(kind, from_jsonb(data), language)
 
     made = Made(screens.NOTICE_FACTS, words)
     return Fields({**screens.NOTICE_FIELDS.entries, **{name: Part(made, name) for name in ("title", "body", "deep_link")}})
