@@ -17,10 +17,27 @@ from api.execution.leaves import Misfit
 from api.execution.plans import Unplannable
 from domain.money import DIGITS
 from domain.paging import Page, Position
-from domain.paging.written import CARRIED, MOST_PIECES, NULL, Fields, Leaf, Made, Rows, Screen, between_pieces, column_of, real, row_text
+from domain.paging.written import (
+    CARRIED,
+    MOST_PIECES,
+    NULL,
+    Fields,
+    Leaf,
+    Made,
+    Paged,
+    Rows,
+    Screen,
+    as_base64,
+    between_pieces,
+    column_of,
+    real,
+    row_text,
+)
 
 MOST_LISTS: Final = 200
 SEPARATOR: Final = between_pieces(0)
+TOTALS: Final = frozenset({"total_count", "total_count_is_exact"})
+"""Fields of a list with pages that need the number of its rows."""
 
 
 class Beyond(Exception):
@@ -208,9 +225,52 @@ class Level:
         before = "".join(f"\n {line}" for line in self.before)
         return "\n".join(f"def {name}(t, q{more}):\n{split}{before}\n return f'{body}'" for name, more, body in self.written)
 
+    @property
+    def said(self) -> list[str]:
+        """The SQL of the pieces. One that comes with the piece before it has none of its own."""
+        return [sql for sql in self.pieces if sql]
+
     def row(self) -> str:
         """The SQL of a row's text."""
-        return row_text(self.pieces, self.depth)
+        return row_text(self.said, self.depth)
+
+
+@dataclass(slots=True)
+class Beginning:
+    """The first page of a list in a row, or the last one (`backwards`). `rows`: the name of its rows in the functions of the row around, which is of `level`."""
+
+    rows: str
+    size: int
+    entry: Paged
+    level: Level
+    backwards: bool
+    beyond: str
+    """The name of the piece that says how many rows there are beyond those that came along, when that is asked for."""
+    asked: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The expression of the page's rows."""
+        return f"{self.rows}[-{self.size}:]" if self.backwards else f"{self.rows}[:{self.size}]"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The SQL of a position, as `Screen.place`."""
+        at, id_ = self.entry.place
+        return at, as_base64(id_)
+
+    @property
+    def total(self) -> str:
+        """The expression of the number of all its rows: of those that came along, and of those beyond them."""
+        return f"(min(len({self.rows}), {self.entry.most}) + int({self.beyond}))"
+
+    def question(self, name: Callable[[str], str], bound: Callable[[Any], str]) -> str:
+        """The name of what its cursors are made by. `name` answers a new name, `bound` the name of a value."""
+        if not self.asked:
+            self.asked = name("q")
+            key = self.level.piece(as_base64(self.entry.of))
+            self.level.before.append(f"{self.asked} = within(q, {bound(self.entry.name)}, {key})")
+        return self.asked
 
 
 @dataclass(frozen=True, slots=True)

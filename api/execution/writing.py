@@ -10,7 +10,6 @@ Compiled source holds names of the schema, response keys (GraphQL names, so plai
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLField, GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType, get_nullable_type
@@ -19,7 +18,7 @@ from graphql.execution.values import get_argument_values
 
 from api.execution.actual import Prices
 from api.execution.parts import braced, checked, item_type, object_type
-from api.execution.placing import Level, Tally, Written
+from api.execution.placing import TOTALS, Beginning, Level, Tally, Written
 from api.execution.plans import Group, Unplannable, is_static
 from api.execution.rows import Rows as Reading
 from api.execution.writing_values import Values
@@ -40,9 +39,9 @@ from domain.paging.written import (
     Rows,
     Screen,
     Within,
-    as_base64,
     between_pieces,
     between_rows,
+    list_and_beyond,
     list_text,
 )
 
@@ -126,7 +125,7 @@ class Writer:
             f" if page.backwards:\n  rows.reverse()\n  after, before = more, before\n else: after, before = after, more\n"
             f"{' total = c[n + 1]' if count else ''}\n{given} return f'{checked(body)}'"
         )
-        return Written(screen.fields, ", ".join(rows.pieces), screen.place, count, tuple(whole), self._compiled(name))
+        return Written(screen.fields, ", ".join(rows.said), screen.place, count, tuple(whole), self._compiled(name))
 
     def _of_whole(self, field_: GraphQLField, group: Group, entry: Leaf | Rows | None, column: str) -> tuple[str, str | None]:
         match entry:
@@ -241,9 +240,10 @@ class Writer:
             raise Unplannable
         return Level(level.depth + 1, level)
 
-    def _placed(self, level: Level, place: int, rows: Rows, inner: Level) -> None:
-        """The list's SQL is known once its rows' pieces are: it takes the place that was kept for it."""
-        level.pieces[place] = list_text(rows.select.replace("{row}", inner.row()), inner.depth)
+    def _placed(self, level: Level, place: int, rows: Rows, inner: Level, counted: Paged | None = None) -> None:
+        """The list's SQL is known once its rows' pieces are: it takes the place that was kept for it, and the next when it is `counted`."""
+        select = rows.select.replace("{row}", inner.row())
+        level.pieces[place] = list_text(select, inner.depth) if counted is None else list_and_beyond(select, inner.depth, counted)
         self._sources.append(inner.source())
 
     def _paged(self, entry: Paged, field_: GraphQLField, group: Group, level: Level) -> str:
@@ -252,21 +252,23 @@ class Writer:
         size = next(iter(given.values()), entry.size)
         if type(size) is not int or not 1 <= size <= MAX_SIZE or given.keys() not in ({"first"}, {"last"}, set()):
             raise Unplannable
-        inner, place, found = self._below(level), level.reserve(), _Beginning(self._values.name("r"), size, entry, level, "last" in given)
         items, type_ = [], object_type(field_.type)
-        for key, name, below_field, below in self._fields(type_, group):
+        fields = self._fields(type_, group)
+        counted = any(name in TOTALS for _, name, _, _ in fields)
+        inner, place = self._below(level), level.reserve()
+        beyond = level.name(level.reserve()) if counted else ""
+        found = Beginning(self._values.name("r"), size, entry, level, "last" in given, beyond)
+        for key, name, below_field, below in fields:
             items.append(f'"{key}":{self._of_beginning(name, type_, below_field, below, found, inner)}')
         if not inner.pieces:
             inner.piece("1")
-        self._placed(level, place, entry.rows, inner)
+        self._placed(level, place, entry.rows, inner, entry if counted else None)
         text = level.name(place)
         rows = f"{text}.split({between_rows(inner.depth)!r}) if {text} else ()"
         level.before.append(f"{found.rows} = {f'all_of({rows}, {entry.most})' if found.backwards else rows}")
         return braced(items)
 
-    def _of_beginning(
-        self, name: str, type_: GraphQLObjectType, field_: GraphQLField, group: Group, found: _Beginning, inner: Level
-    ) -> str:
+    def _of_beginning(self, name: str, type_: GraphQLObjectType, field_: GraphQLField, group: Group, found: Beginning, inner: Level) -> str:
         fields = found.entry.rows.fields
         match name:
             case "__typename":
@@ -275,17 +277,19 @@ class Writer:
                 call = self._row(item_type(field_), group, fields, inner)
                 return f"[{{COMMA.join([{call} for t in {self._counted(found.shown, group)}])}}]"
             case "edges":
-                call = self._edge(item_type(field_), group, fields, found.place, inner, found.question(self._values))
+                call = self._edge(
+                    item_type(field_), group, fields, found.place, inner, found.question(self._values.name, self._values.bound)
+                )
                 return f"[{{COMMA.join([{call} for t in {self._counted(found.shown, group)}])}}]"
             case "total_count":
-                return f"{{{found.total()} if {found.total()} < {COUNT_CAP} else {COUNT_CAP}}}"
+                return f"{{{found.total} if {found.total} < {COUNT_CAP} else {COUNT_CAP}}}"
             case "total_count_is_exact":
-                return f"{{TRUE if {found.total()} <= {COUNT_CAP} else FALSE}}"
+                return f"{{TRUE if {found.total} <= {COUNT_CAP} else FALSE}}"
             case "page_info":
                 return self._info_of_beginning(field_, group, found, inner)
         raise Unplannable
 
-    def _info_of_beginning(self, field_: GraphQLField, group: Group, found: _Beginning, inner: Level) -> str:
+    def _info_of_beginning(self, field_: GraphQLField, group: Group, found: Beginning, inner: Level) -> str:
         type_, items = object_type(field_.type), []
         for key, name, _, _ in self._fields(type_, group):
             match name:
@@ -296,7 +300,10 @@ class Writer:
                     text = f"{{TRUE if len({found.rows}) > {found.size} else FALSE}}" if ahead else "false"
                 case "start_cursor" | "end_cursor":
                     at, id_ = map(inner.place, found.place)
-                    separator, question = self._values.bound(between_pieces(inner.depth)), found.question(self._values)
+                    separator, question = (
+                        self._values.bound(between_pieces(inner.depth)),
+                        found.question(self._values.name, self._values.bound),
+                    )
                     text = f"{{end({found.shown}, {0 if name == 'start_cursor' else -1}, {at}, {id_}, {question}, {separator})}}"
                 case _:
                     raise Unplannable
@@ -354,41 +361,3 @@ class Writer:
         """The expression of rows, which counts them when it is evaluated."""
         price = self._prices[id(group)][1].sure
         return f"spend({rows}, {price})" if price else rows
-
-
-@dataclass(slots=True)
-class _Beginning:
-    """The first page of a list in a row, or the last one (`backwards`). `rows`: the name of its rows in the functions of the row around, which is of `level`."""
-
-    rows: str
-    size: int
-    entry: Paged
-    level: Level
-    backwards: bool
-    asked: str = ""
-    counted: str = ""
-
-    @property
-    def shown(self) -> str:
-        """The expression of the page's rows."""
-        return f"{self.rows}[-{self.size}:]" if self.backwards else f"{self.rows}[:{self.size}]"
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The SQL of a position, as `Screen.place`."""
-        at, id_ = self.entry.place
-        return at, as_base64(id_)
-
-    def total(self) -> str:
-        """The expression of the number of all its rows: of those that came along, and of those beyond them."""
-        if not self.counted:
-            self.counted = self.level.piece(self.entry.beyond)
-        return f"(min(len({self.rows}), {self.entry.most}) + int({self.counted}))"
-
-    def question(self, values: Values) -> str:
-        """The name of what its cursors are made by."""
-        if not self.asked:
-            self.asked = values.name("q")
-            key = self.level.piece(as_base64(self.entry.of))
-            self.level.before.append(f"{self.asked} = within(q, {values.bound(self.entry.name)}, {key})")
-        return self.asked

@@ -31,7 +31,7 @@ POST_FIELDS: Final = Fields(
 
 def post(key: str) -> Maybe:
     """The post of this key."""
-    return Maybe(POST_FIELDS, f"select {{row}} from sales_post sp join shop s on s.id = sp.shop_id where sp.id = {key}")
+    return Maybe(POST_FIELDS, f"select {{row}} from sales_post sp left join shop s on s.id = sp.shop_id where sp.id = {key}")
 
 
 COMMENT_FIELDS: Final = Fields(

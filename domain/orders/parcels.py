@@ -61,8 +61,9 @@ EVENT: Final = Shape(("e.id", KIND, "e.at", BY, "e.data"), _event)
 PICKUP: Final = (
     "k.id", "k.state", "k.not_after", "k.created_at", "k.issue_number", "k.lent_issue", "k.lent_to", "k.lent_at", "k.lent_used_at",
 )  # fmt: skip
-PICKUP_OF_ORDER: Final = """select {row} from pickup_order po join pickup k on k.id = po.pickup_id join shop s on s.id = k.shop_id
+PICKUP_OF_ORDER: Final = """select {row} from pickup_order po join pickup k on k.id = po.pickup_id left join shop s on s.id = k.shop_id
     where po.order_id = o.id"""
+"""A pass always has its shop; a left join is left out by PostgreSQL where nothing of the shop is asked for."""
 ORDERS_OF_PICKUP: Final = """select {row} from pickup_order po join "order" o on o.id = po.order_id join shop s on s.id = o.shop_id
     where po.pickup_id = k.id order by o.created_at, o.id limit 100"""
 

@@ -307,6 +307,12 @@ def list_text(select: str, depth: int) -> str:
     return f"array_to_string(array({select}), {_quoted(between_rows(depth))})"
 
 
+def list_and_beyond(select: str, depth: int, paged: Paged) -> str:
+    """The SQL of two pieces of the row around: the list's text, and how many rows there are beyond it, which are looked for only when it is full."""
+    return f"""(select concat_ws({_quoted(between_pieces(depth - 1))}, array_to_string(listed.a, {_quoted(between_rows(depth))}),
+        case when cardinality(listed.a) > {paged.most} then {paged.beyond} else 0 end) from (select array({select}) as a offset 0) listed)"""
+
+
 def column_of(select: str) -> str:
     """The SQL of a column with the bytes of such a text."""
     return f"convert_to({list_text(select, 0)}, 'UTF8')"
