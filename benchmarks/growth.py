@@ -1,6 +1,7 @@
-"""Does a screen get slower as the tables grow? Every statement of every screen, timed on databases of very different size.
+"""Does a screen get slower as the tables grow? The request of every screen, and the statements in it, timed on databases of very different size.
 
-A member has about as many orders in each of them and a shop about as many, as when more of both come; the tables around them are a hundred
+A request goes to the API's application in this process, from its bytes to the last of the answer's: without a network, whose time would only hide
+what grows. A member has about as many orders in each of them and a shop about as many, as when more of both come; the tables around them are a hundred
 times as long. The databases lie on one server and are asked in turn, round after round.
 """
 
@@ -15,11 +16,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-import httpx
+import orjson
 from asyncpg.connection import Connection
+from starlette.types import ASGIApp, Message
 
 from api.auth.tokens import issue_access
 from api.graphql_app import graphql_app
@@ -51,7 +54,7 @@ SIGN_IN: Final = """insert into session (id, member_id, installation_id, created
 
 @dataclass(slots=True)
 class Size:
-    """A database of so many orders, and how long each screen's statements took in it."""
+    """A database of so many orders, and how many seconds each screen took in it."""
 
     orders: int
     database: Database
@@ -59,7 +62,9 @@ class Size:
     """Members with about as many orders as the average, each with a session."""
     owners: list[tuple[UUID, UUID]] = field(default_factory=list)
     """Shops with about as many orders as the average, each with its owner."""
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    requests: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    statements: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Of those requests, the seconds from sending a statement until its rows are read."""
 
 
 async def measure(run: Run, *, orders: Sequence[int], rounds: int, asked: int) -> None:
@@ -85,21 +90,22 @@ async def _seeded(run: Run, stack: AsyncExitStack, server: Database, count: int)
 
 async def _round(size: Size, asked: int, number: int, *, counted: bool) -> None:
     """Ask all screens; the first round only warms the caches."""
-    async with _app(size.database) as client:
+    async with _app(size.database) as app:
         people, desks = await _people(size, asked, number)
         for screen, document in {**DOCUMENTS, **MORE, **DESK}.items():
             for who, shop in desks if screen in DESK else people:
-                await _ask(client, document, who, shop)  # reads the session, fills the buffers
+                await _ask(app, document, who, shop)  # reads the session, fills the buffers
                 with timed() as taken:
-                    await _ask(client, document, who, shop)
+                    seconds = await _ask(app, document, who, shop)
                 if not taken:
                     raise BenchRefused(f"{screen}: no statement was seen; they go another way than `ASKING` names")
                 if counted:
-                    size.seconds[screen].append(sum(taken))
+                    size.requests[screen].append(seconds)
+                    size.statements[screen].append(sum(taken))
 
 
 @asynccontextmanager
-async def _app(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+async def _app(database: Database) -> AsyncIterator[ASGIApp]:
     """The GraphQL endpoint over this database, in this process."""
     await house.connected(database, 4)
     try:
@@ -110,9 +116,7 @@ async def _app(database: Database) -> AsyncIterator[httpx.AsyncClient]:
             )
         )  # fmt: skip
         keys.sign_with(services.vault)
-        transport = httpx.ASGITransport(app=graphql_app(services))
-        async with httpx.AsyncClient(transport=transport, base_url=reads.ISSUER) as client:
-            yield client
+        yield graphql_app(services)
     finally:
         await db.close()
 
@@ -139,11 +143,33 @@ async def _token(member_id: UUID, session_id: UUID, now: datetime) -> str:
     return (await issue_access(member_id, session_id, 1, issuer=reads.ISSUER, now=now)).text
 
 
-async def _ask(client: httpx.AsyncClient, document: str, token: str, shop: UUID | None) -> None:
-    variables = {"shop": public_id("shop", shop)} if shop else {}
-    response = await client.post("/graphql", json={"query": document, "variables": variables}, headers={"authorization": f"Bearer {token}"})
-    if response.status_code != httpx.codes.OK or "errors" in response.json():
-        raise BenchRefused(f"a screen is refused: {response.text[:300]}")
+async def _ask(app: ASGIApp, document: str, token: str, shop: UUID | None) -> float:
+    """The seconds of one request."""
+    body = orjson.dumps({"query": document, "variables": {"shop": public_id("shop", shop)} if shop else {}})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"authorization", b"Bearer " + token.encode()),
+    ]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/graphql",
+        "raw_path": b"/graphql", "query_string": b"", "root_path": "", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    began = time.perf_counter()
+    await app(scope, receive, send)
+    seconds = time.perf_counter() - began
+    answer = b"".join(message.get("body", b"") for message in said)
+    if said[0]["status"] != HTTPStatus.OK or "errors" in orjson.loads(answer):
+        raise BenchRefused(f"a screen is refused: {answer[:300].decode(errors='replace')}")
+    return seconds
 
 
 @contextmanager
@@ -178,21 +204,23 @@ def _timing(method: Callable[..., Any], into: list[float]) -> Callable[..., Any]
 
 
 def _tell(run: Run, sizes: Sequence[Size]) -> None:
-    grid = run.grid("median time of a screen's statements, ms", "screen", *(f"{size.orders:,} orders" for size in sizes), "last / first")
+    named = [f"{what}, {size.orders:,}" for what in ("request", "statements") for size in sizes]
+    grid = run.grid("median times, ms, by orders", "screen", *named, "requests: last / first", "statements: last / first")
     smallest, largest = sizes[0], sizes[-1]
-    for screen in smallest.seconds:
-        medians = [statistics.median(size.seconds[screen]) * 1000 for size in sizes]
-        ratio = medians[-1] / medians[0]
-        grid.add(screen, *medians, ratio)
+    for screen in smallest.requests:
+        requests = [statistics.median(size.requests[screen]) * 1000 for size in sizes]
+        statements = [statistics.median(size.statements[screen]) * 1000 for size in sizes]
+        ratio = requests[-1] / requests[0]
+        grid.add(screen, *requests, *statements, ratio, statements[-1] / statements[0])
         run.ratio(f"{screen}: {largest.orders:,} against {smallest.orders:,} orders", ratio, at_most=BAR)
     run.note(
-        f"{ORDERS_PER_MEMBER} orders per member and {ORDERS_PER_SHOP} per shop on average in every size. Statements are warm: asked twice, the second counts."
+        f"{ORDERS_PER_MEMBER} orders per member and {ORDERS_PER_SHOP} per shop on average in every size. Both are warm: asked twice, the second counts."
     )
 
 
 BENCH = Bench(
     "growth",
-    "median time of every screen's statements as the tables grow a hundredfold",
+    "median time of every screen, and of its statements, as the tables grow a hundredfold",
     measure,
     full={"orders": (10_000, 100_000, 1_000_000), "rounds": 6, "asked": 40},
     quick={"orders": (1_000, 5_000), "rounds": 2, "asked": 10},
