@@ -222,7 +222,7 @@ BENCH = Bench(
     "growth",
     "median time of every screen, and of its statements, as the tables grow a hundredfold",
     measure,
-    full={"orders": (10_000, 100_000, 1_000_000), "rounds": 6, "asked": 40},
+    full={"orders": (10_000, 100_000, 1_000_000), "rounds": 16, "asked": 20},
     quick={"orders": (1_000, 5_000), "rounds": 2, "asked": 10},
     smallest={"orders": (100, 300), "rounds": 1, "asked": 2},
 )
