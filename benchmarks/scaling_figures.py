@@ -9,21 +9,21 @@ from dataclasses import dataclass
 class Costs:
     """Seconds of one core per thing done, and bytes kept of it. Measured on two cores, PostgreSQL on the other; docs/scaling.md names the sources."""
 
-    decide_worker: float = 0.24e-3
-    """Python of the worker per comment, in batches of 400."""
-    decide_postgres: float = 0.60e-3
+    decide_worker: float = 0.17e-3
+    """Python of the worker per comment, in large batches."""
+    decide_postgres: float = 0.22e-3
     """PostgreSQL per comment, in batches: buyer, order, lines, stock, ledger, notice, audit, each from a new buyer."""
-    batch_worker: float = 8.0e-3
+    batch_worker: float = 6.8e-3
     """Per batch of a lane, however small: claim the lane, take, read back, mark, commit."""
-    batch_postgres: float = 12.0e-3
-    batch_most: int = 400
+    batch_postgres: float = 6.4e-3
+    batch_most: int = 600
     store_web: float = 0.15e-3
     """API process per delivered comment: signature, parsing, INSERT with others."""
     store_postgres: float = 0.03e-3
-    screen_web: float = 4.4e-3
+    screen_web: float = 0.83e-3
     """Mean of home, unpaid and notices."""
-    screen_postgres: float = 1.0e-3
-    push_worker: float = 12.1e-3
+    screen_postgres: float = 0.53e-3
+    push_worker: float = 4.1e-3
     push_postgres: float = 0.5e-3
     reply_worker: float = 5.0e-3
     reply_postgres: float = 1.0e-3
